@@ -1,0 +1,6 @@
+//! 50xx the command line.
+
+use super::entries;
+
+entries! {
+}

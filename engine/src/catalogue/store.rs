@@ -1,0 +1,6 @@
+//! 40xx the store.
+
+use super::entries;
+
+entries! {
+}

@@ -1,0 +1,1 @@
+//! Judging a workflow: every finding at once.

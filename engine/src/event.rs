@@ -1,0 +1,223 @@
+//! The run's truth: one entry per hop with the decisions taken, hash-chained.
+//!
+//! An event lists the changes in the order they were made; [`crate::state::fold`] applies them without
+//! looking at an expression or an output. `schema/event.schema.json` describes the same shape for others.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::state::{Asks, CancelMode, EdgeState, NodeError, Parent, RunOutcome};
+
+/// One entry of a run's log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// From 1, without a gap; the run's seq after it.
+    pub n: u64,
+    /// Milliseconds since 1970; RFC 3339 with milliseconds where people read it.
+    pub t: u64,
+    /// The revision it was decided on.
+    pub rev: u32,
+    /// The most telling of its changes.
+    pub kind: Kind,
+    /// `system`, `user:<name>`, `agent:<instance>`.
+    pub by: String,
+    /// The store's epoch at the time: one half of every fence published here; `n` is the other.
+    pub epoch: u64,
+    /// SHA-256 of the entry before, hex; empty in the first.
+    pub prev: String,
+    /// What changed, in order.
+    pub changes: Vec<Change>,
+}
+
+/// What an event is mainly about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Kind {
+    /// Nodes settled, or were published.
+    NodesSettled,
+    /// An attempt failed and another follows.
+    RetryScheduled,
+    /// An attempt's worker went away.
+    AttemptLost,
+    /// A question was opened.
+    TicketOpened,
+    /// A question was answered.
+    Decided,
+    /// Suspended or resumed.
+    SuspendChanged,
+    /// An early end was asked for.
+    CancelRequested,
+    /// The exit handler began.
+    FinallyStarted,
+    /// The run is over.
+    RunEnded,
+    /// The run began.
+    RunStarted,
+}
+
+/// One change. `at` is an instance (`fetch`, `each[3]/fetch`), `scope` a scope's path (empty: the root).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "camelCase")]
+pub enum Change {
+    /// The run began.
+    Started(Box<Started>),
+    /// A task was given out under the fence (epoch, n).
+    Published { at: String, attempt: u32 },
+    /// Enabled, but held back.
+    Ready { at: String },
+    /// A container began.
+    Begun { at: String, total: u32, concurrency: u32, tolerate: u32, #[serde(default, skip_serializing_if = "Option::is_none")] due: Option<u64> },
+    /// An iteration began, on the body of the event's revision.
+    Iteration { at: String, index: u32 },
+    /// An iteration ended.
+    IterationEnded { at: String, index: u32, outcome: Settled, #[serde(default, skip_serializing_if = "Option::is_none")] digest: Option<String>, #[serde(default, skip_serializing_if = "Option::is_none")] error: Option<NodeError> },
+    /// An instance settled.
+    Settled {
+        at: String,
+        outcome: Settled,
+        cause: Cause,
+        #[serde(default, skip_serializing_if = "is_zero")]
+        attempt: u32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<String>,
+        #[serde(default, skip_serializing_if = "is_zero64")]
+        bytes: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<NodeError>,
+    },
+    /// An edge settled: `scope` and the edge's identity.
+    Edge { #[serde(default, skip_serializing_if = "String::is_empty")] scope: String, edge: String, state: EdgeState },
+    /// An attempt failed; the next begins at `due`.
+    Backoff { at: String, due: u64, error: NodeError },
+    /// An attempt's lease ran out.
+    Lost { at: String },
+    /// A question was opened.
+    Waiting { at: String, ticket: String, asks: Asks, binds: String, #[serde(default, skip_serializing_if = "Option::is_none")] due: Option<u64>, #[serde(default, skip_serializing_if = "Option::is_none")] error: Option<NodeError> },
+    /// One of several approvals.
+    Voted { at: String, ticket: String, by: String },
+    /// The question was answered.
+    Answered { at: String, ticket: String, answer: String, by: String, #[serde(default, skip_serializing_if = "Option::is_none")] reason: Option<String> },
+    /// A delay began.
+    Delayed { at: String, due: u64 },
+    /// A child run began.
+    Child { at: String, run: String, #[serde(default, skip_serializing_if = "Option::is_none")] due: Option<u64> },
+    /// Suspended or resumed.
+    Suspended { on: bool },
+    /// An early end was asked for; claimed attempts are given up at `grace`.
+    Cancelled { mode: CancelMode, outcome: RunOutcome, grace: u64, #[serde(default, skip_serializing_if = "Option::is_none")] reason: Option<String> },
+    /// A container starts no further iteration.
+    Stopped { at: String, error: NodeError },
+    /// A scope drains because of an unhandled failure.
+    Failing { #[serde(default, skip_serializing_if = "String::is_empty")] scope: String, error: NodeError },
+    /// The exit handler began; this is how the graph went.
+    Finally { outcome: RunOutcome, due: u64, #[serde(default, skip_serializing_if = "Option::is_none")] digest: Option<String>, #[serde(default, skip_serializing_if = "Option::is_none")] error: Option<NodeError> },
+    /// The run is over.
+    Ended { outcome: RunOutcome, #[serde(default, skip_serializing_if = "Option::is_none")] digest: Option<String>, #[serde(default, skip_serializing_if = "Option::is_none")] error: Option<NodeError> },
+}
+
+/// What a run began with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Started {
+    /// `run_...`.
+    pub run: String,
+    /// The workflow's name.
+    pub workflow: String,
+    /// Digest of the spec.
+    pub digest: String,
+    /// Digest of the input.
+    pub input: String,
+    /// Who owns it.
+    pub tenant: String,
+    /// When its duration is over.
+    pub deadline: u64,
+    /// The run that waits for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
+    /// How deep in child runs.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub depth: u32,
+    /// Bytes of the input.
+    pub bytes: u64,
+}
+
+/// How an instance or iteration settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Settled {
+    /// With an output.
+    Succeeded,
+    /// With an error.
+    Failed,
+    /// Its join could no longer be met.
+    Skipped,
+    /// Nobody could run it.
+    Passed,
+    /// By a drain, a cancel or a timeout around it.
+    Cancelled,
+}
+
+/// Why an instance settled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// A worker's answer, or a container's own end.
+    Completion,
+    /// No in-edge was taken.
+    DeadPath,
+    /// A gate before it did not open.
+    Gate,
+    /// `skipped://unknown_type`.
+    UnknownType,
+    /// `skipped://agent_limit`.
+    AgentLimit,
+    /// A person's answer.
+    Decision,
+    /// A time was over.
+    Timer,
+    /// Its config or a condition failed.
+    Expression,
+    /// Its scope drains.
+    Drain,
+    /// On request.
+    Cancel,
+    /// Its worker went away too often.
+    Lost,
+    /// A limit of the run.
+    Limit,
+}
+
+impl Event {
+    /// Its bytes as they are stored, hashed and streamed: compact JSON, members in the order above.
+    ///
+    /// # Errors
+    /// Never for values of this type; serde's signature asks for it.
+    pub fn line(&self) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec(self)
+    }
+}
+
+impl Settled {
+    /// `succeeded`, `failed`, ...
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+            Self::Passed => "passed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// SHA-256 of an event's bytes, hex: the next event's `prev`.
+pub fn chain(line: &[u8]) -> String {
+    data_encoding::HEXLOWER.encode(&Sha256::digest(line))
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+fn is_zero64(number: &u64) -> bool {
+    *number == 0
+}

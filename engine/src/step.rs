@@ -1,0 +1,333 @@
+//! What goes into a decision and what comes out of it.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::event::{Event, Settled};
+use crate::state::{Asks, CancelMode, Fence, NodeError, Parent, State};
+
+/// The moment of a decision, given from outside.
+#[derive(Debug, Clone, Copy)]
+pub struct Now {
+    /// Milliseconds since 1970.
+    pub time: u64,
+    /// The store's epoch.
+    pub epoch: u64,
+}
+
+/// What starts a run.
+#[derive(Debug, Clone)]
+pub struct StartRequest {
+    /// `run_...`, new.
+    pub run: Arc<str>,
+    /// Who owns it.
+    pub tenant: Arc<str>,
+    /// The input; an object, `{}` if none was given.
+    pub input: Arc<Value>,
+    /// Who asks: `user:<name>`, `system`.
+    pub by: Arc<str>,
+    /// The run that waits for it.
+    pub parent: Option<Parent>,
+    /// How deep in child runs.
+    pub depth: u32,
+}
+
+/// Something that happened to a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "input", rename_all = "lowercase")]
+pub enum Input {
+    /// A worker's answer to one attempt, or a child run's end.
+    Settled {
+        /// The instance.
+        instance: String,
+        /// Of the attempt.
+        fence: Fence,
+        /// Output, or why not.
+        result: Answer,
+    },
+    /// An attempt's lease ran out.
+    Lost {
+        /// The instance.
+        instance: String,
+        /// Of the attempt.
+        fence: Fence,
+        /// Whether the worker had said that it begins.
+        begun: bool,
+    },
+    /// A time that was waited for has come.
+    Timer(Timer),
+    /// A person's answer to a ticket.
+    Decision(Decision),
+    /// A run is to end early.
+    Cancel {
+        /// How.
+        mode: CancelMode,
+        /// Who asks.
+        by: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// Instances whose task a worker holds, as the store knew it when this was decided.
+        #[serde(default)]
+        claimed: Vec<String>,
+    },
+    /// Nothing is published while suspended.
+    Suspend {
+        /// Suspend, or resume.
+        on: bool,
+        /// Who asks.
+        by: String,
+    },
+}
+
+/// The answer of an attempt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Answer {
+    /// Its output.
+    Output(Arc<Value>),
+    /// Why it failed.
+    Error {
+        /// Code and message.
+        #[serde(flatten)]
+        error: NodeError,
+        /// Whether another attempt may help.
+        retryable: bool,
+    },
+}
+
+/// A time that is waited for. It names the fence that armed it, so that a late one is known.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Timer {
+    /// The instance; empty for the run's own.
+    pub instance: String,
+    /// What it is for.
+    pub what: Due,
+    /// `seq` of the fence that armed it.
+    pub seq: u64,
+}
+
+/// What a timer is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Due {
+    /// The next attempt.
+    Backoff,
+    /// The end of a delay.
+    Delay,
+    /// The deadline of a gate.
+    Deadline,
+    /// The timeout of a container or child.
+    Timeout,
+    /// The run's duration.
+    Duration,
+    /// The end of a cancel's grace.
+    Grace,
+    /// The exit handler's time.
+    Finally,
+}
+
+/// A person's answer to a ticket.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Decision {
+    /// The instance that waits.
+    pub instance: String,
+    /// The ticket; absent: whichever is open there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
+    /// What was answered.
+    pub answer: Reply,
+    /// `user:<name>`.
+    pub by: String,
+    /// Groups of that user.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// What can be answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reply {
+    /// Opens a gate, with data by the gate's schema.
+    Approve(Option<Arc<Value>>),
+    /// Closes a gate.
+    Reject,
+    /// Tries again.
+    Retry,
+    /// Takes this as the output.
+    Settle(Arc<Value>),
+    /// Fails the instance.
+    Fail,
+}
+
+/// What became of one input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is part of the step.
+    Applied,
+    /// It was applied before, with the same content.
+    Same,
+    /// The attempt was answered before, with other content.
+    Conflicting,
+    /// The attempt, timer or ticket is no longer the current one.
+    Superseded,
+    /// The run is over.
+    Ended,
+    /// No such instance or ticket.
+    Unknown,
+    /// It is not allowed; says why.
+    Refused(&'static crate::catalogue::Entry, String),
+}
+
+/// A decision with everything that follows from it. Nothing has been written yet.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// The state after it.
+    pub state: State,
+    /// What to append; none if no input was applied.
+    pub event: Option<Event>,
+    /// Its bytes.
+    pub line: Vec<u8>,
+    /// One per input, in order.
+    pub verdicts: Vec<Verdict>,
+    /// What to do with it.
+    pub effects: Effects,
+}
+
+/// What a store and a process do after a decision: in the same commit, but for `children` and `answer`,
+/// which are further items of it.
+#[derive(Debug, Clone, Default)]
+pub struct Effects {
+    /// Outputs to keep, by context key.
+    pub context: Vec<(String, Envelope)>,
+    /// Tasks to give out.
+    pub publish: Vec<Publish>,
+    /// Cells whose task is done with, whoever holds it.
+    pub ack: Vec<u32>,
+    /// Cells whose task is taken back, if nobody has claimed it: else the commit is refused.
+    pub recall: Vec<u32>,
+    /// Timers to set.
+    pub arm: Vec<(Timer, u64)>,
+    /// Timers that no longer matter.
+    pub disarm: Vec<Timer>,
+    /// Questions that opened.
+    pub open: Vec<TicketNotice>,
+    /// Tickets that closed.
+    pub close: Vec<Arc<str>>,
+    /// Child runs to start, in the same commit.
+    pub children: Vec<ChildStart>,
+    /// Child runs to cancel, in the same commit where possible.
+    pub cancel: Vec<Arc<str>>,
+    /// The answer to the run that waits for this one.
+    pub answer: Option<(Parent, Answer)>,
+    /// Lines for the run's log.
+    pub log: Vec<String>,
+}
+
+/// A task to give out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Publish {
+    /// Where the store remembers it.
+    pub cell: u32,
+    /// The instance.
+    pub instance: String,
+    /// Names the stream.
+    pub node_type: Arc<str>,
+    /// What its completion carries.
+    pub fence: Fence,
+    /// From 1.
+    pub attempt: u32,
+    /// Milliseconds that an attempt may take from its claim.
+    pub timeout: Option<u64>,
+    /// Whether it begins with a beat that says so.
+    pub once: bool,
+    /// The rendered config.
+    pub input: Arc<Value>,
+}
+
+/// A question that opened.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TicketNotice {
+    /// `ticket_...`.
+    pub id: Arc<str>,
+    /// The instance that waits.
+    pub instance: String,
+    /// What is asked.
+    pub asks: Asks,
+}
+
+/// A child run to start.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChildStart {
+    /// Its id, in the parent's shard.
+    pub run: Arc<str>,
+    /// The workflow's name.
+    pub name: String,
+    /// A tag or a digest of it; neither: `main`.
+    pub version: Option<String>,
+    /// Its input.
+    pub input: Arc<Value>,
+    /// Where its answer goes.
+    pub parent: Parent,
+    /// How deep in child runs.
+    pub depth: u32,
+}
+
+/// One entry of a run's context: an output and the record that it was applied, in one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// Fence of the attempt that gave it.
+    pub fence: Fence,
+    /// How it settled.
+    pub outcome: Settled,
+    /// Digest of the output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// The output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Arc<Value>>,
+    /// `{code, message}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Value>,
+}
+
+/// What a run has kept so far. Keys: `input`, an instance, `<container>#items`, `<container>[3]`
+/// (an iteration's result), `<gate>#config`, `$output`.
+pub trait Context {
+    /// The entry, if it has been loaded.
+    fn get(&self, key: &str) -> Option<&Envelope>;
+}
+
+impl Context for std::collections::BTreeMap<String, Envelope> {
+    fn get(&self, key: &str) -> Option<&Envelope> {
+        Self::get(self, key)
+    }
+}
+
+/// Why no decision could be taken.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Refusal {
+    /// These context keys have to be loaded first.
+    #[error("context must be loaded first: {0:?}")]
+    Missing(Vec<String>),
+    /// The IR of this revision is not at hand.
+    #[error("revision {0} must be loaded first")]
+    Revision(u32),
+    /// The run may not start.
+    #[error("{}: {}", .0.entry.code, .0.message)]
+    Start(Box<crate::issue::Issue>),
+    /// State and graph do not belong together: a defect or a damaged store.
+    #[error("the run's state does not fit its graph: {0}")]
+    Corrupt(String),
+}
+
+impl PartialEq for crate::issue::Issue {
+    fn eq(&self, other: &Self) -> bool {
+        self.entry == other.entry && self.pointer == other.pointer && self.message == other.message
+    }
+}

@@ -1,0 +1,208 @@
+//! Where runs live. One trait, two implementations under one suite of tests: [`redis`] for many
+//! processes, [`embedded`] for one process with a journal. Nothing outside this crate knows which
+//! one it has.
+
+pub mod commit;
+pub mod embedded;
+mod error;
+pub mod id;
+pub mod redis;
+pub mod task;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aob_engine::state::State;
+use aob_engine::step::{Envelope, Timer};
+use async_trait::async_trait;
+
+pub use commit::{Commit, Committed, Item, Outcome};
+pub use error::Error;
+pub use task::{Beat, Claim, Kept, Signal, SignalEntry, Task, TaskRef};
+
+/// Result of a store's call.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// The store. Every call may be repeated: an answer that was lost leaves the caller free to ask again.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// How many shards there are, 1..=32; a run's shard is the last character of its id.
+    fn shards(&self) -> u32;
+
+    /// The present epoch: one half of every fence.
+    fn epoch(&self) -> u64;
+
+    /// Commits items, each whole or not at all, linked ones together; then claims.
+    ///
+    /// # Errors
+    /// [`Error::Epoch`] if the epoch has changed: nothing was written, caches must be dropped.
+    /// [`Error::Full`] if admission is stopped and an item starts a run. Otherwise the transport's.
+    async fn commit(&self, commit: Commit) -> Result<Committed>;
+
+    /// Claims up to `claim.max` tasks, waiting at most `wait` for the first.
+    async fn claim(&self, claim: &Claim, wait: Duration) -> Result<Vec<Task>>;
+
+    /// Hands an answer to the coordinators instead of committing it: one step that writes the signal
+    /// and marks the task as reported, so that it can no longer be called lost.
+    async fn report(&self, consumer: &str, task: &TaskRef, signal: &Signal) -> Result<()>;
+
+    /// Writes a signal that belongs to no task: a decision, a cancel, a child's answer.
+    async fn signal(&self, signal: &Signal) -> Result<()>;
+
+    /// Signals for this coordinator, waiting at most `wait`. What another left pending for 5 s is taken over.
+    async fn signals(&self, shard: u32, consumer: &str, max: usize, wait: Duration) -> Result<Vec<SignalEntry>>;
+
+    /// Acknowledges signals whose input came to nothing (same, superseded, ended, unknown).
+    async fn ack_signals(&self, shard: u32, ids: &[String]) -> Result<()>;
+
+    /// Keeps the leases of the named tasks and tells which are lost, and which tasks the consumer holds
+    /// without having named them (a claim whose reply was lost).
+    async fn beat(&self, beat: &Beat) -> Result<Kept>;
+
+    /// Turns expired leases and due timers of a shard into signals; answers how many, and the time in
+    /// milliseconds until the next timer, if there is one.
+    async fn sweep(&self, shard: u32, lease: Duration, now: u64) -> Result<(usize, Option<u64>)>;
+
+    /// Tells rival committers of a run to stand back for at most `ms`; answers whether the hold was taken.
+    async fn hold(&self, run: &str, ms: u64) -> Result<bool>;
+
+    /// The state of a run, decoded. None if there is no such run.
+    async fn load(&self, run: &str) -> Result<Option<Arc<State>>>;
+
+    /// Context entries by key; keys without an entry are left out.
+    async fn context(&self, run: &str, keys: &[String]) -> Result<BTreeMap<String, Envelope>>;
+
+    /// Instances of the run whose task a worker holds right now.
+    async fn claimed(&self, state: &State) -> Result<Vec<String>>;
+
+    /// Events `after < n`, as stored, at most `most`.
+    async fn events(&self, run: &str, after: u64, most: usize) -> Result<Vec<Vec<u8>>>;
+
+    /// Waits until the run has more than `seq` events, at most `wait`; answers its seq then (0: no such run).
+    async fn watch(&self, run: &str, seq: u64, wait: Duration) -> Result<u64>;
+
+    /// Appends log lines of an instance; the oldest go beyond 1 MiB per run.
+    async fn log(&self, run: &str, lines: &[LogLine]) -> Result<()>;
+
+    /// Log lines from position `after` (a count from the run's first line), at most `most`, and the position after them.
+    async fn logs(&self, run: &str, after: u64, most: usize) -> Result<(Vec<LogLine>, u64)>;
+
+    /// Keeps a document under its digest.
+    async fn put_artifact(&self, digest: &str, document: &[u8]) -> Result<()>;
+
+    /// The document with this digest.
+    async fn artifact(&self, digest: &str) -> Result<Option<Vec<u8>>>;
+
+    /// Points a tag of a workflow at a digest.
+    async fn set_tag(&self, tenant: &str, workflow: &str, tag: &str, digest: &str) -> Result<()>;
+
+    /// The digest behind a tag.
+    async fn tag(&self, tenant: &str, workflow: &str, tag: &str) -> Result<Option<String>>;
+
+    /// Names of workflows that have a tag, with their tags and digests.
+    async fn workflows(&self, tenant: &str) -> Result<Vec<Version>>;
+
+    /// Runs, newest first, from a cursor on.
+    async fn runs(&self, tenant: &str, cursor: Option<&str>, most: usize) -> Result<(Vec<Summary>, Option<String>)>;
+
+    /// Open tickets, oldest first.
+    async fn tickets(&self, tenant: &str, most: usize) -> Result<Vec<OpenTicket>>;
+
+    /// The run that was started under a dedupe key within the last 72 h.
+    async fn keyed(&self, tenant: &str, key: &str) -> Result<Option<Arc<str>>>;
+
+    /// Ids of runs or tickets that begin with `prefix`, at most 10.
+    async fn find(&self, tenant: &str, prefix: &str) -> Result<Vec<String>>;
+
+    /// Removes runs that ended longer ago than their retention; answers how many.
+    async fn drop_expired(&self, shard: u32, now: u64, most: usize) -> Result<usize>;
+
+    /// Types with unclaimed tasks, and since when the oldest waits (milliseconds since 1970).
+    async fn backlog(&self) -> Result<Vec<Backlog>>;
+
+    /// What is needed to see a run with the store's own tools: lines to type.
+    fn inspect(&self, run: &str) -> Vec<String>;
+
+    /// Waits until everything acknowledged is on disk and stops background work.
+    async fn close(&self) -> Result<()>;
+}
+
+/// One line of a run's log.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct LogLine {
+    /// Milliseconds since 1970.
+    pub t: u64,
+    /// The instance; empty for the run itself.
+    pub at: String,
+    /// `out`, `err` or `aob`.
+    pub from: String,
+    /// Without line end, at most 8 KiB.
+    pub text: String,
+}
+
+/// A tag of a workflow.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Version {
+    /// The workflow.
+    pub workflow: String,
+    /// The tag.
+    pub tag: String,
+    /// What it points at.
+    pub digest: String,
+}
+
+/// A run in a list.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Summary {
+    /// `run_...`.
+    pub run: String,
+    /// The workflow's name.
+    pub workflow: String,
+    /// `State::status`.
+    pub status: String,
+    /// Milliseconds since 1970.
+    pub started: u64,
+    /// Milliseconds since 1970, once it ended.
+    pub ended: Option<u64>,
+    /// The current revision.
+    pub revision: u32,
+    /// Instances settled, and instances so far.
+    pub progress: (u64, u64),
+}
+
+/// A question that is open.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct OpenTicket {
+    /// `ticket_...`.
+    pub ticket: String,
+    /// The run.
+    pub run: String,
+    /// The instance that waits.
+    pub instance: String,
+    /// `gate`, `failure`, `unknown`.
+    pub asks: String,
+    /// Since when, milliseconds since 1970.
+    pub since: u64,
+}
+
+/// Unclaimed tasks of a type.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Backlog {
+    /// The node type.
+    pub node_type: String,
+    /// How many.
+    pub tasks: u64,
+    /// Since when the oldest waits.
+    pub since: u64,
+}
+
+/// A timer's name in a store: instance, purpose and seq behind one another.
+pub fn timer_name(run: &str, timer: &Timer) -> String {
+    serde_json::to_string(&(run, timer)).unwrap_or_default()
+}
+
+/// The run and timer behind a name.
+pub fn parse_timer(name: &str) -> Option<(String, Timer)> {
+    serde_json::from_str(name).ok()
+}
