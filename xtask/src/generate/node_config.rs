@@ -12,7 +12,7 @@ pub(crate) fn source(types: &[(String, Value)]) -> Result<String, String> {
         let title = schema["title"].as_str().ok_or_else(|| format!("{name}: no title"))?;
         let variant = title.strip_suffix("Config");
         let variant = variant.ok_or_else(|| format!("{name}: the title `{title}` does not end in Config"))?;
-        let words = schema["description"].as_str().unwrap_or_default();
+        let words = format!(" {}", schema["description"].as_str().unwrap_or_default());
         write!(list, "({name:?}, include_str!(\"../../node-types/{name}.schema.json\")),")
             .and_then(|()| write!(variants, "#[doc = {words:?}] {variant}({title}),"))
             .and_then(|()| write!(arms, "{name:?} => Self::{variant}({title}::deserialize(config)?),"))

@@ -14,14 +14,18 @@ pub(crate) fn file(file: &mut syn::File) -> Result<(), syn::Error> {
             Item::Struct(item) => {
                 shorten(&mut item.attrs);
                 for field in &mut item.fields {
+                    shorten(&mut field.attrs);
                     keep_absent_apart(field)?;
                 }
             }
             Item::Enum(item) => {
                 shorten(&mut item.attrs);
-                for variant in item.variants.iter_mut().filter(|variant| !has_doc(&variant.attrs)) {
-                    let text = format!("The value `{}`.", variant_text(variant));
-                    variant.attrs.insert(0, parse_quote!(#[doc = #text]));
+                for variant in &mut item.variants {
+                    shorten(&mut variant.attrs);
+                    if !has_doc(&variant.attrs) {
+                        let text = variant_doc(variant);
+                        variant.attrs.insert(0, parse_quote!(#[doc = #text]));
+                    }
                 }
             }
             _ => {}
@@ -45,7 +49,7 @@ fn keep_absent_apart(field: &mut Field) -> Result<(), syn::Error> {
             let kept = serde.into_iter().filter(|option| option.starts_with("rename"));
             set_serde(field, kept.chain([skip_absent()]).collect())
         }
-        "Option" if inner == parse_quote!(::std::option::Option<::serde_json::Value>) => {
+        "Option" if argument_name(path).is_some_and(|name| name == "Value") => {
             let kept = serde.into_iter().filter(|option| option.starts_with("rename"));
             let read = [
                 "default".to_owned(),
@@ -55,6 +59,17 @@ fn keep_absent_apart(field: &mut Field) -> Result<(), syn::Error> {
             set_serde(field, kept.chain(read).collect())
         }
         _ => Ok(()),
+    }
+}
+
+/// `Value` of `Option<serde_json::Value>`.
+fn argument_name(path: &syn::TypePath) -> Option<String> {
+    let syn::PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else {
+        return None;
+    };
+    match arguments.args.first()? {
+        syn::GenericArgument::Type(Type::Path(inner)) => Some(inner.path.segments.last()?.ident.to_string()),
+        _ => None,
     }
 }
 
@@ -85,14 +100,13 @@ fn set_serde(field: &mut Field, options: Vec<String>) -> Result<(), syn::Error> 
     Ok(())
 }
 
-/// Drops the copy of the JSON Schema that typify appends to a type's words.
+/// Sets documentation the usual way, and drops a copy of the JSON Schema in it.
 fn shorten(attributes: &mut [Attribute]) {
     for attribute in attributes {
         let Some(text) = doc_text(attribute) else { continue };
-        if let Some((words, _)) = text.split_once("<details>") {
-            let words = words.trim_end();
-            *attribute = parse_quote!(#[doc = #words]);
-        }
+        let words = text.split_once("<details>").map_or(text.as_str(), |(words, _)| words);
+        let words = format!(" {}", words.trim());
+        *attribute = parse_quote!(#[doc = #words]);
     }
 }
 
@@ -106,16 +120,19 @@ fn doc_text(attribute: &Attribute) -> Option<String> {
     pair.path.is_ident("doc").then(|| text.value())
 }
 
-/// How the variant is written in JSON, or its name.
-fn variant_text(variant: &syn::Variant) -> String {
+/// How the variant is written in JSON.
+fn variant_doc(variant: &syn::Variant) -> String {
     let mut text = variant.ident.to_string();
+    if !variant.fields.is_empty() {
+        return format!(" Written as {}.", text.to_lowercase());
+    }
     for attribute in variant.attrs.iter().filter(|attribute| attribute.path().is_ident("serde")) {
         let renamed = attribute.parse_args::<syn::MetaNameValue>();
         if let Ok(syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(name), .. })) = renamed.map(|pair| pair.value) {
             text = name.value();
         }
     }
-    text
+    format!(" `{text}`.")
 }
 
 #[cfg(test)]
@@ -153,6 +170,6 @@ mod tests {
     #[test]
     fn variants_say_how_they_are_written() {
         let text = rewritten("enum E { #[serde(rename = \"all\")] All }");
-        assert!(text.contains("The value `all`."), "{text}");
+        assert!(text.contains("/// `all`."), "{text}");
     }
 }

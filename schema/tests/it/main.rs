@@ -1,0 +1,7 @@
+//! The schemas and the types made from them, judged by the corpus in
+//! `testdata/` and by the rules of the dialect they are written in.
+
+mod corpus;
+mod dialect;
+mod documents;
+mod examples;
