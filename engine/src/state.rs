@@ -7,12 +7,13 @@ mod apply;
 mod encode;
 mod error;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use apply::{IrSet, fold};
+pub use apply::{Corrupt, IrSet, fold};
+pub(crate) use apply::{Stamp, apply, begin, seal};
 pub use encode::{Fields, Undecodable, decode, diff, encode};
 pub use error::NodeError;
 
@@ -30,6 +31,8 @@ pub struct State {
     pub scopes: BTreeMap<ScopePath, Marking>,
     /// Cells of the table of live instances ever used; a freed cell is empty until it is used again.
     pub cells: u32,
+    /// Freed cells; derived from `cells` and the live instances, not stored.
+    pub free: BTreeSet<u32>,
 }
 
 /// The run's own record.
@@ -248,7 +251,7 @@ pub struct Live {
 /// Progress of a foreach or loop.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Container {
-    /// Items, or most rounds.
+    /// Items, or most rounds; at most [`Container::MOST`].
     pub total: u32,
     /// Iterations begun.
     pub next: u32,
@@ -257,6 +260,9 @@ pub struct Container {
     /// Iterations that failed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub failed: u32,
+    /// Iterations that a drain cut short.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cut: u32,
     /// Iterations live at once.
     pub concurrency: u32,
     /// Failures that do not fail it.
@@ -361,6 +367,16 @@ impl RunOutcome {
     }
 }
 
+impl Container {
+    /// Most items of a foreach, and most rounds of a loop.
+    pub const MOST: u32 = 100_000;
+
+    /// Iterations begun and not ended.
+    pub fn live(&self) -> u32 {
+        self.next - self.done
+    }
+}
+
 impl Live {
     /// The attempt that is under way or comes next, from 1.
     pub fn attempt(&self) -> u32 {
@@ -374,7 +390,7 @@ impl State {
         self.head.phase == Phase::Ended
     }
 
-    /// `pending` before it begins, then `running`, `waiting` (for a person or a time, nothing else is under way), `suspended`,
+    /// `running`, `waiting` (for a person or a time, nothing else is under way), `suspended`,
     /// `succeeded`, `failed`, `cancelled`: for people; no code decides by it.
     pub fn status(&self) -> &'static str {
         if self.is_ended() {

@@ -222,7 +222,7 @@ pub struct Effects {
     /// Child runs to start, in the same commit.
     pub children: Vec<ChildStart>,
     /// Child runs to cancel, in the same commit where possible.
-    pub cancel: Vec<Arc<str>>,
+    pub cancel: Vec<(Arc<str>, CancelMode)>,
     /// The answer to the run that waits for this one.
     pub answer: Option<(Parent, Answer)>,
     /// Lines for the run's log.
@@ -299,13 +299,21 @@ pub struct Envelope {
 /// What a run has kept so far. Keys: `input`, an instance, `<container>#items`, `<container>[3]`
 /// (an iteration's result), `<gate>#config`, `$output`.
 pub trait Context {
-    /// The entry, if it has been loaded.
-    fn get(&self, key: &str) -> Option<&Envelope>;
+    /// The entry, if it has been loaded; the inner none: it was looked for, and there is none.
+    fn get(&self, key: &str) -> Option<Option<&Envelope>>;
 }
 
+/// Everything a run has kept: what is not in it does not exist.
 impl Context for std::collections::BTreeMap<String, Envelope> {
-    fn get(&self, key: &str) -> Option<&Envelope> {
-        Self::get(self, key)
+    fn get(&self, key: &str) -> Option<Option<&Envelope>> {
+        Some(Self::get(self, key))
+    }
+}
+
+/// What has been loaded so far: what is not in it may exist.
+impl Context for std::collections::BTreeMap<String, Option<Envelope>> {
+    fn get(&self, key: &str) -> Option<Option<&Envelope>> {
+        Self::get(self, key).map(Option::as_ref)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aob_engine::state::State;
 use aob_engine::step::Effects;
 
-use crate::task::{Claim, Task};
+use crate::task::{Claim, Signal, Task};
 
 /// Most items of one commit.
 pub const MOST_ITEMS: usize = 128;
@@ -28,11 +28,13 @@ pub struct Item {
     pub after: Arc<State>,
     /// The event's bytes; empty if the item only acknowledges.
     pub line: Vec<u8>,
-    /// `publish, ack, recall, arm, disarm, open, close, context, log` are written; `children`, `cancel` and
-    /// `answer` are items of their own.
+    /// `publish, ack, recall, arm, disarm, open, close, context, log` are written; `children` are linked
+    /// items, `cancel` and `answer` are in `send`. Acks and recalls of a cell come before a publication into it.
     pub effects: Effects,
     /// Signals that this item answers: acknowledged with it, whatever the outcome but a conflict.
     pub signals: Vec<String>,
+    /// Signals to runs of the same shard (a child's answer, a child's cancel), written with the item.
+    pub send: Vec<Signal>,
     /// Items with the same number other than 0 are applied together or not at all.
     pub link: u32,
     /// Dedupe key of a start.

@@ -3,8 +3,11 @@
 use super::entries;
 
 entries! {
+    BAD_INPUT "AOB3101" "the run's input does not fit the workflow" "The input is judged by `spec.input` before anything starts, and bounded in size." "Give the input that the schema asks for: `aob run FILE -i key=value`."
+    BAD_DECISION "AOB3102" "the answer does not fit the question" "A gate is approved or rejected; a failure is retried, settled or failed." "See what is asked: `aob get RUN`."
+    NOT_AN_APPROVER "AOB3103" "this person may not decide here" "A gate names its approvers; whoever asked for the run is excluded unless `allowRequester` says otherwise." "Ask one of the approvers."
     ASSERT "AOB3001" "an assertion of a transform is false" "A false assertion fails the node and is not retried: the same value would fail again." "Mend the data before it, or the assertion."
-    BAD_INPUT "AOB3002" "the config, once its expressions had values, does not fit the node type" "Each node type judges what it is given when it starts." "Mend the field named, or the expression that made its value."
+    NODE_INPUT "AOB3002" "the config, once its expressions had values, does not fit the node type" "Each node type judges what it is given when it starts." "Mend the field named, or the expression that made its value."
     NOT_SERVED "AOB3003" "this worker does not serve the node type" "A worker runs the types it was built with." "Start a worker that serves the type, or mend `type`."
     NODE_PANIC "AOB3004" "the code of a node type stopped with a panic" "A defect of a node type fails its node and nothing else." "Report it with the message and the node's config."
     NODE_OUTPUT_LIMIT "AOB3005" "the output of a node is larger than its limit" "Outputs are kept with the run and are at most 256 KiB." "Return less, or write the data elsewhere and return its address."

@@ -1,0 +1,181 @@
+//! An instance is enabled: what that means for each kind of node, and the window of published tasks.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::view::failed;
+use super::{At, DEEPEST_CHILD, Router, WINDOW};
+use crate::event::{Cause, Change};
+use crate::ir::{Effect, Kind};
+use crate::state::{Asks, NodeError, NodeState, Parent};
+use crate::step::{ChildStart, Due, Publish, Refusal, Timer};
+
+impl Router<'_> {
+    /// Begins an enabled instance.
+    pub(super) fn begin(&mut self, at: &At) -> Result<(), Refusal> {
+        let ir = at.ir.clone();
+        match &ir.node(at.ix).kind {
+            Kind::Unknown => {
+                let why = format!("skipped://unknown_type: nobody knows type {}", at.node().node_type);
+                self.pass(at, Cause::UnknownType, &why)
+            }
+            Kind::Task { .. } if self.has_room() => self.publish(at),
+            Kind::Child { .. } if self.has_room() => self.start_child(at),
+            Kind::Task { .. } | Kind::Child { .. } => self.emit(Change::Ready { at: at.name() }),
+            Kind::Delay { config } => match self.render(&at.scope, config)?.map_err(|e| failed("the config", &e)) {
+                Ok(config) => self.begin_delay(at, &config),
+                Err(error) => self.fail(at, error, Cause::Expression, None),
+            },
+            Kind::Approval { config } => match self.render(&at.scope, config)?.map_err(|e| failed("the config", &e)) {
+                Ok(config) => self.begin_gate(at, &Arc::new(config)),
+                Err(error) => self.fail(at, error, Cause::Expression, None),
+            },
+            Kind::Foreach { .. } | Kind::Loop { .. } => self.begin_container(at),
+        }
+    }
+
+    /// Publishes the next instance that is ready; false if there is none or no room.
+    pub(super) fn publish_next(&mut self) -> Result<bool, Refusal> {
+        if !self.has_room() {
+            return Ok(false);
+        }
+        let ready = self.state.scopes.iter().find_map(|(scope, marking)| {
+            let slot = marking.nodes.iter().position(|&state| state == NodeState::Ready)?;
+            Some((scope.clone(), marking.body, slot))
+        });
+        let Some((scope, body, slot)) = ready else { return Ok(false) };
+        let ir = self.ir(&scope)?;
+        let at = At { ix: ir.body(body).nodes.start + slot as u32, scope, ir };
+        match at.node().kind {
+            Kind::Child { .. } => self.start_child(&at)?,
+            _ => self.publish(&at)?,
+        }
+        Ok(true)
+    }
+
+    /// Whether another task may be given out.
+    fn has_room(&self) -> bool {
+        self.state.head.tokens < WINDOW && !self.state.head.suspended
+    }
+
+    /// Gives a task out.
+    fn publish(&mut self, at: &At) -> Result<(), Refusal> {
+        let ir = at.ir.clone();
+        let node = ir.node(at.ix);
+        let Kind::Task { config, asserts, agent } = &node.kind else {
+            return Err(Refusal::Corrupt(format!("{} is no task", at.name())));
+        };
+        let limits = &self.irs.get(self.state.head.revision)?.limits;
+        if *agent && self.state.head.agent_starts >= limits.agent_starts {
+            let why = format!("skipped://agent_limit: {} agents were started in this run", limits.agent_starts);
+            return self.pass(at, Cause::AgentLimit, &why);
+        }
+        if *agent && ir.agents > limits.agents {
+            let why = format!("skipped://agent_limit: {} agents, at most {}", ir.agents, limits.agents);
+            return self.pass(at, Cause::AgentLimit, &why);
+        }
+        let mut input = match self.render(&at.scope, config)? {
+            Ok(input) => input,
+            Err(error) => return self.fail(at, failed("the config", &error), Cause::Expression, None),
+        };
+        if !asserts.is_empty() {
+            let value = input.get("value").cloned().unwrap_or(Value::Null);
+            let mut judged = Vec::with_capacity(asserts.len());
+            for assert in asserts {
+                match self.holds(&at.scope, &assert.that, Some(&value))? {
+                    Ok(ok) => judged.push(json!({"that": assert.that.source(), "message": assert.message, "ok": ok})),
+                    Err(error) => return self.fail(at, failed("an assertion", &error), Cause::Expression, None),
+                }
+            }
+            if let Value::Object(input) = &mut input {
+                input.insert("assert".to_owned(), judged.into());
+            }
+        }
+        let name = at.name();
+        let attempt = self.live(at).map_or(1, |live| live.attempt());
+        self.emit(Change::Published { at: name.clone(), attempt })?;
+        let cell = self.live(at).map_or(0, |live| live.cell);
+        self.effects.publish.push(Publish {
+            cell,
+            instance: name,
+            node_type: node.node_type.clone(),
+            fence: self.fence(),
+            attempt,
+            timeout: node.timeout,
+            once: node.effect == Effect::Once,
+            input: Arc::new(input),
+        });
+        Ok(())
+    }
+
+    fn begin_delay(&mut self, at: &At, config: &Value) -> Result<(), Refusal> {
+        let due = match (config.get("for").and_then(Value::as_str), config.get("until").and_then(Value::as_str)) {
+            (Some(text), None) => crate::time::duration(text).map(|ms| self.now.time.saturating_add(ms)),
+            (None, Some(text)) => crate::time::instant(text),
+            _ => None,
+        };
+        let Some(due) = due else {
+            let message = "`for` is a duration such as 90s, `until` a time such as 2026-11-02T09:00:00Z";
+            return self.fail(at, NodeError::new("config", message), Cause::Expression, None);
+        };
+        let name = at.name();
+        self.emit(Change::Delayed { at: name.clone(), due })?;
+        let seq = self.fence().1;
+        self.effects.arm.push((Timer { instance: name, what: Due::Delay, seq }, due));
+        Ok(())
+    }
+
+    fn begin_gate(&mut self, at: &At, config: &Arc<Value>) -> Result<(), Refusal> {
+        let deadline = match config.get("deadline") {
+            None | Some(Value::Null) => None,
+            Some(text) => match text.as_str().and_then(crate::time::duration) {
+                Some(ms) => Some(ms),
+                None => {
+                    let error = NodeError::new("config", "`deadline` is a duration such as 24h");
+                    return self.fail(at, error, Cause::Expression, None);
+                }
+            },
+        };
+        let shortest = [deadline, at.node().timeout].into_iter().flatten().min();
+        let due = shortest.map(|ms| self.now.time.saturating_add(ms));
+        self.keep_value(&format!("{}#config", at.name()), config);
+        self.ask(at, Asks::Gate, config, due, None)
+    }
+
+    fn start_child(&mut self, at: &At) -> Result<(), Refusal> {
+        let ir = at.ir.clone();
+        let Kind::Child { config } = &ir.node(at.ix).kind else {
+            return Err(Refusal::Corrupt(format!("{} is no child", at.name())));
+        };
+        let config = match self.render(&at.scope, config)? {
+            Ok(config) => config,
+            Err(error) => return self.fail(at, failed("the config", &error), Cause::Expression, None),
+        };
+        let text = |key: &str| config.get(key).and_then(Value::as_str).map(str::to_owned);
+        let Some(workflow) = text("name") else {
+            return self.fail(at, NodeError::new("config", "`name` names a workflow"), Cause::Expression, None);
+        };
+        if self.state.head.depth >= DEEPEST_CHILD {
+            let message = format!("child runs nest at most {DEEPEST_CHILD} deep");
+            return self.fail(at, NodeError::new("depth", message), Cause::Limit, None);
+        }
+        let name = at.name();
+        let run: Arc<str> = self.derived_id("run", &name).into();
+        let due = at.node().timeout.map(|ms| self.now.time.saturating_add(ms));
+        self.emit(Change::Child { at: name.clone(), run: run.to_string(), due })?;
+        let fence = self.fence();
+        if let Some(due) = due {
+            self.effects.arm.push((Timer { instance: name.clone(), what: Due::Timeout, seq: fence.1 }, due));
+        }
+        self.effects.children.push(ChildStart {
+            run,
+            name: workflow,
+            version: text("digest").or_else(|| text("tag")),
+            input: Arc::new(config.get("input").cloned().unwrap_or_else(|| json!({}))),
+            parent: Parent { run: self.state.head.run.clone(), instance: name.into(), fence },
+            depth: self.state.head.depth + 1,
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,258 @@
+//! One input and its verdict.
+
+use super::view::rfc3339;
+use super::{At, GRACE, MOST_LOSSES, Router, Work};
+use crate::catalogue;
+use crate::event::{Cause, Change};
+use crate::ir::{Effect, Kind};
+use crate::state::{Asks, CancelMode, Fence, NodeError, NodeState, Phase, RunOutcome, ScopePath};
+use crate::step::{Answer, Due, Input, Refusal, Timer, Verdict};
+
+/// Who stands behind an input, where it is a person.
+pub(super) fn actor(input: &Input) -> Option<&str> {
+    match input {
+        Input::Decision(decision) => Some(&decision.by),
+        Input::Cancel { by, .. } | Input::Suspend { by, .. } => Some(by),
+        Input::Settled { .. } | Input::Lost { .. } | Input::Timer(_) => None,
+    }
+}
+
+impl Router<'_> {
+    pub(super) fn take(&mut self, input: &Input) -> Result<Verdict, Refusal> {
+        if self.state.is_ended() {
+            return Ok(Verdict::Ended);
+        }
+        match input {
+            Input::Settled { instance, fence, result } => self.completed(instance, *fence, result),
+            Input::Lost { instance, fence, begun } => self.lost(instance, *fence, *begun),
+            Input::Timer(timer) => self.due(timer),
+            Input::Decision(decision) => self.decide(decision),
+            Input::Cancel { mode, claimed, reason, .. } => self.cancelled(*mode, claimed, reason.clone()),
+            Input::Suspend { on, .. } if *on == self.state.head.suspended => Ok(Verdict::Same),
+            Input::Suspend { on, .. } => {
+                self.emit(Change::Suspended { on: *on })?;
+                Ok(Verdict::Applied)
+            }
+        }
+    }
+
+    fn completed(&mut self, instance: &str, fence: Fence, result: &Answer) -> Result<Verdict, Refusal> {
+        let Some(at) = self.find(instance)? else { return Ok(Verdict::Superseded) };
+        let state = self.node_state(&at);
+        if state.is_settled() {
+            return self.repeated(&at, fence, result);
+        }
+        let Some(live) = self.live(&at) else { return Ok(Verdict::Superseded) };
+        let asked = live.ticket.as_ref().map(|ticket| ticket.asks);
+        let is_leaf = live.container.is_none();
+        let answers = match state {
+            NodeState::Active => is_leaf,
+            NodeState::Waiting => asked == Some(Asks::Unknown),
+            _ => false,
+        };
+        if !answers || live.fence != fence {
+            return Ok(Verdict::Superseded);
+        }
+        match result {
+            Answer::Output(output) => self.succeed(&at, output.clone(), Cause::Completion)?,
+            Answer::Error { error, retryable } => {
+                let retry = at.node().retry;
+                let tries = live.failures + 1;
+                if *retryable && tries < retry.attempts && !self.is_draining(&at.scope) {
+                    self.back_off(&at, tries, error)?;
+                } else {
+                    self.fail(&at, error.clone(), Cause::Completion, None)?;
+                }
+            }
+        }
+        Ok(Verdict::Applied)
+    }
+
+    fn back_off(&mut self, at: &At, tries: u32, error: &NodeError) -> Result<(), Refusal> {
+        let retry = at.node().retry;
+        let wait = (retry.backoff as f64) * retry.factor.powi(tries.saturating_sub(1).min(1_000) as i32);
+        let wait = if wait.is_finite() { (wait as u64).min(retry.max_backoff) } else { retry.max_backoff };
+        let due = self.now.time.saturating_add(wait);
+        let name = at.name();
+        if let Some(live) = self.live(at) {
+            let cell = live.cell;
+            self.effects.ack.push(cell);
+        }
+        self.emit(Change::Backoff { at: name.clone(), due, error: error.clone() })?;
+        let seq = self.fence().1;
+        self.effects.arm.push((Timer { instance: name, what: Due::Backoff, seq }, due));
+        Ok(())
+    }
+
+    /// An answer to an instance that has settled: the same again, or not.
+    fn repeated(&mut self, at: &At, fence: Fence, result: &Answer) -> Result<Verdict, Refusal> {
+        let Some(kept) = self.kept(&at.name())? else { return Ok(Verdict::Superseded) };
+        if kept.fence != fence {
+            return Ok(Verdict::Superseded);
+        }
+        let same = match result {
+            Answer::Output(output) => kept.digest.as_deref() == Some(&crate::canonical::digest(output)),
+            Answer::Error { error, .. } => {
+                let code = kept.error.as_ref().and_then(|kept| kept.get("code"));
+                code.and_then(serde_json::Value::as_str) == Some(&error.code)
+            }
+        };
+        Ok(if same { Verdict::Same } else { Verdict::Conflicting })
+    }
+
+    fn lost(&mut self, instance: &str, fence: Fence, begun: bool) -> Result<Verdict, Refusal> {
+        let Some(at) = self.find(instance)? else { return Ok(Verdict::Superseded) };
+        let Some(live) = self.live(&at) else { return Ok(Verdict::Superseded) };
+        let is_task = matches!(at.node().kind, Kind::Task { .. });
+        if !is_task || self.node_state(&at) != NodeState::Active || live.fence != fence {
+            return Ok(Verdict::Superseded);
+        }
+        let (cell, losses) = (live.cell, live.losses);
+        if at.node().effect == Effect::Once && begun {
+            let message = "the worker went away during an attempt that must not be repeated; its outcome is unknown";
+            let error = NodeError::new("unknown_outcome", message);
+            if self.is_draining(&at.scope) {
+                self.fail(&at, error, Cause::Lost, None)?;
+            } else {
+                let about = serde_json::json!({"attempt": fence.1});
+                self.ask(&at, Asks::Unknown, &about, None, Some(error))?;
+            }
+        } else if losses + 1 > MOST_LOSSES {
+            let message = format!("the worker went away in {} attempts", losses + 1);
+            self.fail(&at, NodeError::new("lost", message), Cause::Lost, None)?;
+        } else if self.is_draining(&at.scope) {
+            // What is published finishes without retry: a lost one has finished.
+            self.fail(&at, NodeError::new("lost", "the worker went away"), Cause::Lost, None)?;
+        } else {
+            self.effects.ack.push(cell);
+            self.emit(Change::Lost { at: instance.to_owned() })?;
+        }
+        Ok(Verdict::Applied)
+    }
+
+    fn due(&mut self, timer: &Timer) -> Result<Verdict, Refusal> {
+        if timer.instance.is_empty() {
+            return self.run_due(timer);
+        }
+        let Some(at) = self.find(&timer.instance)? else { return Ok(Verdict::Superseded) };
+        let Some(live) = self.live(&at) else { return Ok(Verdict::Superseded) };
+        if live.fence.1 != timer.seq || live.due.is_none() {
+            return Ok(Verdict::Superseded);
+        }
+        let time = live.due.map_or_else(String::new, rfc3339);
+        match (timer.what, self.node_state(&at)) {
+            (Due::Backoff, NodeState::Backoff) => self.begin_again(&at)?,
+            (Due::Delay, NodeState::Waiting) => self.succeed(&at, Default::default(), Cause::Timer)?,
+            (Due::Deadline, NodeState::Waiting) => {
+                let message = format!("nobody approved before {time}");
+                self.fail(&at, NodeError::new("deadline", message), Cause::Timer, None)?;
+            }
+            (Due::Timeout, NodeState::Active) => {
+                self.cut(&at, &Cause::Timer)?;
+                self.give_up_child(&at, CancelMode::Now);
+                let message = format!("not done by {time}");
+                self.fail(&at, NodeError::new("timeout", message), Cause::Timer, None)?;
+            }
+            _ => return Ok(Verdict::Superseded),
+        }
+        Ok(Verdict::Applied)
+    }
+
+    fn run_due(&mut self, timer: &Timer) -> Result<Verdict, Refusal> {
+        let phase = self.state.head.phase;
+        match timer.what {
+            Due::Duration if self.state.head.cancel.is_none() && phase != Phase::Finally => {
+                let time = rfc3339(self.state.head.deadline);
+                let error = NodeError::new("duration", format!("the run was not done by {time}"));
+                let outcome = RunOutcome::Failed;
+                self.emit(Change::Failing { scope: String::new(), error })?;
+                self.end_early(CancelMode::Graceful, outcome, None, None)?;
+            }
+            Due::Grace if self.state.head.cancel.is_some() && phase == Phase::Draining => {
+                self.cut_scope(&"".into(), &Cause::Cancel)?;
+                self.work.push_back(Work::Scope("".into()));
+            }
+            Due::Finally if phase == Phase::Finally => {
+                let error = NodeError::new("timeout", "the exit handler was not done in time");
+                self.emit(Change::Failing { scope: "finally".to_owned(), error })?;
+                self.cut_scope(&"finally".into(), &Cause::Timer)?;
+                self.work.push_back(Work::Scope("finally".into()));
+            }
+            _ => return Ok(Verdict::Superseded),
+        }
+        Ok(Verdict::Applied)
+    }
+
+    fn cancelled(&mut self, mode: CancelMode, claimed: &[String], reason: Option<String>) -> Result<Verdict, Refusal> {
+        let head = &self.state.head;
+        let known = head.cancel.as_ref().map(|cancel| cancel.mode);
+        match (known, mode) {
+            (Some(CancelMode::Now), _) | (Some(CancelMode::Graceful), CancelMode::Graceful) => return Ok(Verdict::Same),
+            (None, CancelMode::Graceful) if head.phase == Phase::Finally => {
+                let why = "the exit handler is running; cancel with --now to stop it too".to_owned();
+                return Ok(Verdict::Refused(&catalogue::BAD_DECISION, why));
+            }
+            _ => {}
+        }
+        self.end_early(mode, RunOutcome::Cancelled, Some(claimed), reason)?;
+        Ok(Verdict::Applied)
+    }
+
+    /// Ends the graph early; without `claimed` every published task counts as claimed.
+    fn end_early(
+        &mut self,
+        mode: CancelMode,
+        outcome: RunOutcome,
+        claimed: Option<&[String]>,
+        reason: Option<String>,
+    ) -> Result<(), Refusal> {
+        let grace = self.now.time.saturating_add(GRACE);
+        let in_finally = self.state.head.phase == Phase::Finally;
+        self.emit(Change::Cancelled { mode, outcome, grace, reason })?;
+        let root: ScopePath = "".into();
+        if mode == CancelMode::Now {
+            self.cut_scope(&root, &Cause::Cancel)?;
+            if in_finally {
+                self.cut_scope(&"finally".into(), &Cause::Cancel)?;
+                let outcome = self.state.head.outcome.unwrap_or(outcome);
+                self.work.clear();
+                return self.end_run(outcome, None, None);
+            }
+            self.work.push_back(Work::Scope(root));
+            return Ok(());
+        }
+        let seq = self.fence().1;
+        self.effects.arm.push((Timer { instance: String::new(), what: Due::Grace, seq }, grace));
+        let children: Vec<At> = self.active_children()?;
+        for child in &children {
+            self.give_up_child(child, mode);
+        }
+        let held: Vec<String> = match claimed {
+            Some(claimed) => claimed.to_vec(),
+            None => self.active_tasks()?,
+        };
+        self.cancel_all(&held)
+    }
+
+    fn active_children(&self) -> Result<Vec<At>, Refusal> {
+        self.active(|kind| matches!(kind, Kind::Child { .. }))
+    }
+
+    fn active_tasks(&self) -> Result<Vec<String>, Refusal> {
+        Ok(self.active(|kind| matches!(kind, Kind::Task { .. }))?.iter().map(At::name).collect())
+    }
+
+    fn active(&self, wanted: impl Fn(&Kind) -> bool) -> Result<Vec<At>, Refusal> {
+        let mut found = Vec::new();
+        for (scope, marking) in &self.state.scopes {
+            let ir = self.ir(scope)?;
+            for &slot in marking.live.keys() {
+                let at = At { scope: scope.clone(), ix: ir.body(marking.body).nodes.start + slot, ir: ir.clone() };
+                if self.node_state(&at) == NodeState::Active && wanted(&at.node().kind) {
+                    found.push(at);
+                }
+            }
+        }
+        Ok(found)
+    }
+}
