@@ -5,7 +5,6 @@
 pub mod commit;
 pub mod embedded;
 mod error;
-pub mod id;
 pub mod redis;
 pub mod task;
 
@@ -17,6 +16,7 @@ use aob_engine::state::State;
 use aob_engine::step::{Envelope, Timer};
 use async_trait::async_trait;
 
+pub use aob_engine::id;
 pub use commit::{Commit, Committed, Item, Outcome};
 pub use error::Error;
 pub use task::{Beat, Claim, Kept, Signal, SignalEntry, Task, TaskRef};

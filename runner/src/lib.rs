@@ -1,0 +1,14 @@
+//! The execution side: runs nodes, routes their results, turns time and signals into commits. It knows
+//! nothing of Kubernetes and holds nothing in memory that matters.
+//!
+//! [`runs`] decides and commits, [`work`] executes, [`coordinate`] and [`sweep`] bring in what
+//! happened elsewhere, [`service`] puts them together.
+
+pub mod clock;
+pub mod coordinate;
+pub mod node;
+pub mod runs;
+pub mod secret;
+pub mod service;
+pub mod sweep;
+pub mod work;

@@ -1,0 +1,113 @@
+//! `aob-runner`: any number of these processes serve one Redis. Nothing in their memory matters.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aob_engine::check::Ceiling;
+use aob_engine::registry::Registry;
+use aob_runner::node::{self, ExecPolicy, Policy, Private};
+use aob_runner::runs::Runs;
+use aob_runner::secret::Secrets;
+use aob_runner::service::{Service, ServiceOptions};
+use aob_store::redis::RedisStore;
+use clap::Parser;
+
+/// Executes nodes of workflow runs and routes their results.
+#[derive(Debug, Parser)]
+#[command(name = "aob-runner", version, after_help = "\
+Examples:
+  aob-runner --redis redis://127.0.0.1:6379 --coordinate
+  aob-runner --redis redis://127.0.0.1:6379 --types http,transform --slots 256
+  aob-runner --redis unix:///run/redis/redis.sock --coordinate --allow-exec --secrets /etc/aob/secrets")]
+struct Args {
+    /// The Redis or Valkey server: redis://, rediss:// or unix://
+    #[arg(long, env = "AOB_REDIS", value_name = "URL", hide_env_values = true)]
+    redis: String,
+    /// Node types to serve, by comma; without it all that this runner can execute
+    #[arg(long, env = "AOB_TYPES", value_delimiter = ',', value_name = "TYPES")]
+    types: Vec<String>,
+    /// Also coordinate: timers, lost leases, decisions, children's answers
+    #[arg(long, env = "AOB_COORDINATE")]
+    coordinate: bool,
+    /// Execute nothing, only coordinate
+    #[arg(long, env = "AOB_COORDINATE_ONLY", conflicts_with = "types")]
+    coordinate_only: bool,
+    /// How long a task may go without a sign of life, in seconds
+    #[arg(long, env = "AOB_LEASE", default_value = "30", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    lease: u64,
+    /// Tasks at once, for each shard
+    #[arg(long, env = "AOB_SLOTS", default_value = "64", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    slots: u16,
+    /// Seconds that running tasks may go on after SIGTERM before they are handed back
+    #[arg(long, env = "AOB_DRAIN", default_value = "100", value_name = "SECONDS")]
+    drain: u64,
+    /// Folder with secrets: FOLDER/NAME/KEY
+    #[arg(long, env = "AOB_SECRETS", value_name = "FOLDER")]
+    secrets: Option<PathBuf>,
+    /// Let `exec` nodes run local commands
+    #[arg(long, env = "AOB_ALLOW_EXEC")]
+    allow_exec: bool,
+    /// Let `http` nodes reach private and loopback addresses
+    #[arg(long, env = "AOB_ALLOW_PRIVATE")]
+    allow_private: bool,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    aob_telemetry::log(aob_telemetry::Format::Auto, "info");
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "no runtime can be started");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(serve(args)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "aob-runner ends");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(args: Args) -> Result<(), Box<dyn std::error::Error>> {
+    let policy = Arc::new(Policy {
+        private: if args.allow_private { Private::Allow } else { Private::Deny },
+        exec: if args.allow_exec { ExecPolicy::Any } else { ExecPolicy::Off },
+        ..Policy::default()
+    });
+    let nodes = Arc::new(node::Registry::built_in(&policy));
+    let types: Vec<Arc<str>> = if args.coordinate_only {
+        Vec::new()
+    } else if args.types.is_empty() {
+        nodes.allowed(&policy).map(Arc::from).collect()
+    } else {
+        args.types.iter().map(|name| Arc::from(name.as_str())).collect()
+    };
+    let store = Arc::new(RedisStore::open(&args.redis).await?);
+    let runs = Runs::new(store, Registry::builtin(), Ceiling::default());
+    let service = Service::spawn(&ServiceOptions {
+        runs,
+        nodes,
+        policy,
+        secrets: Arc::new(match &args.secrets {
+            Some(folder) => Secrets::folder(folder),
+            None => Secrets::none(),
+        }),
+        types,
+        coordinate: args.coordinate || args.coordinate_only,
+        lanes: 1,
+        slots: usize::from(args.slots),
+        lease: Duration::from_secs(args.lease),
+        sweep: Duration::from_millis(100),
+        drain: Duration::from_secs(args.drain),
+    });
+    tracing::info!(coordinate = args.coordinate || args.coordinate_only, "aob-runner serves");
+    let why = aob_telemetry::stopped().await?;
+    tracing::info!(why, "aob-runner stops: finishing what runs");
+    service.stop().await;
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! Runs as a process sees them: load, decide, commit, and do it again when another was faster.
+//!
+//! Nothing here matters to correctness but the store: what is cached is checked by the commit, which
+//! names the state it was decided on.
+
+mod cache;
+mod commit;
+mod decide;
+mod error;
+mod query;
+mod start;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aob_engine::check::Ceiling;
+use aob_engine::compile::compile;
+use aob_engine::ir::Ir;
+use aob_engine::registry::Registry;
+use aob_store::Store;
+use serde_json::Value;
+
+pub use commit::{Done, Work};
+pub use error::Error;
+pub use query::RunView;
+pub use start::{Published, StartOptions, Started};
+
+use cache::Cache;
+
+/// Most compiled graphs kept.
+const MOST_IRS: usize = 512;
+
+/// Runs in a store.
+pub struct Runs {
+    store: Arc<dyn Store>,
+    registry: Registry,
+    ceiling: Ceiling,
+    irs: Mutex<BTreeMap<String, Arc<Ir>>>,
+    cache: Cache,
+}
+
+impl Runs {
+    /// Runs in this store, judged by these types and limits.
+    pub fn new(store: Arc<dyn Store>, registry: Registry, ceiling: Ceiling) -> Arc<Self> {
+        Arc::new(Self { store, registry, ceiling, irs: Mutex::default(), cache: Cache::default() })
+    }
+
+    /// The store behind it.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// The compiled graph with this digest: from memory, else compiled from the stored document.
+    ///
+    /// # Errors
+    /// [`Error::NoGraph`] if there is no such document; [`Error::Invalid`] if it does not compile here.
+    pub async fn ir(&self, digest: &str) -> Result<Arc<Ir>, Error> {
+        if let Some(ir) = self.irs.lock().unwrap_or_else(PoisonError::into_inner).get(digest) {
+            return Ok(ir.clone());
+        }
+        let bytes = self.store.artifact(digest).await?.ok_or_else(|| Error::NoGraph(digest.to_owned()))?;
+        let document: Value =
+            serde_json::from_slice(&bytes).map_err(|error| aob_store::Error::Corrupt(format!("{digest}: {error}")))?;
+        let ir = Arc::new(compile(&document, &self.registry, &self.ceiling).map_err(Error::Invalid)?);
+        self.remember(digest, &ir);
+        Ok(ir)
+    }
+
+    fn remember(&self, digest: &str, ir: &Arc<Ir>) {
+        let mut irs = self.irs.lock().unwrap_or_else(PoisonError::into_inner);
+        if irs.len() >= MOST_IRS {
+            irs.clear();
+        }
+        irs.insert(digest.to_owned(), ir.clone());
+    }
+}

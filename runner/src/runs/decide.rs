@@ -1,0 +1,168 @@
+//! From inputs to an item: the state and exactly the context that the engine asks for are loaded.
+
+use std::sync::Arc;
+
+use aob_engine::ir::Ir;
+use aob_engine::route;
+use aob_engine::state::{CancelMode, IrSet, NodeError, RunOutcome, State};
+use aob_engine::step::{Answer, ChildStart, Input, Now, Refusal, StartRequest, Step};
+use aob_store::{Item, Signal};
+
+use super::cache::Known;
+use super::{Error, Runs};
+use crate::clock;
+
+/// Rounds of loading before a decision is given up: each names further keys, so few are ever needed.
+const MOST_LOADS: usize = 10_000;
+
+/// A decision, and what is known of the run besides.
+pub(super) struct Decided {
+    pub(super) before: Arc<State>,
+    pub(super) step: Step,
+    pub(super) known: Known,
+    pub(super) ir: Arc<Ir>,
+}
+
+impl Runs {
+    /// Decides on inputs of one run; none if there is no such run.
+    pub(super) async fn decide(&self, run: &str, inputs: &[Input]) -> Result<Option<Decided>, Error> {
+        let mut known = self.cache.take(run);
+        let before = match known.state.take() {
+            Some(state) => state,
+            None => match self.store.load(run).await? {
+                Some(state) => state,
+                None => return Ok(None),
+            },
+        };
+        let ir = self.ir(&before.head.digest).await?;
+        let irs = IrSet::new(before.head.revision, ir.clone());
+        for _ in 0..MOST_LOADS {
+            let now = Now { time: clock::now(), epoch: self.store.epoch() };
+            match route::advance(&irs, &before, &known.context, inputs, now) {
+                Ok(step) => return Ok(Some(Decided { before, step, known, ir })),
+                Err(Refusal::Missing(keys)) => {
+                    let mut found = self.store.context(run, &keys).await?;
+                    for key in keys {
+                        let entry = found.remove(&key);
+                        known.context.insert(key, entry);
+                    }
+                }
+                Err(refusal) => return Err(refusal.into()),
+            }
+        }
+        Err(Error::Busy(run.to_owned()))
+    }
+
+    /// The items of a decision: its own, and linked ones for the children it starts.
+    pub(super) async fn items(&self, decided: &Decided, signals: Vec<String>, link: u32) -> Result<Vec<Item>, Error> {
+        let effects = &decided.step.effects;
+        let time = clock::now();
+        let mut send = Vec::new();
+        if let Some((parent, answer)) = &effects.answer {
+            let input =
+                Input::Settled { instance: parent.instance.to_string(), fence: parent.fence, result: answer.clone() };
+            send.push(Signal { run: parent.run.clone(), input, t: time });
+        }
+        for (child, mode) in &effects.cancel {
+            send.push(Signal { run: child.clone(), input: cancel_child(*mode), t: time });
+        }
+        let mut children = Vec::new();
+        for child in &effects.children {
+            match self.start_child(&decided.step.state, child).await? {
+                Ok(item) => children.push(item),
+                Err(error) => {
+                    let result = Answer::Error { error, retryable: false };
+                    let instance = child.parent.instance.to_string();
+                    let input = Input::Settled { instance, fence: child.parent.fence, result };
+                    send.push(Signal { run: child.parent.run.clone(), input, t: time });
+                }
+            }
+        }
+        let linked = if children.is_empty() { 0 } else { link };
+        let kept = decided.ir.retention;
+        let succeeded = decided.step.state.head.outcome == Some(RunOutcome::Succeeded);
+        let own = Item {
+            before: Some(decided.before.clone()),
+            after: Arc::new(decided.step.state.clone()),
+            line: decided.step.line.clone(),
+            effects: decided.step.effects.clone(),
+            signals,
+            send,
+            link: linked,
+            key: None,
+            retention: if succeeded { kept.succeeded } else { kept.failed },
+        };
+        let mut items = vec![own];
+        for mut child in children {
+            child.link = linked;
+            items.push(child);
+        }
+        Ok(items)
+    }
+
+    /// The item that starts a child run; an error that the parent's instance fails with otherwise.
+    async fn start_child(&self, parent: &State, child: &ChildStart) -> Result<Result<Item, NodeError>, Error> {
+        let version = child.version.as_deref().unwrap_or("main");
+        let tenant = &parent.head.tenant;
+        let digest = if version.starts_with("sha256:") {
+            Some(version.to_owned())
+        } else {
+            self.store.tag(tenant, &child.name, version).await?
+        };
+        let Some(digest) = digest else {
+            let message = format!("there is no workflow {} with tag {version}", child.name);
+            return Ok(Err(NodeError::new("child_unknown", message)));
+        };
+        let ir = match self.ir(&digest).await {
+            Ok(ir) => ir,
+            Err(Error::NoGraph(_) | Error::Invalid(_)) => {
+                let message = format!("workflow {} at {digest} is not to be had or not valid", child.name);
+                return Ok(Err(NodeError::new("child_unknown", message)));
+            }
+            Err(error) => return Err(error),
+        };
+        let request = StartRequest {
+            run: child.run.clone(),
+            tenant: tenant.clone(),
+            input: child.input.clone(),
+            by: parent.head.by.clone(),
+            parent: Some(child.parent.clone()),
+            depth: child.depth,
+        };
+        let now = Now { time: clock::now(), epoch: self.store.epoch() };
+        match route::start(&IrSet::new(0, ir.clone()), 0, &request, now) {
+            Ok(step) => Ok(Ok(self.first_item(step, &ir, None))),
+            Err(Refusal::Start(issue)) => Ok(Err(NodeError::new("child_input", issue.message))),
+            Err(refusal) => Err(refusal.into()),
+        }
+    }
+
+    /// The item of a run's first step.
+    pub(super) fn first_item(&self, step: Step, ir: &Ir, key: Option<String>) -> Item {
+        let mut send = Vec::new();
+        // A run can end in its first step: its parent is told at once.
+        if let Some((parent, answer)) = &step.effects.answer {
+            let input =
+                Input::Settled { instance: parent.instance.to_string(), fence: parent.fence, result: answer.clone() };
+            send.push(Signal { run: parent.run.clone(), input, t: clock::now() });
+        }
+        let succeeded = step.state.head.outcome == Some(RunOutcome::Succeeded);
+        Item {
+            before: None,
+            after: Arc::new(step.state),
+            line: step.line,
+            effects: step.effects,
+            signals: Vec::new(),
+            send,
+            link: 0,
+            key,
+            retention: if succeeded { ir.retention.succeeded } else { ir.retention.failed },
+        }
+    }
+}
+
+fn cancel_child(mode: CancelMode) -> Input {
+    let reason = Some("the run that waits for it was cancelled".to_owned());
+    Input::Cancel { mode, by: "system".to_owned(), reason, claimed: Vec::new() }
+}
+

@@ -1,0 +1,28 @@
+use aob_engine::issue::Issue;
+use aob_engine::step::Refusal;
+
+/// Why something could not be done to a run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The document is refused; every finding.
+    #[error("the workflow is not valid: {}", .0.first().map_or_else(String::new, ToString::to_string))]
+    Invalid(Vec<Issue>),
+    /// No such run.
+    #[error("there is no run {0}")]
+    NoRun(String),
+    /// No such workflow.
+    #[error("there is no workflow {0}")]
+    NoWorkflow(String),
+    /// No document with this digest.
+    #[error("the graph {0} is not in the store")]
+    NoGraph(String),
+    /// The engine takes no decision.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] aob_store::Error),
+    /// Others were faster too often.
+    #[error("run {0} is changed by others all the time; try again")]
+    Busy(String),
+}

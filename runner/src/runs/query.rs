@@ -1,0 +1,135 @@
+//! Looking at runs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aob_engine::event::Event;
+use aob_engine::ir::Ir;
+use aob_engine::state::{CancelMode, IrSet, State, encode, fold};
+use aob_engine::step::{Input, Verdict};
+use serde_json::Value;
+
+use super::{Done, Error, Runs, Work};
+
+/// A run with its graph.
+#[derive(Debug, Clone)]
+pub struct RunView {
+    /// The state.
+    pub state: Arc<State>,
+    /// The graph of its current revision.
+    pub ir: Arc<Ir>,
+}
+
+impl Runs {
+    /// A run as it stands.
+    ///
+    /// # Errors
+    /// [`Error::NoRun`] or the store's.
+    pub async fn view(&self, run: &str) -> Result<RunView, Error> {
+        let state = self.store.load(run).await?.ok_or_else(|| Error::NoRun(run.to_owned()))?;
+        let ir = self.ir(&state.head.digest).await?;
+        Ok(RunView { state, ir })
+    }
+
+    /// The state that this process saw last, without asking the store.
+    pub fn peek(&self, run: &str) -> Option<Arc<State>> {
+        self.cache.peek(run)
+    }
+
+    /// The output of a run that has ended, or of an instance; none if there is none.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn output(&self, run: &str, instance: Option<&str>) -> Result<Option<Arc<Value>>, Error> {
+        let key = instance.unwrap_or("$output").to_owned();
+        let mut found = self.store.context(run, std::slice::from_ref(&key)).await?;
+        Ok(found.remove(&key).and_then(|envelope| envelope.value))
+    }
+
+    /// Waits until a run has ended, at most `limit`; its state then, or as it stands.
+    ///
+    /// # Errors
+    /// [`Error::NoRun`] or the store's.
+    pub async fn wait(&self, run: &str, limit: Duration) -> Result<Arc<State>, Error> {
+        let until = tokio::time::Instant::now() + limit;
+        loop {
+            let state = self.store.load(run).await?.ok_or_else(|| Error::NoRun(run.to_owned()))?;
+            let left = until.saturating_duration_since(tokio::time::Instant::now());
+            if state.is_ended() || left.is_zero() {
+                return Ok(state);
+            }
+            self.store.watch(run, state.head.seq, left).await?;
+        }
+    }
+
+    /// Ends a run early. A graceful end spares what a worker holds just now.
+    ///
+    /// # Errors
+    /// As [`Runs::apply`].
+    pub async fn cancel(&self, run: &str, mode: CancelMode, by: &str, reason: Option<String>) -> Result<Verdict, Error> {
+        for _ in 0..20 {
+            let state = self.store.load(run).await?.ok_or_else(|| Error::NoRun(run.to_owned()))?;
+            let claimed = self.store.claimed(&state).await?;
+            let input = Input::Cancel { mode, by: by.to_owned(), reason: reason.clone(), claimed };
+            let works = [Work { run: run.into(), inputs: vec![input], signals: Vec::new() }];
+            // Decided on stale claims it is refused as a whole, and asked again with fresh ones.
+            match self.commit(&works, None).await?.0.pop() {
+                Some(Done::Decided(mut verdicts)) => return Ok(verdicts.pop().unwrap_or(Verdict::Unknown)),
+                Some(Done::NoRun) | None => return Err(Error::NoRun(run.to_owned())),
+                Some(Done::Failed(error)) => return Err(error),
+                Some(Done::Raced) => {}
+            }
+        }
+        Err(Error::Busy(run.to_owned()))
+    }
+
+    /// Every event of a run, parsed, with its bytes.
+    ///
+    /// # Errors
+    /// The store's; [`aob_store::Error::Corrupt`] if an entry cannot be read.
+    pub async fn history(&self, run: &str) -> Result<Vec<(Event, Vec<u8>)>, Error> {
+        let mut all: Vec<(Event, Vec<u8>)> = Vec::new();
+        loop {
+            let lines = self.store.events(run, all.len() as u64, 1_000).await?;
+            if lines.is_empty() {
+                return Ok(all);
+            }
+            for line in lines {
+                let event = serde_json::from_slice(&line)
+                    .map_err(|error| aob_store::Error::Corrupt(format!("event {} of {run}: {error}", all.len() + 1)))?;
+                all.push((event, line));
+            }
+        }
+    }
+
+    /// Folds a run's events and compares the result with what is stored, byte for byte. Answers the number of
+    /// events, or what does not fit.
+    ///
+    /// # Errors
+    /// [`Error::NoRun`] or the store's.
+    pub async fn verify(&self, run: &str) -> Result<Result<u64, String>, Error> {
+        for _ in 0..100 {
+            let stored = self.view(run).await?;
+            let history = self.history(run).await?;
+            if history.len() as u64 != stored.state.head.seq {
+                // It went on between the two reads.
+                if history.len() as u64 > stored.state.head.seq {
+                    continue;
+                }
+                return Ok(Err(format!("{} events are stored, the state says {}", history.len(), stored.state.head.seq)));
+            }
+            let irs = IrSet::new(stored.state.head.revision, stored.ir.clone());
+            let mut state = None;
+            for (event, line) in &history {
+                match fold(state, event, line, &irs) {
+                    Ok(next) => state = Some(next),
+                    Err(corrupt) => return Ok(Err(format!("event {}: {corrupt}", event.n))),
+                }
+            }
+            let same = state.is_some_and(|state| encode(&state) == encode(&stored.state));
+            let count = history.len() as u64;
+            return Ok(if same { Ok(count) } else { Err("the events lead to another state than the stored one".to_owned()) });
+        }
+        Err(Error::Busy(run.to_owned()))
+    }
+}

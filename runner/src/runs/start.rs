@@ -1,0 +1,166 @@
+//! Keeping workflows and starting runs.
+
+use std::sync::Arc;
+
+use aob_engine::canonical::canonical_json;
+use aob_engine::compile::compile;
+use aob_engine::ir::Ir;
+use aob_engine::issue::Issue;
+use aob_engine::route;
+use aob_engine::state::IrSet;
+use aob_engine::step::{Now, Refusal, StartRequest};
+use aob_store::{Commit, Outcome, id};
+use serde_json::Value;
+
+use super::{Error, Runs};
+use crate::clock;
+
+/// A workflow that has been judged and kept.
+#[derive(Debug, Clone)]
+pub struct Published {
+    /// Its name.
+    pub name: String,
+    /// Digest of its spec.
+    pub digest: String,
+    /// The compiled graph, with its warnings.
+    pub ir: Arc<Ir>,
+}
+
+/// What to start.
+#[derive(Debug, Clone)]
+pub struct StartOptions {
+    /// Who owns the run.
+    pub tenant: Arc<str>,
+    /// Digest of the workflow's spec.
+    pub digest: String,
+    /// Its input; an object.
+    pub input: Arc<Value>,
+    /// Who asks: `user:<name>`.
+    pub by: Arc<str>,
+    /// The same key within 72 h is the same run.
+    pub key: Option<String>,
+}
+
+/// A run that began, or had begun before under the same key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Started {
+    /// `run_...`.
+    pub run: Arc<str>,
+    /// Whether it was there already.
+    pub existing: bool,
+}
+
+impl Runs {
+    /// Judges a document without keeping it.
+    ///
+    /// # Errors
+    /// Every finding.
+    pub fn judge(&self, document: &Value) -> Result<Ir, Vec<Issue>> {
+        compile(document, &self.registry, &self.ceiling)
+    }
+
+    /// Judges a workflow, keeps it under its digest, and points `tag` at it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with every finding, or the store's.
+    pub async fn publish(&self, tenant: &str, document: &Value, tag: Option<&str>) -> Result<Published, Error> {
+        let ir = Arc::new(self.judge(document).map_err(Error::Invalid)?);
+        let published = Published { name: ir.name.clone(), digest: ir.digest.clone(), ir: ir.clone() };
+        self.store.put_artifact(&published.digest, canonical_json(document).as_bytes()).await?;
+        if let Some(tag) = tag {
+            self.store.set_tag(tenant, &published.name, tag, &published.digest).await?;
+        }
+        self.remember(&published.digest, &ir);
+        Ok(published)
+    }
+
+    /// Starts a run.
+    ///
+    /// # Errors
+    /// [`Error::NoGraph`], [`Error::Refused`] if the input does not fit, or the store's.
+    pub async fn start(&self, options: &StartOptions) -> Result<Started, Error> {
+        if let Some(key) = &options.key
+            && let Some(run) = self.store.keyed(&options.tenant, key).await?
+        {
+            return Ok(Started { run, existing: true });
+        }
+        let ir = self.ir(&options.digest).await?;
+        let random: u128 = rand::random();
+        let shard = match &options.key {
+            // One key, one shard: the store decides between two who start it at once.
+            Some(key) => key.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))),
+            None => (random >> 96) as u32,
+        } % self.store.shards();
+        for _ in 0..10 {
+            let now = Now { time: clock::now(), epoch: self.store.epoch() };
+            let run = id::run(now.time, random, shard);
+            let request = StartRequest {
+                run: run.clone(),
+                tenant: options.tenant.clone(),
+                input: options.input.clone(),
+                by: options.by.clone(),
+                parent: None,
+                depth: 0,
+            };
+            let step = route::start(&IrSet::new(0, ir.clone()), 0, &request, now)?;
+            if !step.effects.children.is_empty() {
+                return self.start_with_children(step, &ir, options, run).await;
+            }
+            let item = self.first_item(step, &ir, options.key.clone());
+            let committed = match self.store.commit(Commit { items: vec![item], claim: None }).await {
+                Err(aob_store::Error::Epoch) => continue,
+                other => other?,
+            };
+            return Ok(match committed.outcomes.into_iter().next() {
+                Some(Outcome::Exists(run)) => Started { run, existing: true },
+                _ => Started { run, existing: false },
+            });
+        }
+        Err(aob_store::Error::Epoch.into())
+    }
+
+    /// A run whose first nodes are child runs: all of them begin, or none.
+    async fn start_with_children(
+        &self,
+        step: aob_engine::step::Step,
+        ir: &Arc<Ir>,
+        options: &StartOptions,
+        run: Arc<str>,
+    ) -> Result<Started, Error> {
+        let decided = super::decide::Decided {
+            before: Arc::new(step.state.clone()),
+            step,
+            known: Default::default(),
+            ir: ir.clone(),
+        };
+        let mut items = self.items(&decided, Vec::new(), 1).await?;
+        if let Some(first) = items.first_mut() {
+            first.before = None;
+            first.key.clone_from(&options.key);
+        }
+        let committed = self.store.commit(Commit { items, claim: None }).await?;
+        match committed.outcomes.into_iter().next() {
+            Some(Outcome::Applied) => Ok(Started { run, existing: false }),
+            Some(Outcome::Exists(run)) => Ok(Started { run, existing: true }),
+            _ => Err(Error::Busy(run.to_string())),
+        }
+    }
+
+    /// The digest behind a workflow's name and tag (`main` without one).
+    ///
+    /// # Errors
+    /// [`Error::NoWorkflow`].
+    pub async fn resolve(&self, tenant: &str, name: &str, tag: Option<&str>) -> Result<String, Error> {
+        let tag = tag.unwrap_or("main");
+        let digest = self.store.tag(tenant, name, tag).await?;
+        digest.ok_or_else(|| Error::NoWorkflow(format!("{name} with tag {tag}")))
+    }
+}
+
+/// What refused a start, if it was the input.
+pub fn refused_input(error: &Error) -> Option<&Issue> {
+    match error {
+        Error::Refused(Refusal::Start(issue)) => Some(issue),
+        _ => None,
+    }
+}

@@ -1,0 +1,118 @@
+//! Everything that moves runs in one process: lanes, coordinators, sweepers, the log.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aob_store::LogLine;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::coordinate::coordinate;
+use crate::node::{self, LogSink, Stream};
+use crate::runs::Runs;
+use crate::secret::Secrets;
+use crate::sweep::sweep;
+use crate::work::{LaneOptions, lane};
+use crate::clock;
+
+/// How a process takes part.
+#[derive(Clone)]
+pub struct ServiceOptions {
+    /// Where runs are.
+    pub runs: Arc<Runs>,
+    /// What it can execute.
+    pub nodes: Arc<node::Registry>,
+    /// What nodes may do here.
+    pub policy: Arc<node::Policy>,
+    /// Where secrets come from.
+    pub secrets: Arc<Secrets>,
+    /// Types it claims; none: it executes nothing.
+    pub types: Vec<Arc<str>>,
+    /// Whether it coordinates and sweeps.
+    pub coordinate: bool,
+    /// Lanes of each shard.
+    pub lanes: usize,
+    /// Tasks at once in each lane.
+    pub slots: usize,
+    /// Lease length.
+    pub lease: Duration,
+    /// Longest pause between two sweeps of a shard.
+    pub sweep: Duration,
+    /// How long running tasks may go on after the word to stop.
+    pub drain: Duration,
+}
+
+/// A process's part in moving runs.
+pub struct Service {
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+    log: tokio::task::JoinHandle<()>,
+}
+
+impl Service {
+    /// Begins.
+    pub fn spawn(options: &ServiceOptions) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let (sink, lines) = LogSink::channel(4_096);
+        let log = tokio::spawn(keep_log(options.runs.clone(), lines));
+        let process = format!("{}-{:08x}", std::process::id(), rand::random::<u32>());
+        for shard in 0..options.runs.store().shards() {
+            let lanes = if options.types.is_empty() { 0 } else { options.lanes };
+            for number in 0..lanes {
+                let own = LaneOptions {
+                    runs: options.runs.clone(),
+                    nodes: options.nodes.clone(),
+                    policy: options.policy.clone(),
+                    secrets: options.secrets.clone(),
+                    log: sink.clone(),
+                    consumer: format!("{process}-{shard}-{number}").into(),
+                    types: options.types.clone().into(),
+                    shard,
+                    slots: options.slots,
+                    lease: options.lease,
+                    drain: options.drain,
+                };
+                tasks.spawn(lane(own, stopped.clone()));
+            }
+            if options.coordinate {
+                let consumer: Arc<str> = format!("{process}-c{shard}").into();
+                tasks.spawn(coordinate(options.runs.clone(), shard, consumer, stopped.clone()));
+                tasks.spawn(sweep(options.runs.clone(), shard, options.lease, options.sweep, stopped.clone()));
+            }
+        }
+        Self { stop, tasks, log }
+    }
+
+    /// Ends: nothing new is claimed, running tasks finish or are handed back.
+    pub async fn stop(mut self) {
+        // Without receivers everything has ended already.
+        drop(self.stop.send(true));
+        while self.tasks.join_next().await.is_some() {}
+        if let Err(error) = self.log.await {
+            tracing::warn!(%error, "the log did not end in order");
+        }
+    }
+}
+
+/// Writes log lines in batches, until every lane is gone.
+async fn keep_log(runs: Arc<Runs>, mut lines: mpsc::Receiver<node::LogLine>) {
+    let mut batch = Vec::new();
+    while lines.recv_many(&mut batch, 256).await > 0 {
+        let mut by_run: std::collections::BTreeMap<String, Vec<LogLine>> = std::collections::BTreeMap::new();
+        for line in batch.drain(..) {
+            let from = match line.stream {
+                Stream::Stdout => "out",
+                Stream::Stderr => "err",
+                Stream::Node => "aob",
+            };
+            let kept = LogLine { t: clock::now(), at: line.origin.instance.clone(), from: from.to_owned(), text: line.text };
+            by_run.entry(line.origin.run.clone()).or_default().push(kept);
+        }
+        for (run, lines) in by_run {
+            if let Err(error) = runs.store().log(&run, &lines).await {
+                tracing::warn!(run_id = %run, %error, "log lines could not be kept");
+            }
+        }
+    }
+}
