@@ -85,15 +85,9 @@ fn node_types(folder: &Path) -> Result<Vec<(String, Value)>, Box<dyn std::error:
 }
 
 /// One generated file: a header, `extra` items, and the types of `schema`.
-fn rust(
-    source: &str,
-    schema: Value,
-    extra: String,
-) -> Result<String, Box<dyn std::error::Error>> {
+fn rust(source: &str, schema: Value, extra: String) -> Result<String, Box<dyn std::error::Error>> {
     let mut settings = TypeSpaceSettings::default();
-    settings
-        .with_map_type("::std::collections::BTreeMap")
-        .with_derive("PartialEq".to_owned());
+    settings.with_map_type("::std::collections::BTreeMap").with_derive("PartialEq".to_owned());
     for (definition, rust_type) in prepare::REPLACED {
         settings.with_replacement(definition, rust_type, std::iter::empty());
     }

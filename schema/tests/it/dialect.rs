@@ -60,7 +60,9 @@ fn the_check_sees_faults() {
     });
     let mut faults = Vec::new();
     check("", &bad, &mut faults);
-    for expected in ["default", "additionalProperties", "maxLength", "maximum", "description", "look-around"] {
+    for expected in
+        ["default", "additionalProperties", "maxLength", "maximum", "description", "look-around"]
+    {
         assert!(faults.iter().any(|fault| fault.contains(expected)), "{expected}: {faults:?}");
     }
 }
@@ -144,10 +146,16 @@ fn unbounded(schema: &Value) -> Vec<String> {
     if is("integer") {
         demand(has("minimum"), "an integer without minimum");
         let maximum = schema["maximum"].as_i64();
-        demand(maximum.is_some_and(|most| most <= LARGEST_INTEGER), "an integer without a maximum that JavaScript keeps");
+        demand(
+            maximum.is_some_and(|most| most <= LARGEST_INTEGER),
+            "an integer without a maximum that JavaScript keeps",
+        );
     }
     if let Some(pattern) = schema["pattern"].as_str() {
-        demand(pattern.starts_with('^') && pattern.ends_with('$'), "a pattern that is not anchored");
+        demand(
+            pattern.starts_with('^') && pattern.ends_with('$'),
+            "a pattern that is not anchored",
+        );
         demand(!pattern.contains("(?"), "a pattern with look-around or flags");
     }
     faults

@@ -11,11 +11,14 @@ pub(crate) fn source(types: &[(String, Value)]) -> Result<String, String> {
     for (name, schema) in types {
         let title = schema["title"].as_str().ok_or_else(|| format!("{name}: no title"))?;
         let variant = title.strip_suffix("Config");
-        let variant = variant.ok_or_else(|| format!("{name}: the title `{title}` does not end in Config"))?;
+        let variant =
+            variant.ok_or_else(|| format!("{name}: the title `{title}` does not end in Config"))?;
         let words = format!(" {}", schema["description"].as_str().unwrap_or_default());
         write!(list, "({name:?}, include_str!(\"../../node-types/{name}.schema.json\")),")
             .and_then(|()| write!(variants, "#[doc = {words:?}] {variant}({title}),"))
-            .and_then(|()| write!(arms, "{name:?} => Self::{variant}({title}::deserialize(config)?),"))
+            .and_then(|()| {
+                write!(arms, "{name:?} => Self::{variant}({title}::deserialize(config)?),")
+            })
             .map_err(|error| error.to_string())?;
     }
     Ok(format!(
@@ -56,10 +59,14 @@ mod tests {
 
     #[test]
     fn a_type_is_listed_and_decoded() {
-        let types = [("noop".to_owned(), json!({ "title": "NoopConfig", "description": "Nothing." }))];
+        let types =
+            [("noop".to_owned(), json!({ "title": "NoopConfig", "description": "Nothing." }))];
         let source = source(&types).unwrap();
         let text = prettyplease::unparse(&syn::parse_str(&source).unwrap());
-        assert!(text.contains("\"noop\" => Self::Noop(NoopConfig::deserialize(config)?)"), "{text}");
+        assert!(
+            text.contains("\"noop\" => Self::Noop(NoopConfig::deserialize(config)?)"),
+            "{text}"
+        );
         assert!(text.contains("node-types/noop.schema.json"), "{text}");
     }
 

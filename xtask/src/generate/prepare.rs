@@ -92,7 +92,9 @@ fn prepared(schema: &Value, definitions: &Map<String, Value>) -> Result<Value, S
     for (keyword, value) in keywords {
         let value = match keyword.as_str() {
             "$defs" | "examples" | "minimum" | "maximum" => continue,
-            judged if JUDGED_ELSEWHERE.contains(&judged) || judged.starts_with("x-aob-") => continue,
+            judged if JUDGED_ELSEWHERE.contains(&judged) || judged.starts_with("x-aob-") => {
+                continue;
+            }
             "properties" => each(value, definitions)?,
             "items" | "additionalProperties" => prepared(value, definitions)?,
             _ => value.clone(),
@@ -107,7 +109,8 @@ fn prepared(schema: &Value, definitions: &Map<String, Value>) -> Result<Value, S
 
 fn each(properties: &Value, definitions: &Map<String, Value>) -> Result<Value, String> {
     let properties = properties.as_object().ok_or("`properties` is an object")?;
-    let each = properties.iter().map(|(name, schema)| Ok((name.clone(), prepared(schema, definitions)?)));
+    let each =
+        properties.iter().map(|(name, schema)| Ok((name.clone(), prepared(schema, definitions)?)));
     Ok(Value::Object(each.collect::<Result<_, String>>()?))
 }
 
@@ -118,7 +121,8 @@ fn reference(
     definitions: &Map<String, Value>,
 ) -> Result<Value, String> {
     let name = target.as_str().and_then(|target| target.strip_prefix("#/$defs/"));
-    let name = name.ok_or_else(|| format!("{target}: only `#/$defs/<name>` is a reference here"))?;
+    let name =
+        name.ok_or_else(|| format!("{target}: only `#/$defs/<name>` is a reference here"))?;
     let definition = definitions.get(name).ok_or_else(|| format!("no definition `{name}`"))?;
     if is_named(definition) {
         let mut described = with_description(definition_reference(name), keywords);
@@ -143,7 +147,8 @@ fn with_description(mut schema: Value, keywords: &Map<String, Value>) -> Value {
 
 /// The hand-written type for a schema, if there is one.
 fn replacement(keywords: &Map<String, Value>) -> Option<&'static str> {
-    let types: Vec<&str> = keywords.get("type")?.as_array()?.iter().filter_map(Value::as_str).collect();
+    let types: Vec<&str> =
+        keywords.get("type")?.as_array()?.iter().filter_map(Value::as_str).collect();
     if types == ["string", "number", "boolean"] {
         return Some("Scalar");
     }
@@ -153,7 +158,9 @@ fn replacement(keywords: &Map<String, Value>) -> Option<&'static str> {
     match types.as_slice() {
         ["integer", "string"] => Some("TemplatedInteger"),
         ["boolean", "string"] => Some("TemplatedBoolean"),
-        ["array", "string"] if keywords.get("items")?.get("type").is_some() => Some("TemplatedStrings"),
+        ["array", "string"] if keywords.get("items")?.get("type").is_some() => {
+            Some("TemplatedStrings")
+        }
         ["array", "string"] => Some("TemplatedValues"),
         _ => None,
     }
@@ -192,7 +199,10 @@ mod tests {
             "$defs": { "Duration": { "type": "string", "pattern": "^[0-9]+s$", "description": "A time." } }
         });
         let document = document(&schema).unwrap();
-        assert_eq!(document["properties"]["wait"], json!({ "type": "string", "description": "How long." }));
+        assert_eq!(
+            document["properties"]["wait"],
+            json!({ "type": "string", "description": "How long." })
+        );
         assert_eq!(document["$defs"], json!({}));
     }
 

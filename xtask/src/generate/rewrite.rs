@@ -64,11 +64,14 @@ fn keep_absent_apart(field: &mut Field) -> Result<(), syn::Error> {
 
 /// `Value` of `Option<serde_json::Value>`.
 fn argument_name(path: &syn::TypePath) -> Option<String> {
-    let syn::PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else {
+    let syn::PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments
+    else {
         return None;
     };
     match arguments.args.first()? {
-        syn::GenericArgument::Type(Type::Path(inner)) => Some(inner.path.segments.last()?.ident.to_string()),
+        syn::GenericArgument::Type(Type::Path(inner)) => {
+            Some(inner.path.segments.last()?.ident.to_string())
+        }
         _ => None,
     }
 }
@@ -116,7 +119,9 @@ fn has_doc(attributes: &[Attribute]) -> bool {
 
 fn doc_text(attribute: &Attribute) -> Option<String> {
     let syn::Meta::NameValue(pair) = &attribute.meta else { return None };
-    let syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) = &pair.value else { return None };
+    let syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) = &pair.value else {
+        return None;
+    };
     pair.path.is_ident("doc").then(|| text.value())
 }
 
@@ -128,7 +133,9 @@ fn variant_doc(variant: &syn::Variant) -> String {
     }
     for attribute in variant.attrs.iter().filter(|attribute| attribute.path().is_ident("serde")) {
         let renamed = attribute.parse_args::<syn::MetaNameValue>();
-        if let Ok(syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(name), .. })) = renamed.map(|pair| pair.value) {
+        if let Ok(syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(name), .. })) =
+            renamed.map(|pair| pair.value)
+        {
             text = name.value();
         }
     }
