@@ -57,6 +57,7 @@ pub enum Kind {
 /// One change. `at` is an instance (`fetch`, `each[3]/fetch`), `scope` a scope's path (empty: the root).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "change", rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields say what they are; the schema describes each")]
 pub enum Change {
     /// The run began.
     Started(Box<Started>),
