@@ -118,6 +118,34 @@ fn workspace_root() -> PathBuf {
 mod tests {
     use super::*;
 
+    /// The form in which the changes of an event are written.
+    #[test]
+    fn inline_variants_become_a_tagged_enum() {
+        let variant = |tag: &str, name: &str, field: Value| {
+            serde_json::json!({
+                "description": tag, "type": "object", "additionalProperties": false,
+                "required": ["change", name],
+                "properties": { "change": { "type": "string", "const": tag }, name: field },
+            })
+        };
+        let count = serde_json::json!({ "type": "integer", "minimum": 0, "maximum": 9 });
+        let text = serde_json::json!({ "$ref": "#/$defs/Id" });
+        let schema = serde_json::json!({
+            "title": "Root", "type": "object", "required": ["c"],
+            "properties": { "c": { "$ref": "#/$defs/Change" } },
+            "$defs": {
+                "Id": { "type": "string", "pattern": "^a$" },
+                "Change": { "oneOf": [variant("Counted", "count", count), variant("Named", "name", text)] },
+            },
+        });
+        let text = rust("test", prepare::document(&schema).unwrap(), String::new()).unwrap();
+        assert!(text.contains("#[serde(tag = \"change\", deny_unknown_fields)]"), "{text}");
+        assert!(
+            text.contains("count: u32") && text.contains("name: ::std::string::String"),
+            "{text}"
+        );
+    }
+
     #[test]
     fn generated_files_are_fresh() {
         if let Err(error) = run(&Flags { check: true }) {

@@ -35,6 +35,9 @@ const ALLOWED: [&str; 26] = [
     "x-aob-scope",
 ];
 
+/// Only in events: tagged unions of inline objects, which no CRD has to take.
+const OF_EVENTS: [&str; 2] = ["oneOf", "const"];
+
 /// Only at the root of a node type.
 const OF_NODE_TYPES: [&str; 3] = ["x-aob-effect", "x-aob-output", "dependentSchemas"];
 
@@ -96,6 +99,7 @@ fn check(place: &str, schema: &Value, faults: &mut Vec<String>) {
     let Value::Object(keywords) = schema else { return };
     for keyword in keywords.keys() {
         let known = ALLOWED.contains(&keyword.as_str())
+            || (place.starts_with("event/") && OF_EVENTS.contains(&keyword.as_str()))
             || (keywords.contains_key("$id") && OF_NODE_TYPES.contains(&keyword.as_str()));
         if !known {
             faults.push(format!("{place}: keyword {keyword}"));
@@ -107,11 +111,18 @@ fn check(place: &str, schema: &Value, faults: &mut Vec<String>) {
     for part in ["properties", "$defs"] {
         for (name, inner) in keywords.get(part).and_then(Value::as_object).into_iter().flatten() {
             let place = format!("{place}/{name}");
-            if inner.get("description").is_none() && inner.get("$ref").is_none() {
+            let described = ["description", "$ref", "const"];
+            if !described.iter().any(|keyword| inner.get(keyword).is_some()) {
                 faults.push(format!("{place}: no description"));
             }
             check(&place, inner, faults);
         }
+    }
+    for variant in keywords.get("oneOf").and_then(Value::as_array).into_iter().flatten() {
+        if variant.get("$ref").is_some() {
+            faults.push(format!("{place}: a variant by reference loses its tag in Rust"));
+        }
+        check(&format!("{place}/oneOf"), variant, faults);
     }
     for part in ["items", "additionalProperties"] {
         check(&format!("{place}/{part}"), keywords.get(part).unwrap_or(&Value::Null), faults);
@@ -132,7 +143,7 @@ fn unbounded(schema: &Value) -> Vec<String> {
             faults.push(fault.to_owned());
         }
     };
-    if is("string") && !has("enum") {
+    if is("string") && !has("enum") && !has("const") {
         demand(has("maxLength"), "a string without maxLength");
     }
     if is("array") {

@@ -73,9 +73,10 @@ fn all_prepared(definitions: &Map<String, Value>) -> Result<Map<String, Value>, 
     named.map(|(name, schema)| Ok((name.clone(), prepared(schema, definitions)?))).collect()
 }
 
-/// Objects with fields and enums are types of their own; all else is inlined.
+/// Objects with fields, tagged unions and enums are types of their own; all else
+/// is inlined.
 fn is_named(schema: &Value) -> bool {
-    schema.get("properties").is_some() || schema.get("enum").is_some()
+    ["properties", "oneOf", "enum"].iter().any(|keyword| schema.get(keyword).is_some())
 }
 
 fn prepared(schema: &Value, definitions: &Map<String, Value>) -> Result<Value, String> {
@@ -97,6 +98,7 @@ fn prepared(schema: &Value, definitions: &Map<String, Value>) -> Result<Value, S
             }
             "properties" => each(value, definitions)?,
             "items" | "additionalProperties" => prepared(value, definitions)?,
+            "oneOf" => variants(value, definitions)?,
             _ => value.clone(),
         };
         result.insert(keyword.clone(), value);
@@ -112,6 +114,12 @@ fn each(properties: &Value, definitions: &Map<String, Value>) -> Result<Value, S
     let each =
         properties.iter().map(|(name, schema)| Ok((name.clone(), prepared(schema, definitions)?)));
     Ok(Value::Object(each.collect::<Result<_, String>>()?))
+}
+
+/// The variants of a tagged union: inline objects that differ in a const.
+fn variants(list: &Value, definitions: &Map<String, Value>) -> Result<Value, String> {
+    let list = list.as_array().ok_or("`oneOf` is a list")?;
+    list.iter().map(|variant| prepared(variant, definitions)).collect()
 }
 
 /// A named definition stays a reference, any other is put in its place.

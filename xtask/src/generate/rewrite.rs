@@ -22,6 +22,10 @@ pub(crate) fn file(file: &mut syn::File) -> Result<(), syn::Error> {
                 shorten(&mut item.attrs);
                 for variant in &mut item.variants {
                     shorten(&mut variant.attrs);
+                    for field in &mut variant.fields {
+                        shorten(&mut field.attrs);
+                        keep_absent_apart(field)?;
+                    }
                     if !has_doc(&variant.attrs) {
                         let text = variant_doc(variant);
                         variant.attrs.insert(0, parse_quote!(#[doc = #text]));
@@ -128,7 +132,7 @@ fn doc_text(attribute: &Attribute) -> Option<String> {
 /// How the variant is written in JSON.
 fn variant_doc(variant: &syn::Variant) -> String {
     let mut text = variant.ident.to_string();
-    if !variant.fields.is_empty() {
+    if matches!(variant.fields, syn::Fields::Unnamed(_)) {
         return format!(" Written as {}.", text.to_lowercase());
     }
     for attribute in variant.attrs.iter().filter(|attribute| attribute.path().is_ident("serde")) {
