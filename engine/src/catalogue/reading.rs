@@ -12,6 +12,7 @@ entries! {
     NOT_A_WORKFLOW "AOB1007" "the document is not a Workflow of aob.dev/v1alpha1" "A document names its apiVersion and kind." "Begin with `apiVersion: aob.dev/v1alpha1` and `kind: Workflow`."
     BAD_KEY "AOB1008" "a mapping key is not a string" "Keys are strings." "Quote the key."
     BAD_NUMBER "AOB1009" "a number cannot be kept exactly" "Integers lie within 2^53 - 1 on either side, other numbers are finite doubles." "Use a smaller number, or a string."
+    BAD_TAG "AOB1010" "a tag is not one of the core schema" "Only `!!str`, `!!int`, `!!float`, `!!bool`, `!!null`, `!!map` and `!!seq` are read, on what fits them; others mean something to one program only." "Remove the tag; quote the value if a string is meant."
     BAD_EXPRESSION "AOB1101" "the expression does not parse or uses what is not allowed" "Expressions are CEL without time, randomness or input and output, bounded in length and depth." "Mend the expression at the place shown."
     UNKNOWN_NAME "AOB1102" "the expression reads a name that does not exist here" "An expression sees input, run, nodes, and the names of its enclosing scopes." "Use one of the names listed."
     EXPRESSION_BUDGET "AOB1103" "evaluation took more steps than allowed" "Every evaluation has a step budget, so that no expression can hold up a coordinator." "Work on a smaller list, or move the work into a node."
