@@ -79,6 +79,11 @@ impl Router<'_> {
             (_, Reply::Approve(_) | Reply::Reject) => {
                 refuse(format!("{} waits on a failure: retry it, settle it, or let it fail", decision.instance))
             }
+            // Its iterations have settled under their names; another round of the same names would settle twice.
+            (_, Reply::Retry) if at.node().kind.body().is_some() => refuse(format!(
+                "{} is a container and cannot be tried again as a whole: settle it, let it fail, or replay the run",
+                decision.instance
+            )),
             (_, Reply::Retry) => {
                 self.answered(&at, &ticket.id, decision, "retry")?;
                 self.begin_again(&at)?;

@@ -1,4 +1,6 @@
 //! The engine as a whole, driven without any store or process.
 
 mod examples;
+mod laws;
+mod random;
 mod simulate;

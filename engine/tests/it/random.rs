@@ -1,0 +1,143 @@
+//! Random workflows, and answers that depend on nothing but the seed, the instance and the number of failed tries.
+
+use serde_json::{Value, json};
+
+/// A small generator with a printable seed (splitmix64).
+#[derive(Clone)]
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub(crate) fn below(&mut self, most: usize) -> usize {
+        (self.next() % most.max(1) as u64) as usize
+    }
+
+    /// True once in `of` times.
+    pub(crate) fn once_in(&mut self, of: usize) -> bool {
+        self.below(of) == 0
+    }
+}
+
+/// A number that depends on the seed and these words only.
+pub(crate) fn fixed(seed: u64, words: &str, number: u64) -> u64 {
+    let mut random = Random(seed ^ number.wrapping_mul(0x0100_0000_01b3));
+    for byte in words.bytes() {
+        random.0 ^= u64::from(byte);
+        random.next();
+    }
+    random.next()
+}
+
+/// A workflow that may or may not compile; most do.
+pub(crate) fn workflow(random: &mut Random) -> Value {
+    let mut graph = Graph { nodes: Vec::new(), edges: Vec::new(), next: 0 };
+    graph.body(random, None, 0);
+    if random.once_in(4) {
+        let mut finally = Graph { nodes: Vec::new(), edges: Vec::new(), next: graph.next };
+        finally.body(random, Some("finally"), 2);
+        graph.nodes.extend(finally.nodes);
+        graph.edges.extend(finally.edges);
+    }
+    json!({
+        "apiVersion": "aob.dev/v1alpha1", "kind": "Workflow", "metadata": {"name": "random"},
+        "spec": {"nodes": graph.nodes, "edges": graph.edges},
+    })
+}
+
+struct Graph {
+    nodes: Vec<Value>,
+    edges: Vec<Value>,
+    next: usize,
+}
+
+impl Graph {
+    fn body(&mut self, random: &mut Random, within: Option<&str>, depth: usize) {
+        let count = 1 + random.below(if depth == 0 { 7 } else { 3 });
+        let in_finally = within == Some("finally");
+        let mut ids: Vec<(String, &'static str)> = Vec::new();
+        for _ in 0..count {
+            let id = format!("n{}", self.next);
+            self.next += 1;
+            let kind = match random.below(20) {
+                0 | 1 if depth < 2 => "foreach",
+                2 if depth < 2 => "loop",
+                3 | 4 if !in_finally => "approval",
+                5 => "delay",
+                6 => "acme.unknown",
+                7 | 8 => "noop",
+                _ => "transform",
+            };
+            let mut node = json!({"id": id, "type": kind});
+            if let Some(within) = within {
+                node["within"] = json!(within);
+            }
+            match kind {
+                "foreach" => {
+                    let items: Vec<usize> = (0..random.below(4)).collect();
+                    node["config"] = json!({"items": items, "concurrency": 1 + random.below(3), "tolerate": random.below(3)});
+                }
+                "loop" => {
+                    let rounds = random.below(3);
+                    node["config"] = json!({"until": format!("index >= {rounds}"), "max": 2 + random.below(2)});
+                }
+                "approval" => node["config"] = json!({"title": "May it?"}),
+                "delay" => node["config"] = json!({"for": "1s"}),
+                "transform" => node["config"] = json!({"value": {"of": &id}}),
+                _ => {}
+            }
+            if random.once_in(3) {
+                node["join"] = json!("any");
+            }
+            if random.once_in(3) {
+                let choices: &[&str] = if in_finally { &["fail", "continue"] } else { &["fail", "continue", "pause"] };
+                node["onError"] = json!(choices[random.below(choices.len())]);
+            }
+            if matches!(kind, "noop" | "transform") {
+                if random.once_in(3) {
+                    node["retry"] = json!({"attempts": 1 + random.below(3), "backoff": "100ms"});
+                }
+                if random.once_in(5) {
+                    node["effect"] = json!("once");
+                }
+            }
+            self.nodes.push(node);
+            if matches!(kind, "foreach" | "loop") {
+                self.body(random, Some(&id), depth + 1);
+            }
+            ids.push((id, kind));
+        }
+        for to in 1..ids.len() {
+            for from in 0..to {
+                if random.once_in(3) {
+                    self.edge(random, &ids[from].0, &ids[to].0);
+                }
+            }
+        }
+    }
+
+    fn edge(&mut self, random: &mut Random, from: &str, to: &str) {
+        let mut edge = json!({"from": from, "to": to});
+        match random.below(8) {
+            0 | 1 => edge["after"] = json!("failure"),
+            2 => edge["after"] = json!("always"),
+            _ => {}
+        }
+        match random.below(8) {
+            0 => edge["when"] = json!("true"),
+            1 => edge["when"] = json!("false"),
+            2 => edge["when"] = json!(format!("nodes.{from}.outcome == 'succeeded'")),
+            3 => edge["when"] = json!(format!("has(nodes.{from}.output) && nodes.{from}.output != null")),
+            4 if random.once_in(4) => edge["when"] = json!("1 / (size('a') - 1) == 0"),
+            5 => edge["otherwise"] = json!(true),
+            _ => {}
+        }
+        self.edges.push(edge);
+    }
+}
