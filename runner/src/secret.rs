@@ -1,24 +1,22 @@
 //! Secrets: references in a task, values only while it runs.
 //!
-//! A task carries `secret:<name>/<key>` between two marks; [`Secrets::resolve`] puts the value there when
+//! The engine renders `secrets.<name>.<key>` as a mark in a string; [`Secrets::resolve`] puts the value there when
 //! the task is dispatched and returns the [`Redactor`] that takes it out again of whatever comes back.
 
 mod folder;
 mod forms;
 mod redactor;
-mod reference;
 
 pub use redactor::Redactor;
-pub use reference::{CLOSE, OPEN};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use aob_engine::catalogue::{NODE_INPUT, SECRET_INVALID, SECRET_MISSING};
+use aob_engine::expr::{SecretRef, find_secrets, substitute_secrets};
 use serde_json::Value;
 
 use crate::node::Failure;
-use reference::Piece;
 
 /// How much text the secrets of one task may add up to, in bytes.
 const TOTAL: usize = 1024 * 1024;
@@ -47,12 +45,7 @@ impl Secrets {
     /// Whether any string in `input` refers to a secret. Without one, `resolve` reads no file.
     #[must_use]
     pub fn mentioned(input: &Value) -> bool {
-        match input {
-            Value::String(text) => text.contains(OPEN),
-            Value::Array(items) => items.iter().any(Self::mentioned),
-            Value::Object(fields) => fields.values().any(Self::mentioned),
-            Value::Null | Value::Bool(_) | Value::Number(_) => false,
-        }
+        !find_secrets(input).is_empty()
     }
 
     /// `input` with the value of every secret in the place of its reference, and what hides them again.
@@ -68,14 +61,13 @@ impl Secrets {
         Ok((value, redactor))
     }
 
-    fn read(&self, name: &str, key: &str) -> Result<String, Failure> {
+    fn read(&self, secret: &SecretRef) -> Result<String, Failure> {
+        let SecretRef { name, key } = secret;
         let Some(folder) = &self.folder else {
-            return Err(Failure::new(
-                &SECRET_MISSING,
-                format!(
-                    "secret `{name}/{key}` is asked for, but this runner has no secrets folder; start it with --secrets DIR"
-                ),
-            ));
+            let message = format!(
+                "secret `{name}/{key}` is asked for, but this runner has no secrets folder; start it with --secrets DIR"
+            );
+            return Err(Failure::new(&SECRET_MISSING, message));
         };
         folder::read(folder, name, key)
     }
@@ -84,7 +76,7 @@ impl Secrets {
 /// One walk over a task's input.
 struct Pass<'a> {
     secrets: &'a Secrets,
-    values: BTreeMap<(String, String), String>,
+    values: BTreeMap<SecretRef, String>,
     tainted: BTreeSet<String>,
     total: usize,
 }
@@ -103,7 +95,7 @@ impl Pass<'_> {
             ));
         }
         Ok(match value {
-            Value::String(text) => Value::String(self.text(text, pointer)?),
+            Value::String(text) => self.text(text, pointer)?,
             Value::Array(items) => {
                 let mut out = Vec::with_capacity(items.len());
                 for (index, item) in items.iter().enumerate() {
@@ -138,41 +130,39 @@ impl Pass<'_> {
         out
     }
 
-    fn text(&mut self, text: &str, pointer: &str) -> Result<String, Failure> {
-        if !text.contains(OPEN) {
-            return Ok(text.to_owned());
-        }
-        let mut out = String::with_capacity(text.len());
-        for piece in reference::pieces(text)? {
-            match piece {
-                Piece::Text(part) => out.push_str(part),
-                Piece::Secret { name, key } => {
-                    let id = (name.to_owned(), key.to_owned());
-                    let value = match self.values.get(&id) {
-                        Some(known) => known,
-                        None => self.values.entry(id).or_insert(self.secrets.read(name, key)?),
-                    };
-                    self.total += value.len();
-                    if self.total > TOTAL {
-                        return Err(Failure::new(
-                            &SECRET_INVALID,
-                            format!(
-                                "the secrets of one task add up to more than {TOTAL} bytes, at `{name}/{key}`"
-                            ),
-                        ));
-                    }
-                    out.push_str(value);
-                    self.tainted.insert(pointer.to_owned());
-                }
+    fn text(&mut self, text: &str, pointer: &str) -> Result<Value, Failure> {
+        let mut value = Value::from(text);
+        substitute_secrets(&mut value, &mut |secret| {
+            if !self.tainted.contains(pointer) {
+                self.tainted.insert(pointer.to_owned());
             }
+            self.secret(secret)
+        })?;
+        Ok(value)
+    }
+
+    fn secret(&mut self, secret: &SecretRef) -> Result<String, Failure> {
+        let value = match self.values.get(secret) {
+            Some(known) => known.clone(),
+            None => self.secrets.read(secret)?,
+        };
+        self.values.entry(secret.clone()).or_insert_with(|| value.clone());
+        self.total += value.len();
+        if self.total > TOTAL {
+            let message = format!(
+                "the secrets of one task add up to more than {TOTAL} bytes, at `{}/{}`",
+                secret.name, secret.key
+            );
+            return Err(Failure::new(&SECRET_INVALID, message));
         }
-        Ok(out)
+        Ok(value)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aob_engine::expr::secret_marker;
     use serde_json::json;
 
     fn with_secrets(files: &[(&str, &str)]) -> (tempfile::TempDir, Secrets) {
@@ -187,7 +177,8 @@ mod tests {
     }
 
     fn mark(reference: &str) -> String {
-        format!("{OPEN}secret:{reference}{CLOSE}")
+        let (name, key) = reference.split_once('/').unwrap();
+        secret_marker(name, key)
     }
 
     #[test]

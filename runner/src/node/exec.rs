@@ -4,6 +4,8 @@ mod capture;
 mod command;
 mod process;
 
+use std::os::unix::process::ExitStatusExt as _;
+
 use aob_engine::catalogue::{EXEC_EXIT, EXEC_NOT_ALLOWED, EXEC_OUTPUT, EXEC_SIGNAL};
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -33,7 +35,7 @@ impl NodeType for Exec {
         let command = Command::read(task, &cx.policy.exec)?;
         allowed(&cx.policy.exec, Some(&command.program))?;
         let finished = process::run(&command, cx).await?;
-        output(finished, command.parse, cx.policy.output)
+        output(&finished, command.parse, cx.policy.output)
     }
 }
 
@@ -53,36 +55,34 @@ fn allowed(policy: &ExecPolicy, program: Option<&str>) -> Result<(), Failure> {
     }
 }
 
-fn output(finished: Finished, parse: Parse, limit: usize) -> Result<Value, Failure> {
+/// Without `parse` all there is; `text` is stdout without the line ends at its end, as a shell takes it.
+fn output(finished: &Finished, parse: Option<Parse>, limit: usize) -> Result<Value, Failure> {
     let Finished { status, stdout, stderr } = finished;
-    let Some(code) = status.code() else {
-        use std::os::unix::process::ExitStatusExt as _;
-        let signal = status.signal().unwrap_or_default();
-        return Err(Failure::new(
-            &EXEC_SIGNAL,
-            with_last(format!("ended by signal {signal}"), &stderr),
-        )
-        .retryable());
-    };
-    if code != 0 {
-        return Err(
-            Failure::new(&EXEC_EXIT, with_last(format!("exit code {code}"), &stderr)).retryable()
-        );
-    }
-    if parse == Parse::Json {
-        if stdout.is_cut() {
-            return Err(Failure::new(
-                &EXEC_OUTPUT,
-                format!("stdout is {} bytes, too many for one JSON value", stdout.seen()),
-            ));
+    let room = limit.saturating_sub(FRAME);
+    match (status.code(), parse) {
+        (Some(0), None) => {
+            // Both must fit into one output: a quarter for stderr, all that is left for stdout.
+            let stderr = stderr.text(room / 4);
+            let rest = room.saturating_sub(capture::json_size(&stderr));
+            Ok(json!({"exitCode": 0, "stdout": stdout.text(rest), "stderr": stderr}))
         }
-        return serde_json::from_str(&stdout.text(usize::MAX))
-            .map_err(|error| Failure::new(&EXEC_OUTPUT, format!("stdout is not JSON: {error}")));
+        (Some(0), Some(Parse::Text)) => Ok(stdout.text(room).trim_end_matches(['\n', '\r']).into()),
+        (Some(0), Some(Parse::Json)) if stdout.is_cut() => {
+            let message = format!("stdout is {} bytes, too many for one JSON value", stdout.seen());
+            Err(Failure::new(&EXEC_OUTPUT, message))
+        }
+        (Some(0), Some(Parse::Json)) => serde_json::from_str(&stdout.text(usize::MAX))
+            .map_err(|error| Failure::new(&EXEC_OUTPUT, format!("stdout is not JSON: {error}"))),
+        (Some(code), _) => {
+            Err(Failure::new(&EXEC_EXIT, with_last(format!("exit code {code}"), stderr))
+                .retryable())
+        }
+        (None, _) => {
+            let signal = status.signal().unwrap_or_default();
+            Err(Failure::new(&EXEC_SIGNAL, with_last(format!("ended by signal {signal}"), stderr))
+                .retryable())
+        }
     }
-    // Both must fit into one output: a quarter for stderr, all that is left for stdout.
-    let stderr = stderr.text((limit.saturating_sub(FRAME)) / 4);
-    let rest = limit.saturating_sub(FRAME + capture::json_size(&stderr));
-    Ok(json!({"exitCode": code, "stdout": stdout.text(rest), "stderr": stderr}))
 }
 
 fn with_last(what: String, stderr: &Captured) -> String {

@@ -11,7 +11,7 @@ use crate::node::Failure;
 /// The largest secret, in bytes.
 const LARGEST: u64 = 64 * 1024;
 
-/// The text of a secret without its trailing line end. `name` and `key` are known to be plain names.
+/// The text of a secret without its trailing line end.
 pub(super) fn read(folder: &Path, name: &str, key: &str) -> Result<String, Failure> {
     let missing = || {
         Failure::new(&SECRET_MISSING, format!("secret `{name}/{key}` is not in the secrets folder"))
@@ -23,6 +23,10 @@ pub(super) fn read(folder: &Path, name: &str, key: &str) -> Result<String, Failu
         kind => invalid(&format!("cannot be read: {kind}")),
     };
 
+    // The engine makes no other names, but a task may come from elsewhere.
+    if !is_name(name) || !is_name(key) {
+        return Err(invalid("has a name that is none"));
+    }
     // A mounted Kubernetes secret is symbolic links within its folder; only links that leave it are refused.
     let root = folder.canonicalize().map_err(|error| told(&error))?;
     let path = root.join(name).join(key).canonicalize().map_err(|error| told(&error))?;
@@ -50,6 +54,12 @@ pub(super) fn read(folder: &Path, name: &str, key: &str) -> Result<String, Failu
         return Err(invalid("is empty"));
     }
     Ok(text)
+}
+
+/// A single step down. Kubernetes keeps its own files under names with two dots.
+fn is_name(part: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    !part.is_empty() && part != "." && !part.starts_with("..") && part.bytes().all(allowed)
 }
 
 #[cfg(test)]
@@ -92,6 +102,11 @@ mod tests {
             ("n", "dir", "secret_invalid", "not a file"),
             ("n", "leaves", "secret_invalid", "leaves"),
             ("up", "k", "secret_invalid", "leaves"),
+            ("..", "k", "secret_invalid", "none"),
+            ("n", "../n/plain", "secret_invalid", "none"),
+            ("n", "..data", "secret_invalid", "none"),
+            (".", "k", "secret_invalid", "none"),
+            ("n", "", "secret_invalid", "none"),
         ] {
             let failure = read(&folder, name, key).unwrap_err();
             assert_eq!(failure.code, code, "{name}/{key}");

@@ -7,7 +7,6 @@ use std::fmt;
 use serde_json::Value;
 
 use super::forms::{SHORTEST, forms};
-use super::reference::{OPEN, WORD};
 use crate::node::Failure;
 
 /// What stands where a secret was.
@@ -37,16 +36,22 @@ impl Redactor {
         Self { patterns, longest, tainted }
     }
 
-    /// `text` with every secret replaced by `***`. A mark that would read as a reference to a secret is
-    /// broken as well: what comes from outside must not ask for secrets later on.
+    /// `text` with every secret replaced by `***`.
     #[must_use]
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let mut out = self.without_secrets(text);
-        if out.contains(OPEN) {
-            let broken = out.replace(&format!("{OPEN}{WORD}"), &format!("\u{FFFD}{WORD}"));
-            out = Cow::Owned(broken);
+        let spans = self.spans(text);
+        if spans.is_empty() {
+            return Cow::Borrowed(text);
         }
-        out
+        let mut out = String::with_capacity(text.len());
+        let mut from = 0;
+        for (start, end) in spans {
+            out.push_str(text.get(from..start).unwrap_or_default());
+            out.push_str(STARS);
+            from = end;
+        }
+        out.push_str(text.get(from..).unwrap_or_default());
+        Cow::Owned(out)
     }
 
     /// `value` with every string, key and number gone through as [`Redactor::text`] does.
@@ -89,22 +94,6 @@ impl Redactor {
     #[must_use]
     pub const fn longest(&self) -> usize {
         self.longest
-    }
-
-    fn without_secrets<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let spans = self.spans(text);
-        if spans.is_empty() {
-            return Cow::Borrowed(text);
-        }
-        let mut out = String::with_capacity(text.len());
-        let mut from = 0;
-        for (start, end) in spans {
-            out.push_str(text.get(from..start).unwrap_or_default());
-            out.push_str(STARS);
-            from = end;
-        }
-        out.push_str(text.get(from..).unwrap_or_default());
-        Cow::Owned(out)
     }
 
     /// Where secrets lie in `text`; those that overlap or touch are one, so that no part of either stays.
@@ -190,14 +179,6 @@ mod tests {
         let redactor = hiding(&["abcdefgh", "efghijkl", "abcdefghXYZ"]);
         assert_eq!(redactor.text("-abcdefghijkl-abcdefghXYZ-abcdefghabcdefgh-"), "-***-***-***-");
         assert_eq!(hiding(&["aaaaaaaa"]).text("aaaaaaaaaaa b"), "*** b");
-    }
-
-    #[test]
-    fn what_comes_back_cannot_ask_for_a_secret() {
-        let asks = "\u{E000}secret:erp/token\u{E001}";
-        assert_eq!(hiding(&[]).text(asks), "\u{FFFD}secret:erp/token\u{E001}");
-        assert_eq!(hiding(&[]).text("\u{E000} alone"), "\u{E000} alone");
-        assert!(!super::super::Secrets::mentioned(&hiding(&[]).value(json!({"b": [asks]}))));
     }
 
     proptest! {

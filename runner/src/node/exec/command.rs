@@ -22,14 +22,13 @@ pub(super) struct Command {
     /// All of its environment.
     pub(super) env: BTreeMap<String, String>,
     pub(super) stdin: String,
-    pub(super) parse: Parse,
+    pub(super) parse: Option<Parse>,
 }
 
 /// What to make of stdout.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Parse {
-    #[default]
     Text,
     Json,
 }
@@ -102,7 +101,7 @@ impl Command {
         if stdin.len() > LARGEST {
             return Err(wrong("`stdin` is more than 1 MiB"));
         }
-        Ok(Self { program, arguments, env, stdin, parse: config.parse.unwrap_or_default() })
+        Ok(Self { program, arguments, env, stdin, parse: config.parse })
     }
 }
 
@@ -158,7 +157,7 @@ mod tests {
         );
         assert_eq!(
             (command.parse, command.stdin.as_str(), command.env["N"].as_str()),
-            (Parse::Json, "x", "7")
+            (Some(Parse::Json), "x", "7")
         );
         assert_eq!(read(json!({"command": "a b"})).unwrap().program, "a b");
     }

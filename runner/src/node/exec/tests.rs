@@ -43,7 +43,14 @@ async fn nothing_is_inherited_that_is_not_named() {
 }
 
 #[tokio::test]
-async fn json_is_parsed() {
+async fn stdout_is_parsed() {
+    let text =
+        json!({"command": ["/bin/sh", "-c", "echo ' a'; echo; echo err >&2"], "parse": "text"});
+    assert_eq!(run(any(), text).await, Ok(json!(" a")));
+    let much = json!({"command": ["/bin/sh", "-c", "head -c 300000 /dev/zero"], "parse": "text"});
+    assert!(
+        run(any(), much).await.unwrap().as_str().unwrap().ends_with("[cut: 300000 bytes in all]")
+    );
     let config = |script: &str| json!({"command": ["/bin/sh", "-c", script], "parse": "json"});
     assert_eq!(run(any(), config("echo '{\"a\": [1]}'")).await, Ok(json!({"a": [1]})));
     for script in ["echo nothing", "true", "echo 1; echo 2", "echo '\"'; head -c 300000 /dev/zero"]
@@ -133,13 +140,19 @@ async fn number_in(file: &std::path::Path) -> i32 {
 
 /// Waits until a process is gone or only waits to be collected.
 async fn gone(number: i32) {
-    loop {
-        let status = std::fs::read_to_string(format!("/proc/{number}/stat")).unwrap_or_default();
-        if status.is_empty() || status.contains(") Z") {
-            return;
+    let wait = async {
+        loop {
+            let status =
+                std::fs::read_to_string(format!("/proc/{number}/stat")).unwrap_or_default();
+            if status.is_empty() || status.contains(") Z") {
+                return;
+            }
+            tokio::task::yield_now().await;
         }
-        tokio::task::yield_now().await;
-    }
+    };
+    tokio::time::timeout(Duration::from_secs(20), wait)
+        .await
+        .unwrap_or_else(|_| panic!("{number} lives on"));
 }
 
 #[tokio::test]
@@ -148,7 +161,7 @@ async fn a_cancelled_command_goes_with_all_it_started() {
         let dir = tempfile::tempdir().unwrap();
         let (own, other) = (dir.path().join("own"), dir.path().join("other"));
         let script = format!(
-            "{trap}sleep 1000 & echo $! > {}; echo $$ > {}; while true; do sleep 0.05; done",
+            "{trap}sleep 100 & echo $! > {}; echo $$ > {}; while true; do sleep 0.05; done",
             other.display(),
             own.display()
         );
@@ -179,7 +192,13 @@ async fn a_command_is_given_time_to_end_well() {
     let stop = async {
         lines.recv().await.unwrap();
         canceller.cancel(Reason::Cancelled);
-        lines.recv().await.unwrap().text
+        // The shell itself may tell on stderr what became of its `sleep`.
+        loop {
+            let line = lines.recv().await.unwrap();
+            if line.stream == Stream::Stdout {
+                return line.text;
+            }
+        }
     };
     let (result, said) = tokio::join!(Exec.run(&task, &cx), stop);
     assert_eq!((result.unwrap_err().code.as_str(), said.as_str()), ("node_cancelled", "well"));
@@ -189,7 +208,7 @@ async fn a_command_is_given_time_to_end_well() {
 async fn a_dropped_command_is_killed() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("number");
-    let script = format!("sleep 1000 & echo $! > {}; wait", file.display());
+    let script = format!("sleep 100 & echo $! > {}; wait", file.display());
     let (task, cx) = (task("exec", json!({"command": ["/bin/sh", "-c", script]})), context(any()));
     let number = tokio::select! {
         _ = Exec.run(&task, &cx) => panic!("it ended"),
@@ -200,7 +219,7 @@ async fn a_dropped_command_is_killed() {
 
 #[tokio::test]
 async fn what_is_left_behind_is_killed_too() {
-    let output = shell("sleep 1000 & echo $!").await.unwrap();
+    let output = shell("sleep 100 & echo $!").await.unwrap();
     gone(output["stdout"].as_str().unwrap().trim().parse().unwrap()).await;
 }
 

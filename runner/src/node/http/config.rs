@@ -14,9 +14,9 @@ use crate::node::{Failure, HttpLimits, Task};
 use crate::secret::Redactor;
 
 /// The longest URL, in bytes.
-const URL: usize = 8 * 1024;
+const URL: usize = 32 * 1024;
 /// How many headers are sent, and how many bytes of them.
-const HEADERS: (usize, usize) = (64, 16 * 1024);
+const HEADERS: (usize, usize) = (128, 64 * 1024);
 /// Headers that belong to the connection, not to the request; HTTP itself writes them.
 const NOT_OURS: [&str; 13] = [
     "connection",
@@ -113,7 +113,7 @@ impl Call {
             || call.headers.iter().map(|(n, v)| n.as_str().len() + v.len()).sum::<usize>()
                 > HEADERS.1
         {
-            return Err(wrong("`headers` has more than 64 entries or 16 KiB"));
+            return Err(wrong("`headers` has more than 128 entries or 64 KiB"));
         }
         Ok(call)
     }
@@ -210,7 +210,7 @@ fn url(text: &str, query: BTreeMap<String, Value>) -> Result<Url, Failure> {
         }
     }
     if url.as_str().len() > URL {
-        return Err(wrong("`url` with its query is longer than 8 KiB"));
+        return Err(wrong("`url` with its query is longer than 32 KiB"));
     }
     Ok(url)
 }
@@ -305,12 +305,12 @@ mod tests {
             (json!({"url": "http://e/", "headers": {"a": "x\r\ny: z"}}), "control"),
             (json!({"url": "http://e/", "headers": {"a": "1", "A": "2"}}), "twice"),
             (json!({"url": "http://e/", "headers": {"a": []}}), "neither text"),
-            (json!({"url": "http://e/", "headers": {"a": "x".repeat(17_000)}}), "16 KiB"),
+            (json!({"url": "http://e/", "headers": {"a": "x".repeat(66_000)}}), "64 KiB"),
             (json!({"url": "http://e/", "bearer": "t", "headers": {"Authorization": "x"}}), "both"),
             (json!({"url": "http://e/", "json": 1, "body": "x"}), "both"),
             (json!({"url": "http://e/", "body": most}), "at most"),
             (json!({"url": "http://e/", "query": {"q": {}}}), "query.q"),
-            (json!({"url": format!("http://e/{}", "x".repeat(9000))}), "8 KiB"),
+            (json!({"url": format!("http://e/{}", "x".repeat(33_000))}), "32 KiB"),
             (json!({"url": "http://e/", "expect": 999}), "status"),
         ] {
             let Err(failure) = read(config.clone()) else { panic!("{said}: passes") };
