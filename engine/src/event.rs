@@ -13,7 +13,8 @@ use crate::state::{Asks, CancelMode, EdgeState, NodeError, Parent, RunOutcome};
 pub struct Event {
     /// From 1, without a gap; the run's seq after it.
     pub n: u64,
-    /// Milliseconds since 1970; RFC 3339 with milliseconds where people read it.
+    /// Milliseconds since 1970; RFC 3339 in JSON.
+    #[serde(with = "crate::time::text")]
     pub t: u64,
     /// The revision it was decided on.
     pub rev: u32,
@@ -22,8 +23,10 @@ pub struct Event {
     /// `system`, `user:<name>`, `agent:<instance>`.
     pub by: String,
     /// The store's epoch at the time: one half of every fence published here; `n` is the other.
+    #[serde(with = "crate::state::epoch")]
     pub epoch: u64,
-    /// SHA-256 of the entry before, hex; empty in the first.
+    /// SHA-256 of the entry before, hex; empty (left out in JSON) in the first.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub prev: String,
     /// What changed, in order.
     pub changes: Vec<Change>,

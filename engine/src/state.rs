@@ -6,6 +6,7 @@
 mod apply;
 mod encode;
 mod error;
+mod fence;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,6 +17,7 @@ pub use apply::{Corrupt, IrSet, fold};
 pub(crate) use apply::{Stamp, apply, begin, seal};
 pub use encode::{Fields, Undecodable, decode, diff, encode};
 pub use error::NodeError;
+pub(crate) use fence::epoch;
 
 use crate::ir::BodyIx;
 
@@ -153,7 +155,7 @@ pub struct Parent {
 }
 
 /// What a completion must carry: the store's epoch, and the event that published the task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fence(pub u64, pub u64);
 
 /// The marking of one scope.

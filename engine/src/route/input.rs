@@ -1,11 +1,11 @@
 //! One input and its verdict.
 
-use super::view::rfc3339;
 use super::{At, GRACE, MOST_LOSSES, Router, Work};
 use crate::catalogue;
 use crate::event::{Cause, Change};
 use crate::ir::{Effect, Kind};
 use crate::state::{Asks, CancelMode, Fence, NodeError, NodeState, Phase, RunOutcome, ScopePath};
+use crate::time::rfc3339;
 use crate::step::{Answer, Due, Input, Refusal, Timer, Verdict};
 
 /// Who stands behind an input, where it is a person.

@@ -9,6 +9,7 @@ use crate::expr::{EvalError, Expr, Names, NodeView, Read, Template};
 use crate::ir::Kind;
 use crate::state::{NodeError, NodeState, ScopePath, instance_name, split_instance, split_scope};
 use crate::step::Refusal;
+use crate::time::rfc3339;
 
 /// The result of an evaluation: its own failure is data, a missing context is not.
 pub(super) type Evaluated<T> = Result<Result<T, EvalError>, Refusal>;
@@ -204,31 +205,4 @@ impl Names for Nothing {
 /// The error of a node whose expression failed.
 pub(super) fn failed(what: &str, error: &EvalError) -> NodeError {
     NodeError::new(error.code, format!("{what}: {}", error.message))
-}
-
-/// Milliseconds since 1970 as RFC 3339 with milliseconds, in UTC.
-pub(crate) fn rfc3339(time: u64) -> String {
-    let (days, rest) = (time / 86_400_000, time % 86_400_000);
-    // Civil date from days since 1970-01-01, after Howard Hinnant's published algorithm.
-    let shifted = days + 719_468;
-    let era = shifted / 146_097;
-    let of_era = shifted % 146_097;
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let (hour, minute, second, ms) = (rest / 3_600_000, rest / 60_000 % 60, rest / 1_000 % 60, rest % 1_000);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn times_are_written_as_rfc_3339() {
-        assert_eq!(super::rfc3339(0), "1970-01-01T00:00:00.000Z");
-        assert_eq!(super::rfc3339(951_782_400_123), "2000-02-29T00:00:00.123Z");
-        assert_eq!(super::rfc3339(1_793_836_799_999), "2026-11-04T23:59:59.999Z");
-    }
 }

@@ -215,7 +215,9 @@ fn item_failed(run: &Simulation) -> bool {
 fn once(run: &Simulation) {
     let mut settled: BTreeMap<&str, u32> = BTreeMap::new();
     let mut begun: BTreeMap<&str, u32> = BTreeMap::new();
-    for (event, _) in &run.events {
+    for (event, line) in &run.events {
+        let public = serde_json::from_slice::<aob_schema::Event>(line);
+        assert!(public.is_ok(), "every event is of the schema's form: {public:?} {}", String::from_utf8_lossy(line));
         for change in &event.changes {
             match change {
                 Change::Settled { at, .. } => *settled.entry(at).or_default() += 1,
