@@ -138,6 +138,7 @@ pub struct Report {
     clients: u32,
     /// The window as it was; longer than asked where runs are slow, see [`crate::load`].
     seconds: f64,
+    /// Runs that finished in the window; the rates count shares of runs too.
     runs: u64,
     hops: u64,
     runs_per_s: f64,
@@ -162,16 +163,16 @@ impl Report {
         };
         let seconds = sample.window.as_secs_f64();
         let runs = sample.latencies.len() as u64;
-        let hops = runs * u64::from(cell.shape.hops());
+        let hops = cell.shape.hops();
         Ok(Self {
             system: cell.system,
             shape: cell.shape,
             clients: cell.clients,
             seconds: rounded(seconds),
             runs,
-            hops,
-            runs_per_s: rounded(runs as f64 / seconds),
-            hops_per_s: rounded(hops as f64 / seconds),
+            hops: runs * u64::from(hops),
+            runs_per_s: rounded(sample.work / seconds),
+            hops_per_s: rounded(sample.work * f64::from(hops) / seconds),
             p50_ms: rounded(milliseconds(sample.percentile(50))),
             p99_ms: rounded(milliseconds(sample.percentile(99))),
             max_ms: rounded(milliseconds(*slowest)),
@@ -234,6 +235,7 @@ mod tests {
         let sample = Sample {
             window: Duration::from_secs(2),
             latencies: vec![Duration::from_millis(1), Duration::from_millis(3)],
+            work: 2.5,
             errors: 0,
             first_error: None,
         };
@@ -242,7 +244,7 @@ mod tests {
             line,
             serde_json::json!({
                 "system": "dbos", "shape": "chain:10", "clients": 2, "seconds": 2.0,
-                "runs": 2, "hops": 20, "runs_per_s": 1.0, "hops_per_s": 10.0,
+                "runs": 2, "hops": 20, "runs_per_s": 1.25, "hops_per_s": 12.5,
                 "p50_ms": 1.0, "p99_ms": 3.0, "max_ms": 3.0, "errors": 0
             })
         );
@@ -254,6 +256,7 @@ mod tests {
         let sample = Sample {
             window: Duration::from_secs(1),
             latencies: Vec::new(),
+            work: 0.0,
             errors: 3,
             first_error: Some("connection refused".into()),
         };

@@ -1,12 +1,16 @@
 //! The closed loop: each client has one run in flight and starts the next when it ends.
 //!
 //! 1. Warm-up, [`WARM_UP`]: all clients run, nothing is counted.
-//! 2. The window: runs that finish in it are counted, with the whole of their latency, also
-//!    where they began in the warm-up. Where fewer runs than clients have finished at its
-//!    end, it goes on until they have, up to [`MAX_STRETCH`] times its length; otherwise a
-//!    window shorter than a run would count nothing.
-//! 3. Drain: clients end what they have in flight, uncounted, so that the next cell starts
-//!    on an idle system.
+//! 2. The window. Latencies are those of the runs that finish in it, whole, also where they
+//!    began in the warm-up. Where fewer runs than clients have finished at its end, it goes
+//!    on until they have, up to [`MAX_STRETCH`] times its length; otherwise a window shorter
+//!    than a run would see nothing.
+//! 3. Drain: clients end what they have in flight, so that the next cell starts on an idle
+//!    system.
+//!
+//! Throughput counts every run by the share of its time that lies in the window. Counting
+//! whole runs would be off by up to one per client, and is: clients that start together
+//! stay in step, so that a window sees N or 2 N ends and nothing between.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -41,6 +45,8 @@ pub struct Sample {
     pub window: Duration,
     /// Latencies of the runs that finished in the window, ascending.
     pub latencies: Vec<Duration>,
+    /// Runs done in the window, each by the share of its time that lies in it.
+    pub work: f64,
     /// Failed runs from warm-up to drain.
     pub errors: u64,
     /// The first failure of some client.
@@ -78,8 +84,13 @@ pub async fn closed_loop<C: Client>(clients: Vec<C>, window: Duration) -> Result
     let closed = Instant::now();
     state.stop.store(true, Ordering::Relaxed);
 
-    let mut sample =
-        Sample { window: closed - opened, latencies: Vec::new(), errors: 0, first_error: None };
+    let mut sample = Sample {
+        window: closed - opened,
+        latencies: Vec::new(),
+        work: 0.0,
+        errors: 0,
+        first_error: None,
+    };
     let drained = tokio::time::timeout(MAX_DRAIN, async {
         while let Some(joined) = tasks.join_next().await {
             sample.take_in(joined?, opened, closed);
@@ -130,8 +141,15 @@ async fn repeat<C: Client>(mut client: C, state: Arc<State>) -> Log {
 
 impl Sample {
     fn take_in(&mut self, log: Log, opened: Instant, closed: Instant) {
-        let counted = log.runs.iter().filter(|(_, end)| (opened..=closed).contains(end));
-        self.latencies.extend(counted.map(|(start, end)| *end - *start));
+        for (start, end) in log.runs {
+            if (opened..=closed).contains(&end) {
+                self.latencies.push(end - start);
+            }
+            let inside = end.min(closed).saturating_duration_since(start.max(opened));
+            if !inside.is_zero() {
+                self.work += inside.as_secs_f64() / (end - start).as_secs_f64();
+            }
+        }
         self.errors += log.errors;
         if self.first_error.is_none() {
             self.first_error = log.first_error;
@@ -170,6 +188,7 @@ mod tests {
         // Runs end at multiples of 30 ms; the window is 500 ms to 3,500 ms: 510 to 3,480.
         assert_eq!(sample.window, Duration::from_secs(3));
         assert_eq!(sample.latencies.len(), 3 * 100);
+        assert!((sample.work - 300.0).abs() < 1e-6, "{}", sample.work);
         assert_eq!(sample.percentile(50), Duration::from_millis(30));
         assert_eq!(sample.errors, 0);
     }
@@ -178,7 +197,9 @@ mod tests {
     async fn a_window_shorter_than_a_run_stretches_until_each_client_could_finish() {
         let sample = closed_loop(fixed(5, 2_500, 0), Duration::from_secs(1)).await.unwrap();
         assert_eq!(sample.latencies.len(), 5);
-        assert_eq!(sample.window, Duration::from_millis(2_000 + 10));
+        // The ends, at 2,500 ms, are seen at the look after them.
+        assert_eq!(sample.window, Duration::from_millis(2_010));
+        assert!((sample.work - 5.0 * 2.01 / 2.5).abs() < 1e-6, "{}", sample.work);
     }
 
     #[tokio::test(start_paused = true)]
@@ -207,6 +228,7 @@ mod tests {
         let sample = Sample {
             window: Duration::from_secs(1),
             latencies: (1..=200).map(Duration::from_millis).collect(),
+            work: 200.0,
             errors: 0,
             first_error: None,
         };
