@@ -109,6 +109,8 @@ async fn live(child: &mut Child, group: Group, cx: &Context) -> End {
         }
     };
     drop(group);
+    // Should the group have been beyond reach, this does not wait for ever.
+    let _ = child.start_kill();
     let _ = child.wait().await;
     end
 }

@@ -200,7 +200,9 @@ async fn a_command_is_given_time_to_end_well() {
             }
         }
     };
-    let (result, said) = tokio::join!(Exec.run(&task, &cx), stop);
+    let both = async { tokio::join!(Exec.run(&task, &cx), stop) };
+    let (result, said) =
+        tokio::time::timeout(Duration::from_secs(20), both).await.expect("it does not hear");
     assert_eq!((result.unwrap_err().code.as_str(), said.as_str()), ("node_cancelled", "well"));
 }
 
