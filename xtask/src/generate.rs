@@ -12,6 +12,7 @@ use typify::{TypeSpace, TypeSpaceSettings};
 
 use crate::Outcome;
 
+mod errors;
 mod node_config;
 mod prepare;
 mod rewrite;
@@ -50,6 +51,11 @@ pub(crate) fn run(flags: &Flags) -> Outcome {
     .into())
 }
 
+/// Fails if a generated file is stale.
+pub(crate) fn check() -> Outcome {
+    run(&Flags { check: true })
+}
+
 /// Every generated file: its path below the workspace root, and its text.
 fn files(root: &Path) -> Result<Vec<(PathBuf, String)>, Box<dyn std::error::Error>> {
     let generated = Path::new("schema/src/generated");
@@ -67,6 +73,7 @@ fn files(root: &Path) -> Result<Vec<(PathBuf, String)>, Box<dyn std::error::Erro
         node_config::source(&node_types)?,
     )?;
     files.push((generated.join("node_types.rs"), text));
+    files.push((PathBuf::from("docs/errors.md"), errors::page()));
     Ok(files)
 }
 

@@ -6,7 +6,13 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
+mod check;
 mod generate;
+mod install;
+mod shell;
+mod soak;
+mod test;
 
 /// What a task ends with; an error's text is all that is printed of it.
 type Outcome = Result<(), Box<dyn std::error::Error>>;
@@ -20,21 +26,30 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Make the Rust types from the JSON Schemas in schema/.
+    /// Make what is made from the JSON Schemas and the error catalogue.
     Generate(generate::Flags),
+    /// Formatting, lints, layers, generated files, documentation.
+    Check,
+    /// Install what the tests need, check, and run every test.
+    Test,
+    /// Measure against Restate and DBOS in the same minutes; writes docs/benchmarks.md.
+    Bench(bench::Flags),
+    /// The long forms of the tests: millions of runs, minutes of fuzzing and of faults.
+    Soak(soak::Flags),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Generate(flags) => generate::run(&flags),
+        Task::Check => check::run(),
+        Task::Test => test::run(),
+        Task::Bench(flags) => bench::run(&flags),
+        Task::Soak(flags) => soak::run(&flags),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            #[expect(clippy::print_stderr, reason = "a task reports to the terminal")]
-            {
-                eprintln!("error: {error}");
-            }
+            shell::say(&format!("error: {error}"));
             ExitCode::FAILURE
         }
     }

@@ -1,0 +1,34 @@
+//! `cargo xtask soak`: the long forms, run before an issue is closed.
+
+use crate::shell;
+use crate::{Outcome, install};
+
+/// How long.
+#[derive(clap::Args)]
+pub(crate) struct Flags {
+    /// Random workflows for the laws of the engine.
+    #[arg(long, default_value = "1000000")]
+    cases: u64,
+    /// Seconds for each kind of crash test.
+    #[arg(long, default_value = "60")]
+    seconds: u64,
+}
+
+/// Runs the long forms one after the other; their figures go to the terminal.
+pub(crate) fn run(flags: &Flags) -> Outcome {
+    install::packages(&[("redis-server", "redis-server")])?;
+    let cases = flags.cases.to_string();
+    let seconds = flags.seconds.to_string();
+    let seed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs().to_string();
+    shell::run(
+        "cargo",
+        &["test", "--release", "-p", "aob-engine", "--test", "it", "laws", "--", "--nocapture"],
+        &[("AOB_CASES", &cases), ("AOB_SEED", &seed)],
+    )?;
+    shell::run(
+        "cargo",
+        &["test", "--release", "-p", "aob-e2e", "--test", "it", "crash", "--", "--nocapture", "--test-threads=1"],
+        &[("AOB_CRASH_SECONDS", &seconds), ("AOB_CRASH_RUNS", "1000")],
+    )
+}
+

@@ -1,0 +1,13 @@
+//! `cargo xtask test`: everything that has to hold before a change lands.
+
+use crate::shell;
+use crate::{Outcome, check, install};
+
+/// Installs what is missing, checks, and runs every test.
+pub(crate) fn run() -> Outcome {
+    install::packages(&[("redis-server", "redis-server")])?;
+    check::run()?;
+    // Tests start the binaries, so these are built before any of them runs.
+    shell::run("cargo", &["build", "--workspace", "--bins"], &[])?;
+    shell::run("cargo", &["test", "--workspace", "--no-fail-fast"], &[])
+}
