@@ -7,6 +7,8 @@ pub mod embedded;
 mod error;
 pub mod redis;
 pub mod task;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,0 +1,308 @@
+
+-- An item's header, little endian: flags, link, then how many there are of each part, in the order of the parts.
+-- Flags: 1 start, 2 the run was over already, 4 has an event, 8 another revision, 16 tenant, key and keep follow.
+local HEADER = '<BHI4I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4'
+
+local APPLIED, CONFLICT, UNKNOWN, ENDED, CLAIMED, UNLINKED = 1, 0, -2, -3, -4, -5
+
+-- How many more milliseconds a run is held; a hold counts in its own epoch and for 100 ms at most, so that a
+-- clock that jumps holds nothing up.
+local function held(shard, hold)
+  local token, till = match(hold, '^(%x+) %d+ (%d+)$')
+  if token ~= shard.token then
+    return 0
+  end
+  local left = tonumber(till) - now()
+  return left <= 100 and left or 0
+end
+
+-- Whether a task is in somebody's hands. Just after an epoch began, a task of an older one may be: the claim
+-- may be among what was lost.
+local function claimed(shard, cell, old)
+  if not cell or cell == '' then
+    return false
+  end
+  if old and now() < shard.grace then
+    return true
+  end
+  local kind, id = match(cell, '^(%S+) (%S+)')
+  local pending = try('XPENDING', stream(shard, kind), 'workers', id, id, 1)
+  return not pending.err and #pending > 0
+end
+
+-- Judges one item without writing; `cells` takes what its cells hold.
+local function judge(shard, args, at, flags, acks, recalls, olds, cells)
+  local run = args[at + 1]
+  local key, meta = shard.prefix .. 'run:' .. run, flags % 32 >= 16
+  if flags % 2 == 1 then
+    if call('EXISTS', key, shard.prefix .. 'end:' .. run) > 0 then
+      return 'x' .. run
+    end
+    if args[at + 7] ~= '' then
+      local other = call('GET', shard.prefix .. 'key:' .. args[at + 6] .. ':' .. args[at + 7])
+      if other then
+        return 'x' .. other
+      end
+    end
+    cells[at] = {}
+    return APPLIED
+  end
+  local first = at + (meta and 9 or 6)
+  local last = first + acks + recalls + olds - 1
+  local is = call('HMGET', key, 'seq', 'rev', 'last', 'hold', unpack(args, first, min(last, first + MOST - 1)))
+  for i = first + MOST, last, MOST do
+    local more = call('HMGET', key, unpack(args, i, min(last, i + MOST - 1)))
+    for j = 1, #more do
+      is[#is + 1] = more[j]
+    end
+  end
+  if not is[1] then
+    return call('EXISTS', shard.prefix .. 'end:' .. run) > 0 and ENDED or UNKNOWN
+  end
+  if flags % 4 >= 2 then
+    return ENDED
+  end
+  if is[1] ~= args[at + 2] or is[2] ~= args[at + 3] or is[3] ~= args[at + 4] then
+    local status = call('HGET', key, 'status')
+    return (status == 'succeeded' or status == 'failed' or status == 'cancelled') and ENDED or CONFLICT
+  end
+  if is[4] and flags % 16 < 8 then
+    local left = held(shard, is[4])
+    if left > 0 then
+      return 'h' .. left
+    end
+  end
+  for i = 1, recalls + olds do
+    if claimed(shard, is[4 + acks + i], i > recalls) then
+      return CLAIMED
+    end
+  end
+  cells[at] = is
+  return APPLIED
+end
+
+-- What is gathered over all items of a call and written once.
+local function batch()
+  return {done = {}, signals = {}, bell = {}}
+end
+
+local function done(shard, all, cell)
+  if not cell or cell == '' then
+    return nil
+  end
+  local kind, id, blob = match(cell, '^(%S+) (%S+) (%S+)')
+  local ids = all.done[kind]
+  if not ids then
+    ids = {}
+    all.done[kind] = ids
+  end
+  ids[#ids + 1] = id
+  return blob ~= '-' and blob or nil
+end
+
+-- Disarms what timers a run has left: its hash names them as `@<timer>`.
+local function disarm(shard, key)
+  local names, left, timers = call('HKEYS', key), {}, {}
+  for i = 1, #names do
+    if sub(names[i], 1, 1) == '@' then
+      left[#left + 1] = names[i]
+      timers[#timers + 1] = sub(names[i], 2)
+    end
+  end
+  spread('ZREM', shard.prefix .. 'timers', timers, 1, #timers)
+  spread('HDEL', key, left, 1, #left)
+end
+
+-- Removes everything of a run; who began it by a key may ask again, and is told that it is over.
+local function erase(shard, run, tenant, keyed)
+  local prefix = shard.prefix
+  if keyed then
+    call('SET', prefix .. 'end:' .. run, '1', 'EX', 86400)
+  end
+  call('UNLINK', prefix .. 'run:' .. run, prefix .. 'context:' .. run, prefix .. 'events:' .. run,
+    prefix .. 'logs:' .. run, prefix .. 'blobs:' .. run, prefix .. 'patches:' .. run)
+  call('ZREM', prefix .. 'runs:' .. tenant, run)
+end
+
+-- Publishes tasks; the fields that remember them come back as name, value, ...
+local function publish(shard, args, at, tasks)
+  local fields = {}
+  for i = 0, tasks - 1 do
+    local p = at + 4 * i
+    local kind = args[p + 1]
+    local id = call('XADD', stream(shard, kind), '*', 'task', args[p + 2])
+    shard.quiet[kind] = nil
+    if not shard.known[kind] then
+      call('SADD', shard.prefix .. 'streams', kind)
+      shard.known[kind] = true
+    end
+    fields[2 * i + 1] = args[p]
+    fields[2 * i + 2] = kind .. ' ' .. id .. ' ' .. args[p + 3]
+  end
+  return fields
+end
+
+-- Writes one item that was judged applicable.
+local function apply(shard, all, args, at, is)
+  local flags, _, _, acks, recalls, olds, sets, drops, context, tasks, blobs, arms, disarms, opens, closes, signals, logs, sends =
+    decode(HEADER, args[at])
+  local prefix, run = shard.prefix, args[at + 1]
+  local key, p = prefix .. 'run:' .. run, at + 6
+  local tenant, dedupe, keep = nil, '', ''
+  if flags % 32 >= 16 then
+    tenant, dedupe, keep = args[p], args[p + 1], args[p + 2]
+    p = p + 3
+  end
+  local gone = nil
+  for i = 1, acks + recalls + olds do
+    local blob = done(shard, all, is[4 + i])
+    if blob then
+      gone = gone or {}
+      gone[#gone + 1] = blob
+    end
+  end
+  p = p + acks + recalls + olds
+  local line = nil
+  if flags % 8 >= 4 then
+    line = args[p]
+    p = p + 1
+    local n = #all.bell
+    all.bell[n + 1], all.bell[n + 2] = run, args[at + 5]
+  end
+  local stays = keep ~= '0'
+  if flags % 2 == 1 then
+    call('ZADD', prefix .. 'runs:' .. tenant, 0, run)
+    if dedupe ~= '' then
+      call('SET', prefix .. 'key:' .. tenant .. ':' .. dedupe, run, 'EX', 259200)
+    end
+  end
+  local tasks_at = p + 2 * sets + drops + 2 * context
+  if stays then
+    local fields = publish(shard, args, tasks_at, tasks)
+    if sets == 0 or 2 * sets + #fields > MOST then
+      spread('HSET', key, fields, 1, #fields)
+      spread('HSET', key, args, p, p + 2 * sets - 1)
+    elseif tasks == 0 then
+      call('HSET', key, unpack(args, p, p + 2 * sets - 1))
+    elseif tasks == 1 then
+      call('HSET', key, fields[1], fields[2], unpack(args, p, p + 2 * sets - 1))
+    else
+      local n = #fields
+      for i = 0, 2 * sets - 1 do
+        fields[n + 1 + i] = args[p + i]
+      end
+      call('HSET', key, unpack(fields))
+    end
+    p = p + 2 * sets
+    spread('HDEL', key, args, p, p + drops - 1)
+    p = p + drops
+    spread('HSET', prefix .. 'context:' .. run, args, p, p + 2 * context - 1)
+    p = p + 2 * context + 4 * tasks
+    spread('HSET', prefix .. 'blobs:' .. run, args, p, p + 2 * blobs - 1)
+    if gone then
+      spread('HDEL', prefix .. 'blobs:' .. run, gone, 1, #gone)
+    end
+    if line then
+      call('RPUSH', prefix .. 'events:' .. run, line)
+    end
+    if keep ~= '' then
+      call('ZADD', prefix .. 'expire', keep, run .. ' ' .. tenant)
+    end
+    if is[4] and held(shard, is[4]) == 0 and flags % 16 >= 8 then
+      call('HDEL', key, 'hold')
+    end
+  end
+  p = tasks_at + 4 * tasks + 2 * blobs
+  spread('ZADD', prefix .. 'timers', args, p, p + 2 * arms - 1)
+  p = p + 2 * arms
+  spread('ZREM', prefix .. 'timers', args, p, p + disarms - 1)
+  p = p + disarms
+  for i = 0, opens - 1 do
+    local id = args[p + 2 * i]
+    call('ZADD', prefix .. 'tickets:' .. tenant, format('%.0f', now()), id .. ' ' .. run)
+    call('HSET', key, '?' .. id, args[p + 2 * i + 1])
+  end
+  p = p + 2 * opens
+  for i = 0, closes - 1 do
+    call('ZREM', prefix .. 'tickets:' .. tenant, args[p + i] .. ' ' .. run)
+    call('HDEL', key, '?' .. args[p + i])
+  end
+  p = p + closes
+  for i = 0, signals - 1 do
+    all.signals[#all.signals + 1] = args[p + i]
+  end
+  p = p + signals
+  if logs > 0 and stays then
+    log(shard, run, args, p, p + logs - 1)
+  end
+  p = p + logs
+  for i = 0, sends - 1 do
+    call('XADD', prefix .. 'wf.signals', '*', 'signal', args[p + i])
+  end
+  if keep ~= '' then
+    disarm(shard, key)
+  end
+  if not stays then
+    erase(shard, run, tenant, dedupe ~= '' or call('HEXISTS', key, 'key') == 1)
+  end
+end
+
+-- args: epoch, consumer, most claims, number of kinds, number of items, kinds, items.
+-- Answers the verdicts (none if all were applied), then the claimed tasks as kind, id, task, ...
+local function commit(keys, args)
+  local shard = enter(keys, args)
+  if not shard then
+    return changed()
+  end
+  local most, kinds, items = tonumber(args[3]), tonumber(args[4]), tonumber(args[5])
+  local places, verdicts, links, broken, cells = {}, {}, {}, {}, {}
+  local at, refused = 6 + kinds, 0
+  for i = 1, items do
+    local flags, link, size, acks, recalls, olds = decode(HEADER, args[at])
+    local verdict = judge(shard, args, at, flags, acks, recalls, olds, cells)
+    places[i], verdicts[i], links[i] = at, verdict, link
+    if verdict ~= APPLIED and link > 0 then
+      broken[link] = true
+    end
+    at = at + size
+  end
+  if at - 1 ~= #args then
+    return error_reply('ERR aob1_commit: the items and their headers do not fit')
+  end
+  -- From here on nothing is refused.
+  local all = batch()
+  for i = 1, items do
+    if verdicts[i] == APPLIED and broken[links[i]] then
+      verdicts[i] = UNLINKED
+    end
+    local verdict = verdicts[i]
+    if verdict == APPLIED then
+      apply(shard, all, args, places[i], cells[places[i]])
+    else
+      refused = refused + 1
+      if verdict == UNKNOWN or verdict == ENDED then
+        -- Nobody will decide these signals again.
+        local place = places[i]
+        local header = {decode(HEADER, args[place])}
+        local last = place + header[3] - header[17] - header[18]
+        for p = last - header[16], last - 1 do
+          all.signals[#all.signals + 1] = args[p]
+        end
+      end
+    end
+  end
+  for kind, ids in pairs(all.done) do
+    finish(stream(shard, kind), 'workers', ids)
+  end
+  if #all.signals > 0 then
+    finish(shard.prefix .. 'wf.signals', 'coordinators', all.signals)
+  end
+  if #all.bell > 0 then
+    call('XADD', shard.prefix .. 'wf.events', 'MAXLEN', '~', 512, '*', unpack(all.bell))
+  end
+  local taken = {}
+  if most > refused and kinds > 0 then
+    taken = take(shard, args[2], most - refused, args, 6, 5 + kinds)
+  end
+  return {refused > 0 and verdicts or false, taken}
+end

@@ -1,0 +1,115 @@
+#!lua name=aob1
+-- version 1
+-- What is here decides nothing about graphs: it compares, writes and hands out, each call whole or not at all.
+-- Every function is given one key, the shard's epoch, and builds the names of others by its prefix: they share a slot.
+-- Epochs, fences and counts of the engine are text here: a Lua number does not hold 64 bits.
+
+-- While a library is loaded there are no globals but `redis`: the first call sets these.
+local call, try, error_reply
+local unpack, tonumber, pairs, floor, min, max, sub, match, find, format, concat, decode
+
+local function bind()
+  call, try, error_reply = redis.call, redis.pcall, redis.error_reply
+  unpack, tonumber, pairs = _G.unpack, _G.tonumber, _G.pairs
+  floor, min, max, concat = math.floor, math.min, math.max, table.concat
+  sub, match, find, format, decode = string.sub, string.match, string.find, string.format, struct.unpack
+end
+
+-- Values given to one command at most: Lua's stack holds about 8,000.
+local MOST = 4000
+-- Entries taken from one list at most in one call.
+local PAGE = 128
+
+-- By epoch key, set by aob1_open alone: a server that has just begun, or was promoted, has none, and so
+-- writes nothing before its epoch has changed.
+local opened = {}
+
+local function now()
+  local time = call('TIME')
+  return time[1] * 1000 + floor(time[2] / 1000)
+end
+
+-- The shard, if the caller's epoch is the one that this server opened and still holds.
+local function enter(keys, args)
+  if not call then
+    bind()
+  end
+  local shard = opened[keys[1]]
+  if shard and shard.token == args[1] and call('GET', keys[1]) == shard.stored then
+    return shard
+  end
+  return nil
+end
+
+local function changed()
+  return error_reply('AOBEPOCH another epoch has begun, or none was opened here')
+end
+
+local function stream(shard, kind)
+  local key = shard.streams[kind]
+  if not key then
+    key = shard.prefix .. 'wf.tasks.' .. kind
+    shard.streams[kind] = key
+  end
+  return key
+end
+
+-- A command over values first..last of a list, however many they are; MOST is even, so pairs stay together.
+local function spread(command, key, list, first, last)
+  while last - first >= MOST do
+    call(command, key, unpack(list, first, first + MOST - 1))
+    first = first + MOST
+  end
+  if first <= last then
+    call(command, key, unpack(list, first, last))
+  end
+end
+
+-- Ends entries of a stream: acknowledged and gone, whoever holds them.
+local function finish(key, group, ids)
+  local first = 1
+  while first <= #ids do
+    local last = min(#ids, first + MOST - 1)
+    -- Without a group nobody has claimed anything yet.
+    try('XACK', key, group, unpack(ids, first, last))
+    call('XDEL', key, unpack(ids, first, last))
+    first = last + 1
+  end
+end
+
+-- Entries of a consumer group's stream as triples kind, id, task.
+local function append(into, kind, entries)
+  for i = 1, #entries do
+    local n = #into
+    into[n + 1] = kind
+    into[n + 2] = entries[i][1]
+    into[n + 3] = entries[i][2][2]
+  end
+end
+
+-- args: 1 epoch wanted ('' if any), 2 a fresh one, 3 grace in ms, 4 '1' to set the wanted one in any case.
+-- A server whose run id is not the stored one has restarted or was promoted: what it knows may be a prefix
+-- of what was acknowledged, so its epoch becomes another.
+local function open(keys, args)
+  if not call then
+    bind()
+  end
+  local id = match(call('INFO', 'server'), 'run_id:(%x+)')
+  local stored = call('GET', keys[1])
+  local token, owner, grace
+  if stored then
+    token, owner, grace = match(stored, '^(%x+) (%x+) (%d+)$')
+  end
+  local time = now()
+  if owner ~= id or (args[4] == '1' and token ~= args[1]) then
+    grace = stored and time + tonumber(args[3]) or time
+    token = args[1] ~= '' and args[1] or args[2]
+    stored = token .. ' ' .. id .. ' ' .. format('%.0f', grace)
+    call('SET', keys[1], stored)
+  end
+  opened[keys[1]] = {
+    prefix = sub(keys[1], 1, -6), token = token, stored = stored, grace = tonumber(grace),
+    streams = {}, known = {}, quiet = {}, cursors = {}, cleaned = {}, claims = 0,
+  }
+  return {token, max(0, tonumber(grace) - time)}
+end
