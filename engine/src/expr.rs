@@ -21,6 +21,7 @@ mod functions;
 mod guard;
 mod names;
 mod parse;
+mod pattern;
 mod scan;
 mod secret;
 mod strings;
@@ -132,7 +133,7 @@ pub struct ExprError {
 
 impl fmt::Display for ExprError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} (at character {})", self.entry.code, self.message, self.offset + 1)
+        write!(f, "{}: {} (at byte {})", self.entry.code, self.message, self.offset)
     }
 }
 

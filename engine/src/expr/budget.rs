@@ -47,7 +47,11 @@ impl Budget {
                 Ok(())
             }
             None => {
-                Err(fail("budget", format!("the expression takes more than {MAX_STEPS} steps")))
+                let message = format!(
+                    "evaluation takes more than {MAX_STEPS} steps, or {MAX_TEMPLATE_STEPS} for all \
+                     expressions of one value together"
+                );
+                Err(fail("budget", message))
             }
         }
     }

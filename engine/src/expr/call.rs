@@ -15,8 +15,11 @@ pub(super) fn call<'a>(
     operands: Vec<Val<'a>>,
     budget: &mut Budget,
 ) -> Result<Val<'a>, Fail> {
+    if let Some(Val::Text(text)) = operands.first() {
+        budget.look(text.as_str().len())?;
+    }
     match (function, operands.as_slice()) {
-        (Function::Size, [operand]) => size(operand, budget),
+        (Function::Size, [operand]) => size(operand),
         (Function::Dyn, [operand]) => Ok(operand.clone()),
         (Function::String, [operand]) => to_text(operand, budget),
         (Function::Int, [operand]) => to_int(operand),
@@ -35,12 +38,9 @@ pub(super) fn call<'a>(
     }
 }
 
-fn size<'a>(operand: &Val<'a>, budget: &mut Budget) -> Result<Val<'a>, Fail> {
+fn size<'a>(operand: &Val<'a>) -> Result<Val<'a>, Fail> {
     let size = match operand {
-        Val::Text(text) => {
-            budget.look(text.as_str().len())?;
-            text.as_str().chars().count()
-        }
+        Val::Text(text) => text.as_str().chars().count(),
         Val::List(list) => list.len(),
         Val::Map(map) => map.len(),
         other => {

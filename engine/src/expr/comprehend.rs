@@ -10,7 +10,9 @@ impl<'a> Evaluator<'a, '_> {
             Val::List(list) => list,
             Val::Map(map) => {
                 self.budget.step(map.len())?;
-                List::Made(std::rc::Rc::new(map.keys().into_iter().map(Val::Text).collect()))
+                List::Made(std::rc::Rc::new(
+                    map.keys(map.len()).into_iter().map(Val::Text).collect(),
+                ))
             }
             other => {
                 return Err(wrong_type(format!(

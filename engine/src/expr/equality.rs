@@ -67,7 +67,11 @@ pub(super) fn contains(left: &Val<'_>, right: &Val<'_>, budget: &mut Budget) -> 
             }
             Ok(false)
         }
-        Val::Map(map) => Ok(matches!(left, Val::Text(key) if map.get(key.as_str()).is_some())),
+        Val::Map(map) => {
+            let Val::Text(key) = left else { return Ok(false) };
+            budget.look(key.as_str().len())?;
+            Ok(map.get(key.as_str()).is_some())
+        }
         other => Err(wrong_type(format!("`in` takes a list or a map, this is {}", other.kind()))),
     }
 }
@@ -90,7 +94,7 @@ fn equal_maps(left: &Map<'_>, right: &Map<'_>, budget: &mut Budget) -> Result<bo
         return Ok(false);
     }
     budget.step(left.len())?;
-    for key in left.keys() {
+    for key in left.keys(left.len()) {
         let (Some(left), Some(right)) = (left.get(key.as_str()), right.get(key.as_str())) else {
             return Ok(false);
         };

@@ -180,9 +180,11 @@ impl<'a> Evaluator<'a, '_> {
         let value = self.eval(operand)?;
         let index = self.eval(index)?;
         match (&value, &index) {
-            (Val::Map(map), Val::Text(key)) => map
-                .get(key.as_str())
-                .ok_or_else(|| no_key(map, &spell(operand, &[], 0), key.as_str())),
+            (Val::Map(map), Val::Text(key)) => {
+                self.budget.look(key.as_str().len())?;
+                map.get(key.as_str())
+                    .ok_or_else(|| no_key(map, &spell(operand, &[], 0), key.as_str()))
+            }
             (Val::List(list), number) => match arithmetic::as_int(number) {
                 Some(int) => {
                     usize::try_from(int).ok().and_then(|at| list.get(at)).ok_or_else(|| {
@@ -249,8 +251,7 @@ fn no_name(name: &str) -> Fail {
 
 fn no_key(map: &Map<'_>, holder: &str, key: &str) -> Fail {
     const SHOWN: usize = 8;
-    let mut known: Vec<_> =
-        map.keys().iter().take(SHOWN).map(|key| excerpt(key.as_str())).collect();
+    let mut known: Vec<_> = map.keys(SHOWN).iter().map(|key| excerpt(key.as_str())).collect();
     if map.len() > SHOWN {
         known.push("...".to_owned());
     }

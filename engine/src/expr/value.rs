@@ -129,10 +129,13 @@ impl<'a> Map<'a> {
         }
     }
 
-    pub(super) fn keys(&self) -> Vec<Text<'a>> {
+    /// The first keys, in their order.
+    pub(super) fn keys(&self, most: usize) -> Vec<Text<'a>> {
         match self {
-            Self::Lent(map) => map.keys().map(|key| Text::Lent(key)).collect(),
-            Self::Made(map) => map.keys().map(|key| Text::Made(Rc::clone(key))).collect(),
+            Self::Lent(map) => map.keys().take(most).map(|key| Text::Lent(key)).collect(),
+            Self::Made(map) => {
+                map.keys().take(most).map(|key| Text::Made(Rc::clone(key))).collect()
+            }
         }
     }
 }

@@ -5,12 +5,10 @@ use cel::common::ast::{CallExpr, Expr as Parsed, IdedExpr, operators};
 use super::super::ExprError;
 use super::super::functions::{self, Form};
 use super::super::guard;
+use super::super::pattern;
 use super::super::tree::{Operator, Tree};
 use super::Converter;
 use crate::issue::excerpt;
-
-/// The largest automaton of a pattern, in bytes.
-const PATTERN_SIZE: usize = 256 << 10;
 
 impl Converter<'_> {
     pub(super) fn call(&mut self, call: CallExpr) -> Result<Tree, ExprError> {
@@ -75,22 +73,9 @@ impl Converter<'_> {
                 "the pattern of `matches` is a string that stands in the expression itself",
             ));
         };
-        let regex =
-            regex::RegexBuilder::new(&pattern).size_limit(PATTERN_SIZE).nest_limit(32).build();
-        match regex {
+        match pattern::compile(&pattern) {
             Ok(regex) => Ok(Tree::Matches(Box::new(text), regex)),
-            Err(regex::Error::CompiledTooBig(_)) => {
-                Err(self.refuse("the pattern of `matches` is too large"))
-            }
-            Err(error) => {
-                let reason = error.to_string();
-                let reason =
-                    reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
-                Err(self.refuse(format!(
-                    "the pattern of `matches` is no RE2 expression: {}",
-                    excerpt(reason)
-                )))
-            }
+            Err(reason) => Err(self.refuse(reason)),
         }
     }
 

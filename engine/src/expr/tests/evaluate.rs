@@ -314,6 +314,9 @@ fn evaluation_is_bounded() {
         "long.map(x, long + long)",
         "long.map(x, text.split('x'))",
         "long.all(x, long.sum() > 0)",
+        "long.exists(x, int(text) == 1)",
+        "long.exists(x, {'a': 1}[text] == 1)",
+        "long.exists(x, text in {'a': 1})",
     ] {
         assert_eq!(code(source), Err("budget"), "{source}");
     }
@@ -348,4 +351,11 @@ fn results_nest_no_deeper_than_readers_of_json_read() {
     let eval = |source: &str| Expr::compile(source).unwrap().eval(&world);
     assert!(eval("[[nested]]").is_ok());
     assert_eq!(eval("[[[[[[[nested]]]]]]]").unwrap_err().code, "overflow");
+}
+
+#[test]
+fn compiled_expressions_go_between_threads() {
+    fn shared<T: Send + Sync + Clone>(_: &T) {}
+    shared(&Expr::compile("'a'.matches('a')").unwrap());
+    shared(&super::super::Template::compile(&json!("${ a }")).unwrap());
 }
