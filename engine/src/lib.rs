@@ -14,6 +14,7 @@ pub mod id;
 pub mod ir;
 pub mod issue;
 pub mod read;
+pub mod registry;
 pub mod route;
 pub mod state;
 pub mod step;
