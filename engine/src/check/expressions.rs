@@ -115,10 +115,11 @@ impl Compiler<'_, '_, '_, '_> {
     }
 
     fn transform(&mut self) -> Option<Kind> {
-        let null = Value::Null;
-        let value = self.node.config.get("value").unwrap_or(&null);
-        let wrapped = serde_json::json!({ "value": value });
-        let config = self.template(&wrapped, "", self.outside);
+        let written = self.node.config.get("value");
+        let config = match (written, self.node.config.as_object().map(serde_json::Map::len)) {
+            (Some(_), Some(1)) => self.template(self.node.config, "", self.outside),
+            _ => self.template(&serde_json::json!({ "value": written }), "", self.outside),
+        };
         let mut asserts = Vec::new();
         let mut whole = true;
         let after_value = Place { value: true, ..self.outside };

@@ -84,6 +84,16 @@ impl Graph {
         self.ins.of(node).iter().map(|link| &self.links[*link as usize])
     }
 
+    /// The edges into a node, as positions in [`Graph::links`].
+    pub(crate) fn ins_at(&self, node: u32) -> &[u32] {
+        self.ins.of(node)
+    }
+
+    /// The edges out of a node, as positions in [`Graph::links`].
+    pub(crate) fn outs_at(&self, node: u32) -> &[u32] {
+        self.outs.of(node)
+    }
+
     /// The edges out of a node.
     pub(crate) fn outs(&self, node: u32) -> impl ExactSizeIterator<Item = &Link> {
         self.outs.of(node).iter().map(|link| &self.links[*link as usize])

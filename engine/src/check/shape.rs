@@ -1,9 +1,13 @@
 //! NOT_A_WORKFLOW, BAD_SHAPE: whether the document is a workflow by its JSON Schema.
 
+mod quick;
+
 use std::sync::LazyLock;
 
 use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
+
+use quick::Quick;
 
 use super::findings::Findings;
 use super::misfit::{self, Misfit};
@@ -18,11 +22,12 @@ const KIND: &str = "Workflow";
 struct Shape {
     schema: Value,
     validator: Result<Validator, String>,
+    quick: Option<Quick>,
 }
 
 static SHAPE: LazyLock<Shape> = LazyLock::new(|| {
     let schema: Value = serde_json::from_str(aob_schema::WORKFLOW).unwrap_or(Value::Bool(false));
-    Shape { validator: build(&schema), schema }
+    Shape { validator: build(&schema), quick: Quick::of(&schema), schema }
 });
 
 /// Whether it says that it is a workflow of this version; nothing else is looked at if it does not.
@@ -64,6 +69,7 @@ pub(crate) fn judge(document: &Value, findings: &mut Findings) {
             let message = format!("the schema of workflows cannot be used: {reason}");
             findings.push(Issue::new(&BAD_SHAPE, "", message));
         }
+        Ok(_) if shape.quick.as_ref().is_some_and(|quick| quick.is_valid(document)) => {}
         Ok(validator) if validator.is_valid(document) => {}
         Ok(validator) => {
             for misfit in misfit::judge(validator, &shape.schema, document, named_elsewhere) {

@@ -91,8 +91,9 @@ impl<'g> Sure<'g> {
         for scope in [Scope::Root, Scope::Finally] {
             sure.begin(scope, None, &roots_of(scope), &stops);
         }
+        let mut scratch = [Vec::new(), Vec::new()];
         for &node in order {
-            sure.start(node, scopes);
+            sure.start(node, scopes, &mut scratch);
             if !scopes.body(node).is_empty() {
                 let roots: Vec<u32> = scopes
                     .body(node)
@@ -121,7 +122,9 @@ impl<'g> Sure<'g> {
 
     /// Whether `wanted`, which was asked about, surely succeeds once this edge is taken.
     pub(crate) fn by(&self, link: &Link, wanted: u32) -> bool {
-        self.columns.get(wanted).is_some_and(|column| bits::has(&self.along(link), column))
+        let mut row = Vec::new();
+        self.along(link, &mut row);
+        self.columns.get(wanted).is_some_and(|column| bits::has(&row, column))
     }
 
     fn begin(&mut self, scope: Scope, container: Option<u32>, roots: &[u32], stops: &[bool]) {
@@ -137,32 +140,35 @@ impl<'g> Sure<'g> {
         self.begins.row_mut(at).copy_from_slice(&row);
     }
 
-    fn start(&mut self, node: u32, scopes: &Scopes) {
+    /// `scratch` is overwritten; it spares an allocation per edge.
+    fn start(&mut self, node: u32, scopes: &Scopes, scratch: &mut [Vec<u64>; 2]) {
+        let [row, other] = scratch;
         let mut ins = self.graph.ins(node);
-        let row = match ins.next() {
-            None => match self.scopes.get(&scopes.of(node)) {
-                Some(scope) => self.begins.row(*scope).to_vec(),
-                None => return,
-            },
-            Some(first) => {
-                let mut row = self.along(first);
-                for link in ins {
-                    bits::meet(&mut row, &self.along(link));
-                }
-                row
+        match ins.next() {
+            None => {
+                let Some(scope) = self.scopes.get(&scopes.of(node)) else { return };
+                row.clear();
+                row.extend_from_slice(self.begins.row(*scope));
             }
-        };
-        self.starts.row_mut(node as usize).copy_from_slice(&row);
+            Some(first) => {
+                self.along(first, row);
+                for link in ins {
+                    self.along(link, other);
+                    bits::meet(row, other);
+                }
+            }
+        }
+        self.starts.row_mut(node as usize).copy_from_slice(row);
     }
 
-    /// What is sure once an edge is taken.
-    fn along(&self, link: &Link) -> Vec<u64> {
-        let mut row = self.starts.row(link.from as usize).to_vec();
+    /// What is sure once an edge is taken, in place of what was in `row`.
+    fn along(&self, link: &Link, row: &mut Vec<u64>) {
+        row.clear();
+        row.extend_from_slice(self.starts.row(link.from as usize));
         if link.after == After::Success {
-            self.succeed(&mut row, link.from);
-            self.pass_gates(&mut row);
+            self.succeed(row, link.from);
+            self.pass_gates(row);
         }
-        row
     }
 
     fn succeed(&self, row: &mut [u64], node: u32) {

@@ -47,12 +47,12 @@ pub(crate) fn judge<'r>(
     registry: &'r Registry,
     findings: &mut Findings,
 ) -> Vec<Type<'r>> {
-    let mut known: FxHashMap<&str, Type<'r>> = FxHashMap::default();
+    let mut known: FxHashMap<&str, (Type<'r>, bool)> = FxHashMap::default();
     let mut types = Vec::with_capacity(document.nodes.len());
     for node in &document.nodes {
-        let found =
-            *known.entry(node.node_type).or_insert_with(|| look_up(node.node_type, registry));
-        if is_gate_typo(node.node_type) {
+        let judge = || (look_up(node.node_type, registry), is_gate_typo(node.node_type));
+        let (found, typo) = *known.entry(node.node_type).or_insert_with(judge);
+        if typo {
             gate_typo(node, findings);
         } else if found.role == Role::Unknown && !node.node_type.is_empty() {
             unknown(node, document.refuse_unknown, registry, findings);

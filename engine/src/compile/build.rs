@@ -9,7 +9,9 @@ use super::digest::Canonical;
 use super::layout::{Layout, ix};
 use crate::catalogue::BAD_SHAPE;
 use crate::check::{Analysis, Role, Scope, milliseconds};
-use crate::ir::{After, Body, Edge, Effect, Ir, Join, Kind, Node, NodeIx, OnError, ROOT, Retry};
+use crate::ir::{
+    After, Body, BodyIx, Edge, Effect, Ir, Join, Kind, Node, NodeIx, OnError, ROOT, Retry,
+};
 use crate::issue::Issue;
 use crate::registry::Registry;
 
@@ -24,10 +26,14 @@ pub(super) fn build(
     let canonical = Canonical::of(source);
     let edges = edges(&mut analysis, &layout);
     let nodes = nodes(&mut analysis, &layout, &edges, registry)?;
-    let digest = canonical.spec_digest();
+    let by_id = layout.by_id.iter().map(|node| analysis.document.nodes[*node as usize].at);
+    let by_identity = layout.by_identity.iter().map(|at| {
+        let link = &analysis.graph.links[*at as usize];
+        analysis.document.edges[link.edge as usize].at
+    });
+    let digest = canonical.spec_digest(by_id, by_identity);
     let bodies = bodies(&analysis, &layout, &nodes, &edges, &canonical, &digest);
-    let mut by_id: Vec<NodeIx> = (0..).zip(&nodes).map(|(at, _)| at).collect();
-    by_id.sort_unstable_by(|a, b| nodes[*a as usize].id.cmp(&nodes[*b as usize].id));
+    let by_id: Vec<NodeIx> = layout.by_id.iter().map(|node| layout.index[*node as usize]).collect();
     let agents = analysis.types.iter().filter(|of| of.role == Role::Agent).count();
     let last = layout.bodies.len() - 1;
     Ok(Ir {
@@ -70,6 +76,7 @@ fn nodes(
     registry: &Registry,
 ) -> Result<Vec<Node>, Issue> {
     let mut names: BTreeMap<&str, Arc<str>> = BTreeMap::new();
+    let numbers: BTreeMap<Scope, BodyIx> = layout.bodies.iter().copied().zip(0..).collect();
     let mut nodes = Vec::with_capacity(layout.nodes.len());
     let mut start = 0;
     for (at, (&node, &body)) in (0..).zip(layout.nodes.iter().zip(&layout.body_of)) {
@@ -80,8 +87,7 @@ fn nodes(
             || Issue::new(&BAD_SHAPE, written.pointer(), "the node could not be compiled");
         let mut kind = analysis.expressions.kinds[node as usize].take().ok_or_else(missing)?;
         if let Kind::Foreach { body, .. } | Kind::Loop { body, .. } = &mut kind {
-            let found = layout.bodies.iter().position(|scope| *scope == Scope::Body(node));
-            *body = ix(found.ok_or_else(missing)?);
+            *body = numbers.get(&Scope::Body(node)).copied().ok_or_else(missing)?;
         }
         let end = start + edges[start..].iter().take_while(|edge| edge.to == at).count();
         let known = of.role != Role::Unknown;

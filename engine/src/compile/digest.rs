@@ -10,7 +10,15 @@ use crate::canonical::write_value;
 /// `sha256:<hex>` over the RFC 8785 text of `spec` as written: no defaults filled in, `ui` left out,
 /// nodes by id, edges by (from, to, after), where `after` that is not written counts as `success`.
 pub fn spec_digest(document: &Value) -> String {
-    Canonical::of(document).spec_digest()
+    let canonical = Canonical::of(document);
+    let items =
+        |list: &str| document.get("spec").and_then(|spec| spec.get(list)).and_then(Value::as_array);
+    let id = |at: usize| items("nodes").and_then(|nodes| nodes.get(at)?.get("id")?.as_str());
+    let nodes = canonical.sorted(&canonical.nodes, id);
+    let edges = canonical.sorted(&canonical.edges, |at| {
+        items("edges").and_then(|edges| edges.get(at)).map(identity)
+    });
+    canonical.spec_digest(nodes.into_iter(), edges.into_iter())
 }
 
 /// The canonical texts of a spec's parts, in one buffer.
@@ -36,43 +44,54 @@ impl<'a> Canonical<'a> {
             ranges.collect::<Vec<_>>()
         };
         let nodes = written("nodes", write_node);
-        let edges = written("edges", write_value);
+        let edges = written("edges", write_edge);
         Self { spec, text, nodes, edges }
     }
 
-    pub(super) fn spec_digest(&self) -> String {
+    /// The digest, given the positions of nodes by id and of edges by identity.
+    pub(super) fn spec_digest(
+        &self,
+        nodes: impl Iterator<Item = usize>,
+        edges: impl Iterator<Item = usize>,
+    ) -> String {
         let Value::Object(spec) = self.spec else {
             return crate::canonical::digest(self.spec);
         };
+        let (mut nodes, mut edges) = (Some(nodes), Some(edges));
         let mut hash = Sha256::new();
-        let mut open = "{";
+        let mut text = "{".to_owned();
         let mut keys: Vec<&String> = spec.keys().collect();
         keys.sort_unstable_by(|a, b| a.encode_utf16().cmp(b.encode_utf16()));
         for key in keys {
-            let mut text = open.to_owned();
-            open = ",";
             write_value(&mut text, &Value::from(key.as_str()));
             text.push(':');
-            let value = &spec[key];
-            match (key.as_str(), value) {
-                ("nodes", Value::Array(nodes)) => {
-                    hash.update(&text);
-                    let order =
-                        self.sorted(&self.nodes, |at| nodes[at].get("id").and_then(Value::as_str));
-                    self.list(&mut hash, order.into_iter().map(|at| &self.nodes[at]));
+            match (key.as_str(), &spec[key]) {
+                ("nodes", Value::Array(_)) => {
+                    hash.update(text.as_bytes());
+                    self.list(
+                        &mut hash,
+                        nodes.take().into_iter().flatten().map(|at| &self.nodes[at]),
+                    );
+                    text.clear();
                 }
-                ("edges", Value::Array(edges)) => {
-                    hash.update(&text);
-                    let order = self.sorted(&self.edges, |at| identity(&edges[at]));
-                    self.list(&mut hash, order.into_iter().map(|at| &self.edges[at]));
+                ("edges", Value::Array(_)) => {
+                    hash.update(text.as_bytes());
+                    self.list(
+                        &mut hash,
+                        edges.take().into_iter().flatten().map(|at| &self.edges[at]),
+                    );
+                    text.clear();
                 }
-                _ => {
-                    write_value(&mut text, value);
-                    hash.update(&text);
-                }
+                (_, value) => write_value(&mut text, value),
             }
+            text.push(',');
         }
-        hash.update(if open == "{" { "{}" } else { "}" });
+        // The last comma, if there is one, is none.
+        if text.ends_with(',') {
+            text.pop();
+        }
+        text.push('}');
+        hash.update(text.as_bytes());
         named(hash)
     }
 
@@ -138,4 +157,24 @@ fn write_node(text: &mut String, node: &Value) {
         }
         other => write_value(text, other),
     }
+}
+
+/// Most of a large graph's text is edges with nothing but their ends, which need no escapes.
+fn write_edge(text: &mut String, edge: &Value) {
+    let ends = edge
+        .as_object()
+        .filter(|map| map.len() == 2)
+        .and_then(|map| Some((map.get("from")?, map.get("to")?)));
+    match ends {
+        Some((Value::String(from), Value::String(to))) if plain(from) && plain(to) => {
+            for part in ["{\"from\":\"", from, "\",\"to\":\"", to, "\"}"] {
+                text.push_str(part);
+            }
+        }
+        _ => write_value(text, edge),
+    }
+}
+
+fn plain(id: &str) -> bool {
+    id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }

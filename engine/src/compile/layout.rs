@@ -1,7 +1,7 @@
 //! Where each body, node and edge stands in the IR.
 
 use crate::check::{Analysis, Scope};
-use crate::ir::{BodyIx, EdgeIx, NodeIx};
+use crate::ir::{After, BodyIx, EdgeIx, NodeIx};
 
 /// The order of an IR's parts, as positions in the document's lists.
 #[derive(Debug)]
@@ -17,26 +17,36 @@ pub(super) struct Layout {
     pub(super) index: Vec<NodeIx>,
     /// Edges by (target, source, after), as positions in the graph's links.
     pub(super) links: Vec<u32>,
+    /// Nodes by id.
+    pub(super) by_id: Vec<u32>,
+    /// Edges by (source, target, after) by their ids, as positions in the graph's links.
+    pub(super) by_identity: Vec<u32>,
 }
 
 impl Layout {
     pub(super) fn of(analysis: &Analysis<'_>) -> Self {
-        let mut outer = Members::new(analysis, Scope::Root);
-        outer.expand(analysis);
-        let mut last = Members::new(analysis, Scope::Finally);
-        last.expand(analysis);
+        let by_id = by_id(analysis);
+        let mut rank = vec![0; by_id.len()];
+        for (at, node) in (0u32..).zip(&by_id) {
+            rank[*node as usize] = at;
+        }
+        let mut outer = Members::new(analysis, &by_id, Scope::Root);
+        outer.expand(analysis, &rank);
+        let mut last = Members::new(analysis, &by_id, Scope::Finally);
+        last.expand(analysis, &rank);
         // The exit handler's own body comes after the bodies within it.
-        if let Some(handler) = (!last.groups.is_empty()).then(|| last.groups.remove(0)) {
-            if !handler.1.is_empty() {
-                last.groups.push(handler);
-            }
+        if !last.groups.is_empty() {
+            let handler = last.groups.remove(0);
+            last.groups.extend(Some(handler).filter(|(_, members)| !members.is_empty()));
         }
         let mut layout = Self {
             bodies: Vec::new(),
             nodes: Vec::with_capacity(analysis.document.nodes.len()),
             body_of: Vec::with_capacity(analysis.document.nodes.len()),
             index: vec![0; analysis.document.nodes.len()],
-            links: (0..).zip(&analysis.graph.links).map(|(at, _)| at).collect(),
+            links: Vec::with_capacity(analysis.graph.links.len()),
+            by_id,
+            by_identity: Vec::with_capacity(analysis.graph.links.len()),
         };
         for (body, (scope, members)) in (0..).zip(outer.groups.into_iter().chain(last.groups)) {
             layout.bodies.push(scope);
@@ -46,12 +56,26 @@ impl Layout {
                 layout.body_of.push(body);
             }
         }
-        let links = &analysis.graph.links;
-        let index = &layout.index;
-        layout.links.sort_unstable_by_key(|at| {
-            let link = &links[*at as usize];
-            (index[link.to as usize], index[link.from as usize], link.after)
-        });
+        // Every node has few edges, so sorting them node by node is faster than sorting all.
+        let graph = &analysis.graph;
+        for &node in &layout.by_id {
+            let outs = &mut layout.by_identity;
+            let start = outs.len();
+            outs.extend(graph.outs_at(node));
+            outs[start..].sort_unstable_by_key(|at| {
+                let link = &graph.links[*at as usize];
+                (rank[link.to as usize], by_name(link.after))
+            });
+        }
+        for &node in &layout.nodes {
+            let ins = &mut layout.links;
+            let start = ins.len();
+            ins.extend(graph.ins_at(node));
+            ins[start..].sort_unstable_by_key(|at| {
+                let link = &graph.links[*at as usize];
+                (layout.index[link.from as usize], link.after)
+            });
+        }
         layout
     }
 }
@@ -66,21 +90,22 @@ struct Members {
 }
 
 impl Members {
-    fn new(analysis: &Analysis<'_>, scope: Scope) -> Self {
-        let all = (0..).zip(&analysis.document.nodes).map(|(node, _)| node);
-        let members = all.filter(|node| analysis.scopes.of(*node) == scope).collect();
-        Self { groups: vec![(scope, by_id(analysis, members))] }
+    fn new(analysis: &Analysis<'_>, by_id: &[u32], scope: Scope) -> Self {
+        let members =
+            by_id.iter().copied().filter(|node| analysis.scopes.of(*node) == scope).collect();
+        Self { groups: vec![(scope, members)] }
     }
 
     /// Adds the bodies of the containers found so far, and of those found then.
-    fn expand(&mut self, analysis: &Analysis<'_>) {
+    fn expand(&mut self, analysis: &Analysis<'_>, rank: &[u32]) {
         let mut next = 0;
         while next < self.groups.len() {
             for at in 0..self.groups[next].1.len() {
                 let node = self.groups[next].1[at];
                 if analysis.types[node as usize].role.container() {
-                    let members = analysis.scopes.body(node).to_vec();
-                    self.groups.push((Scope::Body(node), by_id(analysis, members)));
+                    let mut members = analysis.scopes.body(node).to_vec();
+                    members.sort_unstable_by_key(|node| rank[*node as usize]);
+                    self.groups.push((Scope::Body(node), members));
                 }
             }
             next += 1;
@@ -88,7 +113,18 @@ impl Members {
     }
 }
 
-fn by_id(analysis: &Analysis<'_>, mut nodes: Vec<u32>) -> Vec<u32> {
-    nodes.sort_unstable_by_key(|node| analysis.document.nodes[*node as usize].id);
-    nodes
+fn by_id(analysis: &Analysis<'_>) -> Vec<u32> {
+    let mut nodes: Vec<(&str, u32)> =
+        analysis.document.nodes.iter().map(|node| node.id).zip(0..).collect();
+    nodes.sort_unstable();
+    nodes.into_iter().map(|(_, node)| node).collect()
+}
+
+/// The order of an edge's `after` by its text, as the digest has it.
+fn by_name(after: After) -> u8 {
+    match after {
+        After::Always => 0,
+        After::Failure => 1,
+        After::Success => 2,
+    }
 }

@@ -73,12 +73,9 @@ impl Marks {
             self.literal.push(path.clone());
             return;
         }
-        if let Some(target) =
-            schema.get("$ref").and_then(Value::as_str).and_then(|text| text.strip_prefix('#'))
-        {
-            if let Some(target) = root.pointer(target) {
-                self.gather(root, target, path, visits, depth + 1);
-            }
+        let local = |text: &str| text.strip_prefix('#').and_then(|pointer| root.pointer(pointer));
+        if let Some(target) = schema.get("$ref").and_then(Value::as_str).and_then(local) {
+            self.gather(root, target, path, visits, depth + 1);
         }
         if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
             for (name, below) in properties {
