@@ -75,7 +75,7 @@ fn main() -> ExitCode {
 
 async fn serve(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     let policy = Arc::new(Policy {
-        private: if args.allow_private { Private::Allow } else { Private::Deny },
+        private: if args.allow_private { Private::Any } else { Private::Deny },
         exec: if args.allow_exec { ExecPolicy::Any } else { ExecPolicy::Off },
         ..Policy::default()
     });
@@ -94,7 +94,7 @@ async fn serve(args: Args) -> Result<(), Box<dyn std::error::Error>> {
         nodes,
         policy,
         secrets: Arc::new(match &args.secrets {
-            Some(folder) => Secrets::folder(folder),
+            Some(folder) => Secrets::in_folder(folder),
             None => Secrets::none(),
         }),
         types,
@@ -103,6 +103,7 @@ async fn serve(args: Args) -> Result<(), Box<dyn std::error::Error>> {
         slots: usize::from(args.slots),
         lease: Duration::from_secs(args.lease),
         sweep: Duration::from_millis(100),
+        idle: Duration::from_secs(1),
         drain: Duration::from_secs(args.drain),
     });
     tracing::info!(coordinate = args.coordinate || args.coordinate_only, "aob-runner serves");

@@ -38,6 +38,8 @@ pub struct ServiceOptions {
     pub lease: Duration,
     /// Longest pause between two sweeps of a shard.
     pub sweep: Duration,
+    /// How long an idle claim waits in the store, and so how long a stop of an idle lane may take.
+    pub idle: Duration,
     /// How long running tasks may go on after the word to stop.
     pub drain: Duration,
 }
@@ -71,6 +73,7 @@ impl Service {
                     shard,
                     slots: options.slots,
                     lease: options.lease,
+                    idle: options.idle,
                     drain: options.drain,
                 };
                 tasks.spawn(lane(own, stopped.clone()));
@@ -86,8 +89,7 @@ impl Service {
 
     /// Ends: nothing new is claimed, running tasks finish or are handed back.
     pub async fn stop(mut self) {
-        // Without receivers everything has ended already.
-        drop(self.stop.send(true));
+        self.stop.send_replace(true);
         while self.tasks.join_next().await.is_some() {}
         if let Err(error) = self.log.await {
             tracing::warn!(%error, "the log did not end in order");

@@ -24,8 +24,6 @@ use attempt::Attempts;
 
 /// Most results committed at once.
 const BATCH: usize = 64;
-/// How long an idle claim waits in the store.
-const IDLE: Duration = Duration::from_secs(1);
 
 /// What a lane needs.
 #[derive(Clone)]
@@ -50,6 +48,8 @@ pub struct LaneOptions {
     pub slots: usize,
     /// Lease length.
     pub lease: Duration,
+    /// How long an idle claim waits in the store, and so how long a stop of an idle lane may take.
+    pub idle: Duration,
     /// How long running tasks may go on after the word to stop.
     pub drain: Duration,
 }
@@ -96,31 +96,29 @@ pub async fn lane(options: LaneOptions, mut stop: watch::Receiver<bool>) {
             for task in hand_in(&options, batch, claim).await {
                 finished.extend(attempts.begin(task));
             }
-        } else if !stopping && !waiting && free > 0 && want.try_send(free.min(BATCH)).is_ok() {
+            take_all(&mut messages, &mut attempts, &mut finished, &mut waiting);
+            continue;
+        }
+        if !stopping && !waiting && free > 0 && want.try_send(free.min(BATCH)).is_ok() {
             waiting = true;
         }
-        if finished.is_empty() {
-            let until = deadline;
-            tokio::select! {
-                message = messages.recv() => {
-                    let Some(message) = message else { break };
-                    take(message, &mut attempts, &mut finished, &mut waiting);
-                }
-                _ = beat.tick() => attempts.beat(),
-                _ = stop.changed(), if !stopping => {}
-                () = sleep_until(until), if until.is_some() => {
-                    hand_back(&options, attempts.abandon()).await;
-                    break;
-                }
+        let until = deadline;
+        tokio::select! {
+            message = messages.recv() => {
+                let Some(message) = message else { break };
+                take(message, &mut attempts, &mut finished, &mut waiting);
+            }
+            _ = beat.tick() => attempts.beat(),
+            _ = stop.changed(), if !stopping => {}
+            () = sleep_until(until), if until.is_some() => {
+                hand_back(&options, attempts.abandon()).await;
+                break;
             }
         }
-        while finished.len() < BATCH {
-            let Ok(message) = messages.try_recv() else { break };
-            take(message, &mut attempts, &mut finished, &mut waiting);
-        }
+        take_all(&mut messages, &mut attempts, &mut finished, &mut waiting);
     }
     drop(want);
-    // A claim that waits in the store ends within `IDLE`; what it still brings is handed back.
+    // A claim that waits in the store ends within `idle`; what it still brings is handed back.
     if claimer.await.is_err() {
         tracing::warn!("the waiting claim did not end in order");
     }
@@ -153,6 +151,19 @@ fn take(message: Message, attempts: &mut Attempts, finished: &mut Vec<Finished>,
                 }
             }
         }
+    }
+}
+
+/// Takes what has come meanwhile, up to a batch of results.
+fn take_all(
+    messages: &mut mpsc::Receiver<Message>,
+    attempts: &mut Attempts,
+    finished: &mut Vec<Finished>,
+    waiting: &mut bool,
+) {
+    while finished.len() < BATCH {
+        let Ok(message) = messages.try_recv() else { break };
+        take(message, attempts, finished, waiting);
     }
 }
 
@@ -232,7 +243,7 @@ async fn hand_back(options: &LaneOptions, tasks: Vec<(TaskRef, bool)>) {
 /// Waits in the store when the lane is idle.
 async fn claimer(options: LaneOptions, mut wanted: mpsc::Receiver<usize>, sender: mpsc::Sender<Message>) {
     while let Some(max) = wanted.recv().await {
-        let tasks = match options.runs.store().claim(&claim(&options, max), IDLE).await {
+        let tasks = match options.runs.store().claim(&claim(&options, max), options.idle).await {
             Ok(tasks) => tasks,
             Err(error) => {
                 if !matches!(error, aob_store::Error::Epoch) {

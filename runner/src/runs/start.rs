@@ -8,7 +8,7 @@ use aob_engine::ir::Ir;
 use aob_engine::issue::Issue;
 use aob_engine::route;
 use aob_engine::state::IrSet;
-use aob_engine::step::{Now, Refusal, StartRequest};
+use aob_engine::step::{Now, StartRequest};
 use aob_store::{Commit, Outcome, id};
 use serde_json::Value;
 
@@ -154,13 +154,5 @@ impl Runs {
         let tag = tag.unwrap_or("main");
         let digest = self.store.tag(tenant, name, tag).await?;
         digest.ok_or_else(|| Error::NoWorkflow(format!("{name} with tag {tag}")))
-    }
-}
-
-/// What refused a start, if it was the input.
-pub fn refused_input(error: &Error) -> Option<&Issue> {
-    match error {
-        Error::Refused(Refusal::Start(issue)) => Some(issue),
-        _ => None,
     }
 }
