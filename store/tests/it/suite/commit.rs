@@ -1,0 +1,140 @@
+//! What is written and what is refused: items are whole or not at all.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Launcher;
+use super::fixture::{BEGIN, acks_alone, applied, claim, commit, next, run_id, start};
+use aob_engine::state::Fence;
+use aob_store::{Commit, Error, Item, Outcome};
+use serde_json::json;
+
+/// Of two steps decided on the same state, the first is written.
+pub(crate) async fn conflict_of_seq(launcher: &mut dyn Launcher) {
+    let store = launcher.open().await;
+    let run = run_id();
+    let state = applied(&*store, start(&*store, &run, 3).publish(0)).await;
+    let winner = applied(&*store, next(&*store, &state).settle(0, json!("w")).publish(1)).await;
+    let loser = next(&*store, &state).settle(0, json!("l")).publish(2).item();
+    assert_eq!(commit(&*store, vec![loser]).await, [Outcome::Conflict]);
+    assert_eq!(*store.load(&run).await.unwrap().unwrap(), *winner);
+    let kept = store.context(&run, &["n0".into()]).await.unwrap();
+    assert_eq!(kept["n0"].value.as_deref(), Some(&json!("w")));
+    assert_eq!(store.events(&run, 0, 10).await.unwrap().len(), 2);
+    assert_eq!(super::fixture::instances(&claim(&*store, "w", 9).await), ["n1"]);
+}
+
+/// A step decided on another revision is refused even where the seq is the same.
+pub(crate) async fn conflict_of_revision(launcher: &mut dyn Launcher) {
+    let store = launcher.open().await;
+    let run = run_id();
+    let state = applied(&*store, start(&*store, &run, 2).publish(0)).await;
+    let mut other = (*state).clone();
+    other.head.revision = 1;
+    let item = next(&*store, &Arc::new(other)).settle(0, json!(0)).item();
+    assert_eq!(commit(&*store, vec![item]).await, [Outcome::Conflict]);
+    assert_eq!(*store.load(&run).await.unwrap().unwrap(), *state);
+}
+
+/// Linked items are applied together or not at all; items without a link are independent.
+pub(crate) async fn linked_items(launcher: &mut dyn Launcher) {
+    let store = launcher.open().await;
+    let (parent, child, other) = (run_id(), run_id(), run_id());
+    let state = applied(&*store, start(&*store, &parent, 2).publish(0)).await;
+    let moved = applied(&*store, next(&*store, &state).publish(1)).await;
+    let link = |item: Item, link: u32| Item { link, ..item };
+    let items = vec![
+        link(start(&*store, &child, 1).publish(0).item(), 4),
+        link(next(&*store, &state).settle(0, json!(0)).item(), 4),
+        start(&*store, &other, 1).item(),
+    ];
+    assert_eq!(
+        commit(&*store, items).await,
+        [Outcome::Unlinked, Outcome::Conflict, Outcome::Applied]
+    );
+    assert!(store.load(&child).await.unwrap().is_none());
+    assert!(store.load(&other).await.unwrap().is_some());
+    let items = vec![
+        link(start(&*store, &child, 1).publish(0).item(), 1),
+        link(next(&*store, &moved).settle(0, json!(0)).item(), 1),
+    ];
+    assert_eq!(commit(&*store, items).await, [Outcome::Applied, Outcome::Applied]);
+    assert!(store.load(&child).await.unwrap().is_some());
+}
+
+/// No such run, and a run that is over.
+pub(crate) async fn unknown_and_ended(launcher: &mut dyn Launcher) {
+    let store = launcher.open().await;
+    let run = run_id();
+    let first = start(&*store, &run, 1).item().after;
+    let item = next(&*store, &first).publish(0).item();
+    assert_eq!(commit(&*store, vec![item]).await, [Outcome::Unknown]);
+    let state = applied(&*store, start(&*store, &run, 1)).await;
+    let ended = applied(&*store, next(&*store, &state).end(BEGIN + 9)).await;
+    for before in [&state, &ended] {
+        let item = next(&*store, before).item();
+        assert_eq!(commit(&*store, vec![item]).await, [Outcome::Ended]);
+    }
+    assert_eq!(commit(&*store, vec![acks_alone(&state, vec![])]).await, [Outcome::Ended]);
+    assert_eq!(store.events(&run, 0, 10).await.unwrap().len(), 2);
+}
+
+/// What was decided under another epoch publishes fences of that epoch: nothing of the commit is written.
+pub(crate) async fn other_epoch_is_refused(launcher: &mut dyn Launcher) {
+    let store = launcher.open().await;
+    let (run, other) = (run_id(), run_id());
+    let mut stale = start(&*store, &run, 1).publish(0);
+    stale.effects.publish[0].fence = Fence(store.epoch() ^ 1, 1);
+    let items = vec![start(&*store, &other, 1).item(), stale.item()];
+    let refused = store.commit(Commit { items, claim: None }).await;
+    assert!(matches!(refused, Err(Error::Epoch)), "{refused:?}");
+    assert!(store.load(&run).await.unwrap().is_none());
+    assert!(store.load(&other).await.unwrap().is_none());
+}
+
+/// 128 items are a commit, 129 are not; nor is a run twice.
+pub(crate) async fn limits(launcher: &mut dyn Launcher) {
+    let store = launcher.open().await;
+    let items: Vec<Item> = (0..128).map(|_| start(&*store, &run_id(), 1).item()).collect();
+    assert_eq!(commit(&*store, items).await, vec![Outcome::Applied; 128]);
+    let items: Vec<Item> = (0..129).map(|_| start(&*store, &run_id(), 1).item()).collect();
+    let refused = store.commit(Commit { items, claim: None }).await;
+    assert!(matches!(refused, Err(Error::Limit(_))), "{refused:?}");
+    let run = run_id();
+    let items = vec![start(&*store, &run, 1).item(), start(&*store, &run, 1).item()];
+    let refused = store.commit(Commit { items, claim: None }).await;
+    assert!(matches!(refused, Err(Error::Limit(_))), "{refused:?}");
+    assert!(store.load(&run).await.unwrap().is_none());
+}
+
+/// While a run is held, a step that leaves its revision as it is stands back, a patch does not. A hold lasts
+/// at most 100 ms, is not prolonged, and a second one needs as long a pause.
+pub(crate) async fn hold_lets_a_patch_go_first(launcher: &mut dyn Launcher) {
+    let store = launcher.open().await;
+    let run = run_id();
+    assert!(!store.hold(&run, 50).await.unwrap(), "there is no such run");
+    let state = applied(&*store, start(&*store, &run, 3).publish(0)).await;
+    assert!(store.hold(&run, 60_000).await.unwrap());
+    let since = Instant::now();
+    assert!(!store.hold(&run, 60_000).await.unwrap(), "a hold is not prolonged");
+    let held = commit(&*store, vec![next(&*store, &state).settle(0, json!(0)).item()]).await;
+    assert!(
+        matches!(held[..], [Outcome::Held(1..=100)]) || since.elapsed() > Duration::from_millis(80),
+        "{held:?}"
+    );
+    let patched = applied(&*store, next(&*store, &state).patched().publish(1)).await;
+    let item = || vec![next(&*store, &patched).settle(0, json!(0)).item()];
+    let mut outcomes = commit(&*store, item()).await;
+    while let [Outcome::Held(ms)] = outcomes[..] {
+        assert!((1..=100).contains(&ms), "{ms}");
+        assert!(since.elapsed() < Duration::from_secs(5), "a hold ends by itself");
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+        outcomes = commit(&*store, item()).await;
+    }
+    assert_eq!(outcomes, [Outcome::Applied]);
+    while !store.hold(&run, 1).await.unwrap() {
+        assert!(since.elapsed() < Duration::from_secs(5), "a hold can be taken again");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(since.elapsed() >= Duration::from_millis(150), "no pause before the second hold");
+}

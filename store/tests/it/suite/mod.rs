@@ -1,0 +1,85 @@
+//! What a store promises, as cases that know nothing of the store they run on. A case's name and its
+//! comment are the contract; a launcher says how the store is started, restarted and killed.
+
+pub(crate) mod commit;
+pub(crate) mod fixture;
+pub(crate) mod leases;
+pub(crate) mod lists;
+pub(crate) mod model;
+pub(crate) mod reads;
+pub(crate) mod restart;
+pub(crate) mod signals;
+pub(crate) mod start;
+pub(crate) mod tasks;
+pub(crate) mod timers;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aob_store::Store;
+use async_trait::async_trait;
+
+/// How a store is brought up. One launcher owns one set of data and removes it when it is dropped.
+#[async_trait]
+pub(crate) trait Launcher: Send {
+    /// Opens it on empty data; called once, first.
+    async fn open(&mut self) -> Arc<dyn Store>;
+
+    /// Stops it in order and starts it again on the same data. The old handle is closed.
+    async fn reopen(&mut self, store: Arc<dyn Store>) -> Arc<dyn Store>;
+
+    /// Ends it as `kill -9` does and starts it again on what is on disk.
+    async fn kill(&mut self, store: Arc<dyn Store>) -> Arc<dyn Store>;
+
+    /// After how long a pending signal is taken over: short, so that a case can wait for it.
+    fn takeover(&self) -> Duration;
+}
+
+/// Makes a test of every case: `conformance!(crate::embedded::launcher)`, where the path names a function
+/// without arguments that answers a launcher.
+macro_rules! conformance {
+    ($launcher:path) => {
+        $crate::suite::conformance! { @list $launcher;
+            start { twice, state_comes_back, dedupe_key, dedupe_key_outlives_the_run }
+            commit {
+                conflict_of_seq, conflict_of_revision, linked_items, unknown_and_ended, other_epoch_is_refused,
+                limits, hold_lets_a_patch_go_first,
+            }
+            tasks {
+                carries_what_was_published, claimed_once_among_rivals, claim_is_woken, claim_by_type, claim_in_commit,
+                no_claim_for_a_refused_item, ack_by_cell, cell_used_again, recall_unclaimed, recall_claimed,
+                recall_of_reported_and_lost, claimed_instances, end_removes_tasks, backlog,
+            }
+            leases {
+                beat_keeps, beat_of_a_stranger, unnamed_claims, expiry_is_one_signal, lost_and_published_again,
+                reported_is_left_alone, once_that_began, once_that_did_not_begin,
+            }
+            timers { due_once, disarmed, gone_with_the_run, many_in_order }
+            signals {
+                given_to_one, sent_with_an_item, acked_by_a_commit, acked_alone, ack_of_refused_items, taken_over, wakes_and_bounded,
+                every_input_comes_back,
+            }
+            reads { events_in_pages, watch_wakes, watch_without_news, context_small_and_large, logs, logs_are_bounded }
+            lists {
+                artifacts_and_tags, runs_newest_first, open_tickets, find_by_prefix, expired_runs_go, retention_of_nothing,
+            }
+            restart {
+                keeps_everything_acknowledged, kill_keeps_everything_acknowledged, epoch_changes, unclaimed_after_it,
+                once_that_began_is_lost, reported_stays_reported,
+            }
+            model { follows_the_model, follows_the_model_through_restarts }
+        }
+    };
+    (@list $launcher:path; $($module:ident { $($case:ident),* $(,)? })*) => {
+        $(mod $module {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    let mut launcher = $launcher();
+                    $crate::suite::$module::$case(&mut launcher).await;
+                }
+            )*
+        })*
+    };
+}
+pub(crate) use conformance;
