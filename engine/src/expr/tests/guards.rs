@@ -88,6 +88,8 @@ fn guards() {
             "nodes.x.output? nodes.y.output",
         ),
         ("has(nodes.x.output[nodes.y.output].z)", "nodes.x.output? nodes.y.output"),
+        ("!has(nodes.x.output) || input.a ? 0 : nodes.x.output", "nodes.x.output? input"),
+        ("!has(nodes.x.output) || input.a ? nodes.x.output : 0", "nodes.x.output input"),
         ("has(nodes.x.output[0].z) ? nodes.x.output[0].z : 0", "nodes.x.output?"),
         ("list.all(i, has(nodes.x.output)) && nodes.x.output", "list nodes.x.output"),
         ("(has(nodes.x.output) ? true : false) && nodes.x.output.ok", "nodes.x.output"),
