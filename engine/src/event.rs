@@ -69,11 +69,26 @@ pub enum Change {
     /// Enabled, but held back.
     Ready { at: String },
     /// A container began.
-    Begun { at: String, total: u32, concurrency: u32, tolerate: u32, #[serde(default, skip_serializing_if = "Option::is_none")] due: Option<u64> },
+    Begun {
+        at: String,
+        total: u32,
+        concurrency: u32,
+        tolerate: u32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        due: Option<u64>,
+    },
     /// An iteration began, on the body of the event's revision.
     Iteration { at: String, index: u32 },
     /// An iteration ended.
-    IterationEnded { at: String, index: u32, outcome: Settled, #[serde(default, skip_serializing_if = "Option::is_none")] digest: Option<String>, #[serde(default, skip_serializing_if = "Option::is_none")] error: Option<NodeError> },
+    IterationEnded {
+        at: String,
+        index: u32,
+        outcome: Settled,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<NodeError>,
+    },
     /// An instance settled.
     Settled {
         at: String,
@@ -89,33 +104,82 @@ pub enum Change {
         error: Option<NodeError>,
     },
     /// An edge settled: `scope` and the edge's identity.
-    Edge { #[serde(default, skip_serializing_if = "String::is_empty")] scope: String, edge: String, state: EdgeState },
+    Edge {
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        scope: String,
+        edge: String,
+        state: EdgeState,
+    },
     /// An attempt failed; the next begins at `due`.
     Backoff { at: String, due: u64, error: NodeError },
     /// An attempt's lease ran out.
     Lost { at: String },
     /// A question was opened.
-    Waiting { at: String, ticket: String, asks: Asks, binds: String, #[serde(default, skip_serializing_if = "Option::is_none")] due: Option<u64>, #[serde(default, skip_serializing_if = "Option::is_none")] error: Option<NodeError> },
+    Waiting {
+        at: String,
+        ticket: String,
+        asks: Asks,
+        binds: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        due: Option<u64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<NodeError>,
+    },
     /// One of several approvals.
     Voted { at: String, ticket: String, by: String },
     /// The question was answered.
-    Answered { at: String, ticket: String, answer: String, by: String, #[serde(default, skip_serializing_if = "Option::is_none")] reason: Option<String> },
+    Answered {
+        at: String,
+        ticket: String,
+        answer: String,
+        by: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// A delay began.
     Delayed { at: String, due: u64 },
     /// A child run began.
-    Child { at: String, run: String, #[serde(default, skip_serializing_if = "Option::is_none")] due: Option<u64> },
+    Child {
+        at: String,
+        run: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        due: Option<u64>,
+    },
     /// Suspended or resumed.
     Suspended { on: bool },
     /// An early end was asked for; claimed attempts are given up at `grace`.
-    Cancelled { mode: CancelMode, outcome: RunOutcome, grace: u64, #[serde(default, skip_serializing_if = "Option::is_none")] reason: Option<String> },
+    Cancelled {
+        mode: CancelMode,
+        outcome: RunOutcome,
+        grace: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// A container starts no further iteration.
     Stopped { at: String, error: NodeError },
     /// A scope drains because of an unhandled failure.
-    Failing { #[serde(default, skip_serializing_if = "String::is_empty")] scope: String, error: NodeError },
+    Failing {
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        scope: String,
+        error: NodeError,
+    },
     /// The exit handler began; this is how the graph went.
-    Finally { outcome: RunOutcome, due: u64, #[serde(default, skip_serializing_if = "Option::is_none")] digest: Option<String>, #[serde(default, skip_serializing_if = "Option::is_none")] error: Option<NodeError> },
+    Finally {
+        outcome: RunOutcome,
+        due: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<NodeError>,
+    },
     /// The run is over.
-    Ended { outcome: RunOutcome, #[serde(default, skip_serializing_if = "Option::is_none")] digest: Option<String>, #[serde(default, skip_serializing_if = "Option::is_none")] error: Option<NodeError> },
+    Ended {
+        outcome: RunOutcome,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<NodeError>,
+    },
 }
 
 /// What a run began with.

@@ -24,7 +24,9 @@ use crate::event::{Change, Event, Kind, Started};
 use crate::ir::{Ir, NodeIx, ROOT};
 use crate::issue::Issue;
 use crate::state::{self, Corrupt, IrSet, NodeState, ScopePath, Stamp, State, instance_name};
-use crate::step::{Context, Due, Effects, Envelope, Input, Now, Refusal, StartRequest, Step, Timer, Verdict};
+use crate::step::{
+    Context, Due, Effects, Envelope, Input, Now, Refusal, StartRequest, Step, Timer, Verdict,
+};
 
 /// Most tasks of one run that are out at once; further ones are ready and follow in order.
 pub const WINDOW: u32 = 64;
@@ -45,7 +47,12 @@ pub const DEEPEST_CHILD: u32 = 5;
 ///
 /// # Errors
 /// [`Refusal::Start`] if the input does not fit `spec.input` or is too large.
-pub fn start(irs: &IrSet, revision: u32, request: &StartRequest, now: Now) -> Result<Step, Refusal> {
+pub fn start(
+    irs: &IrSet,
+    revision: u32,
+    request: &StartRequest,
+    now: Now,
+) -> Result<Step, Refusal> {
     let ir = irs.get(revision)?;
     let bytes = check_input(ir, &request.input)?;
     let started = Started {
@@ -66,7 +73,10 @@ pub fn start(irs: &IrSet, revision: u32, request: &StartRequest, now: Now) -> Re
     let mut router = Router::new(irs, state, &context, now, &request.by);
     router.emit(Change::Started(Box::new(started)))?;
     router.keep_value("input", &request.input);
-    router.effects.arm.push((Timer { instance: String::new(), what: Due::Duration, seq: 1 }, deadline));
+    router
+        .effects
+        .arm
+        .push((Timer { instance: String::new(), what: Due::Duration, seq: 1 }, deadline));
     router.open_scope(&"".into())?;
     router.run()?;
     router.finish(vec![Verdict::Applied])
@@ -78,7 +88,13 @@ pub fn start(irs: &IrSet, revision: u32, request: &StartRequest, now: Now) -> Re
 /// # Errors
 /// [`Refusal::Missing`] names context keys to load before asking again: nothing else is ever read.
 /// [`Refusal::Revision`] names an IR to load. [`Refusal::Corrupt`] if state and graph do not fit.
-pub fn advance(irs: &IrSet, state: &State, context: &dyn Context, inputs: &[Input], now: Now) -> Result<Step, Refusal> {
+pub fn advance(
+    irs: &IrSet,
+    state: &State,
+    context: &dyn Context,
+    inputs: &[Input],
+    now: Now,
+) -> Result<Step, Refusal> {
     let by = inputs.iter().find_map(input::actor).unwrap_or("system").to_owned();
     let mut router = Router::new(irs, state.clone(), context, now, &by);
     let mut verdicts = Vec::with_capacity(inputs.len());
@@ -171,7 +187,13 @@ impl<'a> Router<'a> {
     fn finish(mut self, verdicts: Vec<Verdict>) -> Result<Step, Refusal> {
         self.effects.context = self.fresh.into_iter().collect();
         if self.changes.is_empty() {
-            return Ok(Step { state: self.state, event: None, line: Vec::new(), verdicts, effects: self.effects });
+            return Ok(Step {
+                state: self.state,
+                event: None,
+                line: Vec::new(),
+                verdicts,
+                effects: self.effects,
+            });
         }
         let event = Event {
             n: self.state.head.seq + 1,
@@ -195,7 +217,8 @@ impl<'a> Router<'a> {
 
     /// The IR of a scope.
     fn ir(&self, scope: &str) -> Result<Arc<Ir>, Refusal> {
-        let marking = self.state.scopes.get(scope).ok_or_else(|| Corrupt(format!("no scope {scope}")))?;
+        let marking =
+            self.state.scopes.get(scope).ok_or_else(|| Corrupt(format!("no scope {scope}")))?;
         self.irs.get(marking.revision).cloned().map_err(|_| Refusal::Revision(marking.revision))
     }
 
@@ -206,7 +229,9 @@ impl<'a> Router<'a> {
     /// The instance behind a name, if its scope is live.
     fn find(&self, instance: &str) -> Result<Option<At>, Refusal> {
         let (scope, id) = state::split_instance(instance);
-        let Some((scope, marking)) = self.state.scopes.get_key_value(scope) else { return Ok(None) };
+        let Some((scope, marking)) = self.state.scopes.get_key_value(scope) else {
+            return Ok(None);
+        };
         let ir = self.ir(scope)?;
         let ix = ir.find(id).filter(|&ix| ir.node(ix).body == marking.body);
         Ok(ix.map(|ix| At { scope: scope.clone(), ix, ir }))
@@ -214,7 +239,10 @@ impl<'a> Router<'a> {
 
     fn node_state(&self, at: &At) -> NodeState {
         let marking = self.state.scopes.get(&at.scope);
-        marking.and_then(|marking| marking.nodes.get(at.slot())).copied().unwrap_or(NodeState::Cancelled)
+        marking
+            .and_then(|marking| marking.nodes.get(at.slot()))
+            .copied()
+            .unwrap_or(NodeState::Cancelled)
     }
 
     fn live(&self, at: &At) -> Option<&state::Live> {
@@ -300,13 +328,19 @@ fn check_input(ir: &Ir, input: &Value) -> Result<u64, Refusal> {
         return Err(refuse(Issue::new(&catalogue::BAD_INPUT, "", message)));
     }
     let Some(schema) = &ir.input else { return Ok(bytes) };
-    let validator = jsonschema::validator_for(schema)
-        .map_err(|error| refuse(Issue::new(&catalogue::BAD_INPUT, "/spec/input", crate::issue::excerpt(&error.to_string()))))?;
+    let validator = jsonschema::validator_for(schema).map_err(|error| {
+        refuse(Issue::new(
+            &catalogue::BAD_INPUT,
+            "/spec/input",
+            crate::issue::excerpt(&error.to_string()),
+        ))
+    })?;
     match validator.iter_errors(input).next() {
         None => Ok(bytes),
         Some(error) => {
             let place = error.instance_path().to_string();
-            let message = format!("the input does not fit: {}", crate::issue::excerpt(&error.to_string()));
+            let message =
+                format!("the input does not fit: {}", crate::issue::excerpt(&error.to_string()));
             Err(refuse(Issue::new(&catalogue::BAD_INPUT, place, message)))
         }
     }

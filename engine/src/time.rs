@@ -49,8 +49,10 @@ pub fn instant(text: &str) -> Option<u64> {
     let mut at = 19;
     let mut ms = 0;
     if is(at, b".") {
-        let end = (at + 1..bytes.len()).find(|&i| !bytes[i].is_ascii_digit()).unwrap_or(bytes.len());
-        let fraction = text.get(at + 1..end).filter(|digits| !digits.is_empty() && digits.len() <= 9)?;
+        let end =
+            (at + 1..bytes.len()).find(|&i| !bytes[i].is_ascii_digit()).unwrap_or(bytes.len());
+        let fraction =
+            text.get(at + 1..end).filter(|digits| !digits.is_empty() && digits.len() <= 9)?;
         ms = format!("{fraction:0<3}").get(..3)?.parse().ok()?;
         at = end;
     }
@@ -85,7 +87,8 @@ pub fn rfc3339(time: u64) -> String {
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
     let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let (hour, minute, second, ms) = (rest / 3_600_000, rest / 60_000 % 60, rest / 1_000 % 60, rest % 1_000);
+    let (hour, minute, second, ms) =
+        (rest / 3_600_000, rest / 60_000 % 60, rest / 1_000 % 60, rest % 1_000);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
 }
 
@@ -123,7 +126,13 @@ mod tests {
         assert_eq!(instant("2026-11-04T23:59:59.999Z"), Some(1_793_836_799_999));
         assert_eq!(instant("2026-11-05T00:59:59.999+01:00"), Some(1_793_836_799_999));
         assert_eq!(instant("2000-02-29T00:00:00Z"), Some(951_782_400_000));
-        for bad in ["2026-02-29T00:00:00Z", "2026-11-04T23:59:59", "2026-13-01T00:00:00Z", "soon", "1969-12-31T23:59:59Z"] {
+        for bad in [
+            "2026-02-29T00:00:00Z",
+            "2026-11-04T23:59:59",
+            "2026-13-01T00:00:00Z",
+            "soon",
+            "1969-12-31T23:59:59Z",
+        ] {
             assert_eq!(instant(bad), None, "{bad}");
         }
     }

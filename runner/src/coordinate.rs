@@ -18,7 +18,12 @@ const IDLE: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// Serves the signals of one shard until `stop` becomes true.
-pub async fn coordinate(runs: Arc<Runs>, shard: u32, consumer: Arc<str>, mut stop: watch::Receiver<bool>) {
+pub async fn coordinate(
+    runs: Arc<Runs>,
+    shard: u32,
+    consumer: Arc<str>,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut pause = Duration::from_millis(20);
     while !*stop.borrow() {
         let entries = tokio::select! {
@@ -49,7 +54,11 @@ async fn serve(runs: &Runs, entries: Vec<SignalEntry>) -> Result<(), crate::runs
     let mut by_run: BTreeMap<Arc<str>, Work> = BTreeMap::new();
     for entry in entries {
         let run = entry.signal.run.clone();
-        let work = by_run.entry(run.clone()).or_insert_with(|| Work { run, inputs: Vec::new(), signals: Vec::new() });
+        let work = by_run.entry(run.clone()).or_insert_with(|| Work {
+            run,
+            inputs: Vec::new(),
+            signals: Vec::new(),
+        });
         work.inputs.push(entry.signal.input);
         work.signals.push(entry.id);
     }
@@ -59,7 +68,9 @@ async fn serve(runs: &Runs, entries: Vec<SignalEntry>) -> Result<(), crate::runs
         let mut raced = Vec::new();
         for (done, work) in done.into_iter().zip(works) {
             match done {
-                Done::Decided(verdicts) => tracing::debug!(run_id = %work.run, ?verdicts, "signals served"),
+                Done::Decided(verdicts) => {
+                    tracing::debug!(run_id = %work.run, ?verdicts, "signals served")
+                }
                 Done::NoRun => {}
                 Done::Raced => raced.push(work),
                 Done::Failed(error) => {

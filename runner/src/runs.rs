@@ -58,10 +58,12 @@ impl Runs {
         if let Some(ir) = self.irs.lock().unwrap_or_else(PoisonError::into_inner).get(digest) {
             return Ok(ir.clone());
         }
-        let bytes = self.store.artifact(digest).await?.ok_or_else(|| Error::NoGraph(digest.to_owned()))?;
-        let document: Value =
-            serde_json::from_slice(&bytes).map_err(|error| aob_store::Error::Corrupt(format!("{digest}: {error}")))?;
-        let ir = Arc::new(compile(&document, &self.registry, &self.ceiling).map_err(Error::Invalid)?);
+        let bytes =
+            self.store.artifact(digest).await?.ok_or_else(|| Error::NoGraph(digest.to_owned()))?;
+        let document: Value = serde_json::from_slice(&bytes)
+            .map_err(|error| aob_store::Error::Corrupt(format!("{digest}: {error}")))?;
+        let ir =
+            Arc::new(compile(&document, &self.registry, &self.ceiling).map_err(Error::Invalid)?);
         self.remember(digest, &ir);
         Ok(ir)
     }

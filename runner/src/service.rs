@@ -7,13 +7,13 @@ use aob_store::LogLine;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::clock;
 use crate::coordinate::coordinate;
 use crate::node::{self, LogSink, Stream};
 use crate::runs::Runs;
 use crate::secret::Secrets;
 use crate::sweep::sweep;
 use crate::work::{LaneOptions, lane};
-use crate::clock;
 
 /// How a process takes part.
 #[derive(Clone)]
@@ -81,7 +81,13 @@ impl Service {
             if options.coordinate {
                 let consumer: Arc<str> = format!("{process}-c{shard}").into();
                 tasks.spawn(coordinate(options.runs.clone(), shard, consumer, stopped.clone()));
-                tasks.spawn(sweep(options.runs.clone(), shard, options.lease, options.sweep, stopped.clone()));
+                tasks.spawn(sweep(
+                    options.runs.clone(),
+                    shard,
+                    options.lease,
+                    options.sweep,
+                    stopped.clone(),
+                ));
             }
         }
         Self { stop, tasks, log }
@@ -101,14 +107,20 @@ impl Service {
 async fn keep_log(runs: Arc<Runs>, mut lines: mpsc::Receiver<node::LogLine>) {
     let mut batch = Vec::new();
     while lines.recv_many(&mut batch, 256).await > 0 {
-        let mut by_run: std::collections::BTreeMap<String, Vec<LogLine>> = std::collections::BTreeMap::new();
+        let mut by_run: std::collections::BTreeMap<String, Vec<LogLine>> =
+            std::collections::BTreeMap::new();
         for line in batch.drain(..) {
             let from = match line.stream {
                 Stream::Stdout => "out",
                 Stream::Stderr => "err",
                 Stream::Node => "aob",
             };
-            let kept = LogLine { t: clock::now(), at: line.origin.instance.clone(), from: from.to_owned(), text: line.text };
+            let kept = LogLine {
+                t: clock::now(),
+                at: line.origin.instance.clone(),
+                from: from.to_owned(),
+                text: line.text,
+            };
             by_run.entry(line.origin.run.clone()).or_default().push(kept);
         }
         for (run, lines) in by_run {

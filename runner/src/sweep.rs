@@ -14,11 +14,19 @@ const DROP_EVERY: Duration = Duration::from_secs(10);
 const DROP_MOST: usize = 500;
 
 /// Sweeps one shard until `stop` becomes true; `longest` is the longest pause between two sweeps.
-pub async fn sweep(runs: Arc<Runs>, shard: u32, lease: Duration, longest: Duration, mut stop: watch::Receiver<bool>) {
+pub async fn sweep(
+    runs: Arc<Runs>,
+    shard: u32,
+    lease: Duration,
+    longest: Duration,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut dropped = tokio::time::Instant::now();
     while !*stop.borrow() {
         let pause = match runs.store().sweep(shard, lease, clock::now()).await {
-            Ok((0, next)) => next.map_or(longest, |ms| Duration::from_millis(ms.max(1)).min(longest)),
+            Ok((0, next)) => {
+                next.map_or(longest, |ms| Duration::from_millis(ms.max(1)).min(longest))
+            }
             Ok(_) => Duration::ZERO,
             Err(error) => {
                 if !matches!(error, aob_store::Error::Epoch) {

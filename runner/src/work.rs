@@ -129,7 +129,12 @@ pub async fn lane(options: LaneOptions, mut stop: watch::Receiver<bool>) {
     }
 }
 
-fn take(message: Message, attempts: &mut Attempts, finished: &mut Vec<Finished>, waiting: &mut bool) {
+fn take(
+    message: Message,
+    attempts: &mut Attempts,
+    finished: &mut Vec<Finished>,
+    waiting: &mut bool,
+) {
     match message {
         Message::Claimed(tasks) => {
             *waiting = false;
@@ -175,7 +180,12 @@ async fn sleep_until(deadline: Option<tokio::time::Instant>) {
 }
 
 fn claim(options: &LaneOptions, max: usize) -> Claim {
-    Claim { consumer: options.consumer.clone(), types: options.types.clone(), shard: options.shard, max }
+    Claim {
+        consumer: options.consumer.clone(),
+        types: options.types.clone(),
+        shard: options.shard,
+        max,
+    }
 }
 
 /// Commits results, one event per run; answers what was claimed with it. Never gives up a result: a store that
@@ -187,7 +197,11 @@ async fn hand_in(options: &LaneOptions, batch: Vec<Finished>, claim: Option<Clai
     }
     let works: Vec<Work> = by_run
         .iter()
-        .map(|(run, results)| Work { run: run.clone(), inputs: results.iter().map(input).collect(), signals: Vec::new() })
+        .map(|(run, results)| Work {
+            run: run.clone(),
+            inputs: results.iter().map(input).collect(),
+            signals: Vec::new(),
+        })
         .collect();
     let mut wait = Duration::from_millis(20);
     loop {
@@ -215,14 +229,21 @@ async fn hand_in(options: &LaneOptions, batch: Vec<Finished>, claim: Option<Clai
 }
 
 fn input(finished: &Finished) -> Input {
-    Input::Settled { instance: finished.at.instance.clone(), fence: finished.at.fence, result: finished.answer.clone() }
+    Input::Settled {
+        instance: finished.at.instance.clone(),
+        fence: finished.at.fence,
+        result: finished.answer.clone(),
+    }
 }
 
 /// Leaves results to the coordinators.
 async fn report(options: &LaneOptions, results: &[Finished]) {
     for finished in results {
-        let signal = Signal { run: finished.at.run.clone(), input: input(finished), t: clock::now() };
-        if let Err(error) = options.runs.store().report(&options.consumer, &finished.at, &signal).await {
+        let signal =
+            Signal { run: finished.at.run.clone(), input: input(finished), t: clock::now() };
+        if let Err(error) =
+            options.runs.store().report(&options.consumer, &finished.at, &signal).await
+        {
             // Its lease runs out then, and the sweeper says so.
             tracing::warn!(run_id = %finished.at.run, instance = %finished.at.instance, %error, "a result could not be reported");
         }
@@ -241,7 +262,11 @@ async fn hand_back(options: &LaneOptions, tasks: Vec<(TaskRef, bool)>) {
 }
 
 /// Waits in the store when the lane is idle.
-async fn claimer(options: LaneOptions, mut wanted: mpsc::Receiver<usize>, sender: mpsc::Sender<Message>) {
+async fn claimer(
+    options: LaneOptions,
+    mut wanted: mpsc::Receiver<usize>,
+    sender: mpsc::Sender<Message>,
+) {
     while let Some(max) = wanted.recv().await {
         let tasks = match options.runs.store().claim(&claim(&options, max), options.idle).await {
             Ok(tasks) => tasks,

@@ -28,11 +28,29 @@ pub(crate) fn run(flags: &Flags) -> Outcome {
     install::packages(&[("redis-server", "redis-server")])?;
     shell::run("cargo", &["build", "--release", "-p", "aob-e2e", "--bin", "aob-bench"], &[])?;
     let rivals = root().join("e2e/bench/rivals/Cargo.toml");
-    shell::run("cargo", &["build", "--release", "--manifest-path", &rivals.to_string_lossy()], &[])?;
+    shell::run(
+        "cargo",
+        &["build", "--release", "--manifest-path", &rivals.to_string_lossy()],
+        &[],
+    )?;
     let seconds = flags.seconds.to_string();
     let mut arguments = vec![
-        "run", "--release", "-q", "-p", "aob-e2e", "--bin", "aob-bench", "--", "--seconds", &seconds, "--clients",
-        &flags.clients, "--cells", &flags.cells, "--cache", &flags.cache,
+        "run",
+        "--release",
+        "-q",
+        "-p",
+        "aob-e2e",
+        "--bin",
+        "aob-bench",
+        "--",
+        "--seconds",
+        &seconds,
+        "--clients",
+        &flags.clients,
+        "--cells",
+        &flags.cells,
+        "--cache",
+        &flags.cache,
     ];
     if let Some(systems) = &flags.systems {
         arguments.extend(["--systems", systems]);

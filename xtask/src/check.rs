@@ -15,7 +15,11 @@ pub(crate) fn run() -> Outcome {
     sizes::run()?;
     generate::check()?;
     shell::run("cargo", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[])?;
-    shell::run("cargo", &["doc", "--workspace", "--no-deps", "--quiet"], &[("RUSTDOCFLAGS", "-D warnings")])?;
+    shell::run(
+        "cargo",
+        &["doc", "--workspace", "--no-deps", "--quiet"],
+        &[("RUSTDOCFLAGS", "-D warnings")],
+    )?;
     say("check: all well");
     Ok(())
 }

@@ -5,7 +5,8 @@ use crate::shell::{has, run, say};
 
 /// Installs the package of each missing program.
 pub(crate) fn packages(wanted: &[(&str, &str)]) -> Outcome {
-    let missing: Vec<&str> = wanted.iter().filter(|(program, _)| !has(program)).map(|(_, package)| *package).collect();
+    let missing: Vec<&str> =
+        wanted.iter().filter(|(program, _)| !has(program)).map(|(_, package)| *package).collect();
     if missing.is_empty() {
         return Ok(());
     }

@@ -8,6 +8,8 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod check;
+mod fuzz;
+
 mod generate;
 mod install;
 mod shell;

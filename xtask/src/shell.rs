@@ -25,10 +25,16 @@ pub(crate) fn run(program: &str, arguments: &[&str], environment: &[(&str, &str)
         .current_dir(root())
         .status()
         .map_err(|error| format!("{program} cannot be started: {error}"))?;
-    if status.success() { Ok(()) } else { Err(format!("`{program} {}` failed ({status})", arguments.join(" ")).into()) }
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("`{program} {}` failed ({status})", arguments.join(" ")).into())
+    }
 }
 
 /// Whether a program is on the PATH.
 pub(crate) fn has(program: &str) -> bool {
-    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()))
+    std::env::var_os("PATH").is_some_and(|path| {
+        std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    })
 }

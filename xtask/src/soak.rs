@@ -1,7 +1,7 @@
 //! `cargo xtask soak`: the long forms, run before an issue is closed.
 
 use crate::shell;
-use crate::{Outcome, install};
+use crate::{Outcome, fuzz, install};
 
 /// How long.
 #[derive(clap::Args)]
@@ -12,6 +12,9 @@ pub(crate) struct Flags {
     /// Seconds for each kind of crash test.
     #[arg(long, default_value = "60")]
     seconds: u64,
+    /// Seconds for each fuzz target.
+    #[arg(long, default_value = "600")]
+    fuzz: u64,
 }
 
 /// Runs the long forms one after the other; their figures go to the terminal.
@@ -19,7 +22,8 @@ pub(crate) fn run(flags: &Flags) -> Outcome {
     install::packages(&[("redis-server", "redis-server")])?;
     let cases = flags.cases.to_string();
     let seconds = flags.seconds.to_string();
-    let seed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs().to_string();
+    let seed =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs().to_string();
     shell::run(
         "cargo",
         &["test", "--release", "-p", "aob-engine", "--test", "it", "laws", "--", "--nocapture"],
@@ -27,8 +31,19 @@ pub(crate) fn run(flags: &Flags) -> Outcome {
     )?;
     shell::run(
         "cargo",
-        &["test", "--release", "-p", "aob-e2e", "--test", "it", "crash", "--", "--nocapture", "--test-threads=1"],
+        &[
+            "test",
+            "--release",
+            "-p",
+            "aob-e2e",
+            "--test",
+            "it",
+            "crash",
+            "--",
+            "--nocapture",
+            "--test-threads=1",
+        ],
         &[("AOB_CRASH_SECONDS", &seconds), ("AOB_CRASH_RUNS", "1000")],
-    )
+    )?;
+    fuzz::run(flags.fuzz)
 }
-

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that has to hold before a change lands.
 
 use crate::shell;
-use crate::{Outcome, check, install};
+use crate::{Outcome, check, fuzz, install};
 
 /// Installs what is missing, checks, and runs every test.
 pub(crate) fn run() -> Outcome {
@@ -9,5 +9,6 @@ pub(crate) fn run() -> Outcome {
     check::run()?;
     // Tests start the binaries, so these are built before any of them runs.
     shell::run("cargo", &["build", "--workspace", "--bins"], &[])?;
-    shell::run("cargo", &["test", "--workspace", "--no-fail-fast"], &[])
+    shell::run("cargo", &["test", "--workspace", "--no-fail-fast"], &[])?;
+    fuzz::run(20)
 }

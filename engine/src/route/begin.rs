@@ -17,20 +17,25 @@ impl Router<'_> {
         let ir = at.ir.clone();
         match &ir.node(at.ix).kind {
             Kind::Unknown => {
-                let why = format!("skipped://unknown_type: nobody knows type {}", at.node().node_type);
+                let why =
+                    format!("skipped://unknown_type: nobody knows type {}", at.node().node_type);
                 self.pass(at, Cause::UnknownType, &why)
             }
             Kind::Task { .. } if self.has_room() => self.publish(at),
             Kind::Child { .. } if self.has_room() => self.start_child(at),
             Kind::Task { .. } | Kind::Child { .. } => self.emit(Change::Ready { at: at.name() }),
-            Kind::Delay { config } => match self.render(&at.scope, config)?.map_err(|e| failed("the config", &e)) {
-                Ok(config) => self.begin_delay(at, &config),
-                Err(error) => self.fail(at, error, Cause::Expression, None),
-            },
-            Kind::Approval { config } => match self.render(&at.scope, config)?.map_err(|e| failed("the config", &e)) {
-                Ok(config) => self.begin_gate(at, &Arc::new(config)),
-                Err(error) => self.fail(at, error, Cause::Expression, None),
-            },
+            Kind::Delay { config } => {
+                match self.render(&at.scope, config)?.map_err(|e| failed("the config", &e)) {
+                    Ok(config) => self.begin_delay(at, &config),
+                    Err(error) => self.fail(at, error, Cause::Expression, None),
+                }
+            }
+            Kind::Approval { config } => {
+                match self.render(&at.scope, config)?.map_err(|e| failed("the config", &e)) {
+                    Ok(config) => self.begin_gate(at, &Arc::new(config)),
+                    Err(error) => self.fail(at, error, Cause::Expression, None),
+                }
+            }
             Kind::Foreach { .. } | Kind::Loop { .. } => self.begin_container(at),
         }
     }
@@ -68,24 +73,39 @@ impl Router<'_> {
         };
         let limits = &self.irs.get(self.state.head.revision)?.limits;
         if *agent && self.state.head.agent_starts >= limits.agent_starts {
-            let why = format!("skipped://agent_limit: {} agents were started in this run", limits.agent_starts);
+            let why = format!(
+                "skipped://agent_limit: {} agents were started in this run",
+                limits.agent_starts
+            );
             return self.pass(at, Cause::AgentLimit, &why);
         }
         if *agent && ir.agents > limits.agents {
-            let why = format!("skipped://agent_limit: {} agents, at most {}", ir.agents, limits.agents);
+            let why =
+                format!("skipped://agent_limit: {} agents, at most {}", ir.agents, limits.agents);
             return self.pass(at, Cause::AgentLimit, &why);
         }
         let mut input = match self.render(&at.scope, config)? {
             Ok(input) => input,
-            Err(error) => return self.fail(at, failed("the config", &error), Cause::Expression, None),
+            Err(error) => {
+                return self.fail(at, failed("the config", &error), Cause::Expression, None);
+            }
         };
         if !asserts.is_empty() {
             let value = input.get("value").cloned().unwrap_or(Value::Null);
             let mut judged = Vec::with_capacity(asserts.len());
             for assert in asserts {
                 match self.holds(&at.scope, &assert.that, Some(&value))? {
-                    Ok(ok) => judged.push(json!({"that": assert.that.source(), "message": assert.message, "ok": ok})),
-                    Err(error) => return self.fail(at, failed("an assertion", &error), Cause::Expression, None),
+                    Ok(ok) => judged.push(
+                        json!({"that": assert.that.source(), "message": assert.message, "ok": ok}),
+                    ),
+                    Err(error) => {
+                        return self.fail(
+                            at,
+                            failed("an assertion", &error),
+                            Cause::Expression,
+                            None,
+                        );
+                    }
                 }
             }
             if let Value::Object(input) = &mut input {
@@ -110,13 +130,19 @@ impl Router<'_> {
     }
 
     fn begin_delay(&mut self, at: &At, config: &Value) -> Result<(), Refusal> {
-        let due = match (config.get("for").and_then(Value::as_str), config.get("until").and_then(Value::as_str)) {
-            (Some(text), None) => crate::time::duration(text).map(|ms| self.now.time.saturating_add(ms)),
+        let due = match (
+            config.get("for").and_then(Value::as_str),
+            config.get("until").and_then(Value::as_str),
+        ) {
+            (Some(text), None) => {
+                crate::time::duration(text).map(|ms| self.now.time.saturating_add(ms))
+            }
             (None, Some(text)) => crate::time::instant(text),
             _ => None,
         };
         let Some(due) = due else {
-            let message = "`for` is a duration such as 90s, `until` a time such as 2026-11-02T09:00:00Z";
+            let message =
+                "`for` is a duration such as 90s, `until` a time such as 2026-11-02T09:00:00Z";
             return self.fail(at, NodeError::new("config", message), Cause::Expression, None);
         };
         let name = at.name();
@@ -150,11 +176,18 @@ impl Router<'_> {
         };
         let config = match self.render(&at.scope, config)? {
             Ok(config) => config,
-            Err(error) => return self.fail(at, failed("the config", &error), Cause::Expression, None),
+            Err(error) => {
+                return self.fail(at, failed("the config", &error), Cause::Expression, None);
+            }
         };
         let text = |key: &str| config.get(key).and_then(Value::as_str).map(str::to_owned);
         let Some(workflow) = text("name") else {
-            return self.fail(at, NodeError::new("config", "`name` names a workflow"), Cause::Expression, None);
+            return self.fail(
+                at,
+                NodeError::new("config", "`name` names a workflow"),
+                Cause::Expression,
+                None,
+            );
         };
         if self.state.head.depth >= DEEPEST_CHILD {
             let message = format!("child runs nest at most {DEEPEST_CHILD} deep");
@@ -166,7 +199,9 @@ impl Router<'_> {
         self.emit(Change::Child { at: name.clone(), run: run.to_string(), due })?;
         let fence = self.fence();
         if let Some(due) = due {
-            self.effects.arm.push((Timer { instance: name.clone(), what: Due::Timeout, seq: fence.1 }, due));
+            self.effects
+                .arm
+                .push((Timer { instance: name.clone(), what: Due::Timeout, seq: fence.1 }, due));
         }
         self.effects.children.push(ChildStart {
             run,

@@ -9,7 +9,9 @@ use super::{At, Router, Work};
 use crate::event::{Cause, Change, Settled};
 use crate::expr::Template;
 use crate::ir::Kind;
-use crate::state::{Container, NodeError, NodeState, ScopePath, instance_name, iteration_scope, split_scope};
+use crate::state::{
+    Container, NodeError, NodeState, ScopePath, instance_name, iteration_scope, split_scope,
+};
 use crate::step::{Due, Envelope, Refusal, Timer};
 
 impl Router<'_> {
@@ -23,14 +25,18 @@ impl Router<'_> {
                         let error = NodeError::new("type", "`items` is not a list");
                         return self.fail(at, error, Cause::Expression, None);
                     }
-                    Err(error) => return self.fail(at, failed("`items`", &error), Cause::Expression, None),
+                    Err(error) => {
+                        return self.fail(at, failed("`items`", &error), Cause::Expression, None);
+                    }
                 };
                 let (width, spare) = match (
                     self.count(at, concurrency, "concurrency", 1..=1_000)?,
                     self.count(at, tolerate, "tolerate", 0..=u64::from(Container::MOST))?,
                 ) {
                     (Ok(width), Ok(spare)) => (width, spare),
-                    (Err(error), _) | (_, Err(error)) => return self.fail(at, error, Cause::Expression, None),
+                    (Err(error), _) | (_, Err(error)) => {
+                        return self.fail(at, error, Cause::Expression, None);
+                    }
                 };
                 let total = items.len() as u64;
                 if total > u64::from(Container::MOST) {
@@ -40,10 +46,12 @@ impl Router<'_> {
                 self.keep_value(&format!("{}#items", at.name()), &Arc::new(Value::Array(items)));
                 (total as u32, width, spare)
             }
-            Kind::Loop { max, .. } => match self.count(at, max, "max", 1..=u64::from(Container::MOST))? {
-                Ok(max) => (max, 1, 0),
-                Err(error) => return self.fail(at, error, Cause::Expression, None),
-            },
+            Kind::Loop { max, .. } => {
+                match self.count(at, max, "max", 1..=u64::from(Container::MOST))? {
+                    Ok(max) => (max, 1, 0),
+                    Err(error) => return self.fail(at, error, Cause::Expression, None),
+                }
+            }
             _ => return Err(Refusal::Corrupt(format!("{} is no container", at.name()))),
         };
         let due = at.node().timeout.map(|ms| self.now.time.saturating_add(ms));
@@ -62,7 +70,11 @@ impl Router<'_> {
         let container = container.to_owned();
         let Some(at) = self.find(&container)? else { return Ok(()) };
         let failed_by = self.state.scopes.get(scope).and_then(|marking| marking.failed.clone());
-        let cut = self.state.scopes.get(scope).is_some_and(|marking| marking.nodes.contains(&NodeState::Cancelled));
+        let cut = self
+            .state
+            .scopes
+            .get(scope)
+            .is_some_and(|marking| marking.nodes.contains(&NodeState::Cancelled));
         let mut stop = None;
         let mut over = false;
         let (outcome, value, error) = match failed_by {
@@ -86,10 +98,18 @@ impl Router<'_> {
             outcome,
             digest: digest.clone(),
             value,
-            error: error.as_ref().map(|error| json!({"code": error.code, "message": error.message})),
+            error: error
+                .as_ref()
+                .map(|error| json!({"code": error.code, "message": error.message})),
         };
         self.fresh.insert(iteration_scope(&container, index), kept);
-        self.emit(Change::IterationEnded { at: container.clone(), index, outcome, digest, error: error.clone() })?;
+        self.emit(Change::IterationEnded {
+            at: container.clone(),
+            index,
+            outcome,
+            digest,
+            error: error.clone(),
+        })?;
         let is_loop = matches!(at.node().kind, Kind::Loop { .. });
         let progress = self.progress(&at)?;
         let too_many = progress.failed > progress.tolerate;
@@ -116,7 +136,8 @@ impl Router<'_> {
         loop {
             let progress = self.progress(at)?;
             let stopped = progress.failure.is_some() || self.is_draining(&at.scope);
-            if !stopped && progress.next < progress.total && progress.live() < progress.concurrency {
+            if !stopped && progress.next < progress.total && progress.live() < progress.concurrency
+            {
                 if let Err(error) = self.begin_iteration(at, progress.next)? {
                     self.emit(Change::Stopped { at: at.name(), error: error.clone() })?;
                     self.drain_iterations(at, &error)?;
@@ -128,7 +149,9 @@ impl Router<'_> {
             }
             return match progress.failure {
                 Some(error) => self.fail(at, error, Cause::Completion, None),
-                None if progress.next < progress.total || progress.cut > 0 => self.abandon(at, Settled::Cancelled, Cause::Drain),
+                None if progress.next < progress.total || progress.cut > 0 => {
+                    self.abandon(at, Settled::Cancelled, Cause::Drain)
+                }
                 None if matches!(at.node().kind, Kind::Loop { .. }) => {
                     let message = format!("`until` did not hold within {} rounds", progress.total);
                     self.fail(at, NodeError::new("loop_max", message), Cause::Completion, None)
@@ -140,11 +163,20 @@ impl Router<'_> {
 
     fn begin_iteration(&mut self, at: &At, index: u32) -> Result<Result<(), NodeError>, Refusal> {
         // An iteration begins on the current revision's body.
-        let ir = self.irs.get(self.state.head.revision).map_err(|_| Refusal::Revision(self.state.head.revision))?;
-        let nodes = ir.find(&at.node().id).and_then(|ix| ir.node(ix).kind.body()).map_or(0, |body| ir.body(body).nodes.len());
+        let ir = self
+            .irs
+            .get(self.state.head.revision)
+            .map_err(|_| Refusal::Revision(self.state.head.revision))?;
+        let nodes = ir
+            .find(&at.node().id)
+            .and_then(|ix| ir.node(ix).kind.body())
+            .map_or(0, |body| ir.body(body).nodes.len());
         let most = ir.limits.instances;
         if self.state.head.instances + nodes as u64 > most {
-            return Ok(Err(NodeError::new("limit", format!("more than {most} node instances in this run"))));
+            return Ok(Err(NodeError::new(
+                "limit",
+                format!("more than {most} node instances in this run"),
+            )));
         }
         let name = at.name();
         self.emit(Change::Iteration { at: name.clone(), index })?;
@@ -176,7 +208,8 @@ impl Router<'_> {
 
     fn end_loop(&mut self, at: &At, index: u32) -> Result<(), Refusal> {
         let key = iteration_scope(&at.name(), index);
-        let value = self.kept(&key)?.and_then(|envelope| envelope.value.clone()).unwrap_or_default();
+        let value =
+            self.kept(&key)?.and_then(|envelope| envelope.value.clone()).unwrap_or_default();
         self.succeed(at, value, Cause::Completion)
     }
 
@@ -184,8 +217,9 @@ impl Router<'_> {
     fn result(&self, at: &At, scope: &ScopePath) -> Result<Result<Value, NodeError>, Refusal> {
         let ir = self.ir(scope)?;
         let ix = ir.find(&at.node().id);
-        if let Some(Kind::Foreach { result: Some(result), .. } | Kind::Loop { result: Some(result), .. }) =
-            ix.map(|ix| &ir.node(ix).kind)
+        if let Some(
+            Kind::Foreach { result: Some(result), .. } | Kind::Loop { result: Some(result), .. },
+        ) = ix.map(|ix| &ir.node(ix).kind)
         {
             return Ok(self.render(scope, result)?.map_err(|error| failed("`result`", &error)));
         }
@@ -196,7 +230,9 @@ impl Router<'_> {
             let id = ir.node(ix).id.to_string();
             let at = At { scope: scope.clone(), ix, ir: ir.clone() };
             if self.node_state(&at) == NodeState::Succeeded
-                && let Some(value) = self.kept(&instance_name(scope, &id))?.and_then(|envelope| envelope.value.clone())
+                && let Some(value) = self
+                    .kept(&instance_name(scope, &id))?
+                    .and_then(|envelope| envelope.value.clone())
             {
                 outputs.insert(id, Value::clone(&value));
             }
@@ -210,7 +246,9 @@ impl Router<'_> {
     /// Whether a loop's condition holds after a round; never for a foreach.
     fn is_over(&self, at: &At, scope: &ScopePath) -> Result<Result<bool, NodeError>, Refusal> {
         match &at.node().kind {
-            Kind::Loop { until, .. } => Ok(self.holds(scope, until, None)?.map_err(|error| failed("`until`", &error))),
+            Kind::Loop { until, .. } => {
+                Ok(self.holds(scope, until, None)?.map_err(|error| failed("`until`", &error)))
+            }
             _ => Ok(Ok(false)),
         }
     }
@@ -232,7 +270,8 @@ impl Router<'_> {
     /// Scopes of a container's live iterations.
     pub(super) fn iterations(&self, at: &At) -> Vec<ScopePath> {
         let name = at.name();
-        let own = |scope: &&ScopePath| split_scope(scope).is_some_and(|(container, _)| container == name);
+        let own =
+            |scope: &&ScopePath| split_scope(scope).is_some_and(|(container, _)| container == name);
         self.state.scopes.keys().filter(own).cloned().collect()
     }
 
@@ -249,7 +288,10 @@ impl Router<'_> {
                 Some(number) => Ok(number as u32),
                 None => {
                     let (least, most) = (range.start(), range.end());
-                    Err(NodeError::new("type", format!("`{what}` is not a whole number from {least} to {most}")))
+                    Err(NodeError::new(
+                        "type",
+                        format!("`{what}` is not a whole number from {least} to {most}"),
+                    ))
                 }
             },
         })

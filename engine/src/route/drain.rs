@@ -17,7 +17,8 @@ impl Router<'_> {
             match split_scope(here) {
                 Some((container, _)) => here = split_instance(container).0,
                 None if here.is_empty() => {
-                    return self.state.head.cancel.is_some() && self.state.head.phase != Phase::Finally;
+                    return self.state.head.cancel.is_some()
+                        && self.state.head.phase != Phase::Finally;
                 }
                 None => return false,
             }
@@ -70,16 +71,24 @@ impl Router<'_> {
     pub(super) fn cancel_all(&mut self, held: &[String]) -> Result<(), Refusal> {
         let root: ScopePath = "".into();
         self.stop(&root, Cause::Cancel, |router, at| match router.node_state(at) {
-            NodeState::Active if matches!(at.node().kind, Kind::Task { .. }) => !held.contains(&at.name()),
+            NodeState::Active if matches!(at.node().kind, Kind::Task { .. }) => {
+                !held.contains(&at.name())
+            }
             NodeState::Active => false,
             state => !state.is_settled(),
         })
     }
 
     /// Settles cancelled what `ends` says, in a scope and all within it, then looks at every scope touched.
-    fn stop(&mut self, scope: &ScopePath, cause: Cause, ends: impl Fn(&Self, &At) -> bool) -> Result<(), Refusal> {
+    fn stop(
+        &mut self,
+        scope: &ScopePath,
+        cause: Cause,
+        ends: impl Fn(&Self, &At) -> bool,
+    ) -> Result<(), Refusal> {
         let inside = |path: &str| path == &**scope || is_within(path, scope);
-        let scopes: Vec<ScopePath> = self.state.scopes.keys().filter(|path| inside(path)).cloned().collect();
+        let scopes: Vec<ScopePath> =
+            self.state.scopes.keys().filter(|path| inside(path)).cloned().collect();
         let mut ended = Vec::new();
         for path in &scopes {
             let ir = self.ir(path)?;

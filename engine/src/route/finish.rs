@@ -88,9 +88,15 @@ impl Router<'_> {
                 }
                 RunOutcome::Failed | RunOutcome::Cancelled => {
                     let cause = self.state.head.failure.as_ref();
-                    let what = cause.map_or_else(String::new, |error| format!(": {}: {}", error.code, error.message));
-                    let message = format!("child run {} {}{what}", self.state.head.run, outcome.name());
-                    Answer::Error { error: NodeError::new(format!("child_{}", outcome.name()), message), retryable: false }
+                    let what = cause.map_or_else(String::new, |error| {
+                        format!(": {}: {}", error.code, error.message)
+                    });
+                    let message =
+                        format!("child run {} {}{what}", self.state.head.run, outcome.name());
+                    Answer::Error {
+                        error: NodeError::new(format!("child_{}", outcome.name()), message),
+                        retryable: false,
+                    }
                 }
             };
             self.effects.answer = Some((parent, answer));

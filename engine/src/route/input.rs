@@ -5,8 +5,8 @@ use crate::catalogue;
 use crate::event::{Cause, Change};
 use crate::ir::{Effect, Kind};
 use crate::state::{Asks, CancelMode, Fence, NodeError, NodeState, Phase, RunOutcome, ScopePath};
-use crate::time::rfc3339;
 use crate::step::{Answer, Due, Input, Refusal, Timer, Verdict};
+use crate::time::rfc3339;
 
 /// Who stands behind an input, where it is a person.
 pub(super) fn actor(input: &Input) -> Option<&str> {
@@ -27,7 +27,9 @@ impl Router<'_> {
             Input::Lost { instance, fence, begun } => self.lost(instance, *fence, *begun),
             Input::Timer(timer) => self.due(timer),
             Input::Decision(decision) => self.decide(decision),
-            Input::Cancel { mode, claimed, reason, .. } => self.cancelled(*mode, claimed, reason.clone()),
+            Input::Cancel { mode, claimed, reason, .. } => {
+                self.cancelled(*mode, claimed, reason.clone())
+            }
             Input::Suspend { on, .. } if *on == self.state.head.suspended => Ok(Verdict::Same),
             Input::Suspend { on, .. } => {
                 self.emit(Change::Suspended { on: *on })?;
@@ -36,7 +38,12 @@ impl Router<'_> {
         }
     }
 
-    fn completed(&mut self, instance: &str, fence: Fence, result: &Answer) -> Result<Verdict, Refusal> {
+    fn completed(
+        &mut self,
+        instance: &str,
+        fence: Fence,
+        result: &Answer,
+    ) -> Result<Verdict, Refusal> {
         let Some(at) = self.find(instance)? else { return Ok(Verdict::Superseded) };
         let state = self.node_state(&at);
         if state.is_settled() {
@@ -70,8 +77,10 @@ impl Router<'_> {
 
     fn back_off(&mut self, at: &At, tries: u32, error: &NodeError) -> Result<(), Refusal> {
         let retry = at.node().retry;
-        let wait = (retry.backoff as f64) * retry.factor.powi(tries.saturating_sub(1).min(1_000) as i32);
-        let wait = if wait.is_finite() { (wait as u64).min(retry.max_backoff) } else { retry.max_backoff };
+        let wait =
+            (retry.backoff as f64) * retry.factor.powi(tries.saturating_sub(1).min(1_000) as i32);
+        let wait =
+            if wait.is_finite() { (wait as u64).min(retry.max_backoff) } else { retry.max_backoff };
         let due = self.now.time.saturating_add(wait);
         let name = at.name();
         if let Some(live) = self.live(at) {
@@ -91,7 +100,9 @@ impl Router<'_> {
             return Ok(Verdict::Superseded);
         }
         let same = match result {
-            Answer::Output(output) => kept.digest.as_deref() == Some(&crate::canonical::digest(output)),
+            Answer::Output(output) => {
+                kept.digest.as_deref() == Some(&crate::canonical::digest(output))
+            }
             Answer::Error { error, .. } => {
                 let code = kept.error.as_ref().and_then(|kept| kept.get("code"));
                 code.and_then(serde_json::Value::as_str) == Some(&error.code)
@@ -142,7 +153,9 @@ impl Router<'_> {
         let time = live.due.map_or_else(String::new, rfc3339);
         match (timer.what, self.node_state(&at)) {
             (Due::Backoff, NodeState::Backoff) => self.begin_again(&at)?,
-            (Due::Delay, NodeState::Waiting) => self.succeed(&at, Default::default(), Cause::Timer)?,
+            (Due::Delay, NodeState::Waiting) => {
+                self.succeed(&at, Default::default(), Cause::Timer)?
+            }
             (Due::Deadline, NodeState::Waiting) => {
                 let message = format!("nobody approved before {time}");
                 self.fail(&at, NodeError::new("deadline", message), Cause::Timer, None)?;
@@ -183,13 +196,21 @@ impl Router<'_> {
         Ok(Verdict::Applied)
     }
 
-    fn cancelled(&mut self, mode: CancelMode, claimed: &[String], reason: Option<String>) -> Result<Verdict, Refusal> {
+    fn cancelled(
+        &mut self,
+        mode: CancelMode,
+        claimed: &[String],
+        reason: Option<String>,
+    ) -> Result<Verdict, Refusal> {
         let head = &self.state.head;
         let known = head.cancel.as_ref().map(|cancel| cancel.mode);
         match (known, mode) {
-            (Some(CancelMode::Now), _) | (Some(CancelMode::Graceful), CancelMode::Graceful) => return Ok(Verdict::Same),
+            (Some(CancelMode::Now), _) | (Some(CancelMode::Graceful), CancelMode::Graceful) => {
+                return Ok(Verdict::Same);
+            }
             (None, CancelMode::Graceful) if head.phase == Phase::Finally => {
-                let why = "the exit handler is running; cancel with --now to stop it too".to_owned();
+                let why =
+                    "the exit handler is running; cancel with --now to stop it too".to_owned();
                 return Ok(Verdict::Refused(&catalogue::BAD_DECISION, why));
             }
             _ => {}
@@ -247,7 +268,11 @@ impl Router<'_> {
         for (scope, marking) in &self.state.scopes {
             let ir = self.ir(scope)?;
             for &slot in marking.live.keys() {
-                let at = At { scope: scope.clone(), ix: ir.body(marking.body).nodes.start + slot, ir: ir.clone() };
+                let at = At {
+                    scope: scope.clone(),
+                    ix: ir.body(marking.body).nodes.start + slot,
+                    ir: ir.clone(),
+                };
                 if self.node_state(&at) == NodeState::Active && wanted(&at.node().kind) {
                     found.push(at);
                 }

@@ -27,7 +27,9 @@ impl Router<'_> {
         let cause = match at.node().join {
             Join::Any if taken => None,
             _ if waits => return Ok(()),
-            Join::All if at.node().ins.clone().any(|edge| self.is_shut(&at, edge)) => Some(Cause::Gate),
+            Join::All if at.node().ins.clone().any(|edge| self.is_shut(&at, edge)) => {
+                Some(Cause::Gate)
+            }
             Join::All if taken => None,
             _ => Some(Cause::DeadPath),
         };
@@ -53,7 +55,9 @@ impl Router<'_> {
     /// it went wrong still is.
     fn is_shut(&self, at: &At, edge: EdgeIx) -> bool {
         let edge = at.ir.edge(edge);
-        if edge.after != After::Success || !matches!(at.ir.node(edge.from).kind, Kind::Approval { .. }) {
+        if edge.after != After::Success
+            || !matches!(at.ir.node(edge.from).kind, Kind::Approval { .. })
+        {
             return false;
         }
         let gate = At { ix: edge.from, ..at.clone() };

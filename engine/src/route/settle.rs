@@ -22,15 +22,22 @@ enum Class {
 
 impl Router<'_> {
     /// An instance has its output.
-    pub(super) fn succeed(&mut self, at: &At, output: Arc<Value>, cause: Cause) -> Result<(), Refusal> {
+    pub(super) fn succeed(
+        &mut self,
+        at: &At,
+        output: Arc<Value>,
+        cause: Cause,
+    ) -> Result<(), Refusal> {
         let name = at.name();
         let bytes = size(&output);
         if bytes > LARGEST_OUTPUT {
-            let message = format!("the output has {bytes} bytes; at most {LARGEST_OUTPUT} are kept");
+            let message =
+                format!("the output has {bytes} bytes; at most {LARGEST_OUTPUT} are kept");
             return self.fail(at, NodeError::new("output_too_large", message), Cause::Limit, None);
         }
         if self.state.head.bytes + bytes > ALL_OUTPUTS {
-            let message = format!("the outputs of this run would pass {ALL_OUTPUTS} bytes together");
+            let message =
+                format!("the outputs of this run would pass {ALL_OUTPUTS} bytes together");
             return self.fail(at, NodeError::new("outputs_too_large", message), Cause::Limit, None);
         }
         let digest = canonical::digest(&output);
@@ -79,7 +86,13 @@ impl Router<'_> {
         let name = at.name();
         let bytes = kept.as_ref().map_or(0, |(_, _, bytes)| *bytes);
         let digest = kept.as_ref().map(|(digest, _, _)| digest.clone());
-        self.keep(&name, at, Settled::Failed, kept.map(|(digest, value, _)| (digest, value)), Some(&error));
+        self.keep(
+            &name,
+            at,
+            Settled::Failed,
+            kept.map(|(digest, value, _)| (digest, value)),
+            Some(&error),
+        );
         let edges = self
             .state_as(at, NodeState::Failed, |router| router.judge(at, Class::Failure))?
             .unwrap_or_default();
@@ -102,7 +115,12 @@ impl Router<'_> {
     }
 
     /// An instance settles without an answer: all its edges are dead, `always` too.
-    pub(super) fn abandon(&mut self, at: &At, outcome: Settled, cause: Cause) -> Result<(), Refusal> {
+    pub(super) fn abandon(
+        &mut self,
+        at: &At,
+        outcome: Settled,
+        cause: Cause,
+    ) -> Result<(), Refusal> {
         self.settle(at, outcome, cause, None, 0, None)?;
         self.lead(at, &[])
     }
@@ -121,10 +139,10 @@ impl Router<'_> {
         let mut attempt = 0;
         if let Some(live) = self.live(at).cloned() {
             attempt = live.attempt();
-            if self.node_state(at) == NodeState::Active && matches!(at.node().kind, Kind::Task { .. }) {
-                if !self.effects.recall.contains(&live.cell) {
-                    self.effects.ack.push(live.cell);
-                }
+            let published = self.node_state(at) == NodeState::Active
+                && matches!(at.node().kind, Kind::Task { .. });
+            if published && !self.effects.recall.contains(&live.cell) {
+                self.effects.ack.push(live.cell);
             }
             self.disarm(at, &name, &live);
             if let Some(ticket) = live.ticket {
@@ -161,7 +179,11 @@ impl Router<'_> {
                 (true, _) => EdgeState::Absorbed,
                 (false, _) => EdgeState::Dead,
             };
-            self.emit(Change::Edge { scope: at.scope.to_string(), edge: at.ir.edge_name(edge), state })?;
+            self.emit(Change::Edge {
+                scope: at.scope.to_string(),
+                edge: at.ir.edge_name(edge),
+                state,
+            })?;
             self.work.push_back(Work::Join(at.scope.clone(), target.ix));
         }
         Ok(())
@@ -183,7 +205,12 @@ impl Router<'_> {
                 Some(when) if follows => match self.holds(&at.scope, when, None)? {
                     Ok(held) => held,
                     Err(_) if class == Class::Failure => false,
-                    Err(error) if class == Class::Passed && error.absent_node.as_deref() == Some(&*at.node().id) => false,
+                    Err(error)
+                        if class == Class::Passed
+                            && error.absent_node.as_deref() == Some(&*at.node().id) =>
+                    {
+                        false
+                    }
                     Err(error) => {
                         let what = format!("the condition of edge {}", at.ir.edge_name(ix));
                         return Ok(Err(failed(&what, &error)));
@@ -218,7 +245,9 @@ impl Router<'_> {
         let scope = at.scope.clone();
         let set = |router: &mut Self, to: NodeState| {
             let marking = router.state.scopes.get_mut(&scope);
-            marking.and_then(|marking| marking.nodes.get_mut(slot)).map(|state| std::mem::replace(state, to))
+            marking
+                .and_then(|marking| marking.nodes.get_mut(slot))
+                .map(|state| std::mem::replace(state, to))
         };
         let before = set(self, as_if);
         let answer = ask(self);

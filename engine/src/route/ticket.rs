@@ -39,7 +39,9 @@ impl Router<'_> {
         self.emit(Change::Waiting { at: name.clone(), ticket, asks, binds, due, error })?;
         if let Some(due) = due {
             let seq = self.live(at).map_or(fence.1, |live| live.fence.1);
-            self.effects.arm.push((Timer { instance: name.clone(), what: Due::Deadline, seq }, due));
+            self.effects
+                .arm
+                .push((Timer { instance: name.clone(), what: Due::Deadline, seq }, due));
         }
         self.effects.open.push(TicketNotice { id: id.into(), instance: name, asks });
         Ok(())
@@ -48,23 +50,34 @@ impl Router<'_> {
     /// An id that a repetition of this very decision would make again.
     pub(super) fn derived_id(&self, kind: &str, about: &str) -> String {
         let run = &self.state.head.run;
-        let hash = Sha256::digest(format!("{run}/{about}/{}/{}", self.state.head.seq, self.now.epoch));
-        let random = hash.iter().take(16).fold(0_u128, |bits, &byte| (bits << 8) | u128::from(byte));
-        format!("{kind}_{}", crate::id::body(self.now.time, random, crate::id::shard(run).unwrap_or(0)))
+        let hash =
+            Sha256::digest(format!("{run}/{about}/{}/{}", self.state.head.seq, self.now.epoch));
+        let random =
+            hash.iter().take(16).fold(0_u128, |bits, &byte| (bits << 8) | u128::from(byte));
+        format!(
+            "{kind}_{}",
+            crate::id::body(self.now.time, random, crate::id::shard(run).unwrap_or(0))
+        )
     }
 
     /// A person's answer.
     pub(super) fn decide(&mut self, decision: &Decision) -> Result<Verdict, Refusal> {
         let Some(at) = self.find(&decision.instance)? else { return Ok(Verdict::Unknown) };
         let Some(ticket) = self.live(&at).and_then(|live| live.ticket.clone()) else {
-            return Ok(if self.node_state(&at).is_settled() { Verdict::Superseded } else { Verdict::Unknown });
+            return Ok(if self.node_state(&at).is_settled() {
+                Verdict::Superseded
+            } else {
+                Verdict::Unknown
+            });
         };
         if decision.ticket.as_ref().is_some_and(|named| **named != *ticket.id) {
             return Ok(Verdict::Superseded);
         }
         let refuse = |why: String| Ok(Verdict::Refused(&catalogue::BAD_DECISION, why));
         match (ticket.asks, &decision.answer) {
-            (Asks::Gate, Reply::Approve(data)) => self.approve(&at, &ticket, decision, data.as_ref()),
+            (Asks::Gate, Reply::Approve(data)) => {
+                self.approve(&at, &ticket, decision, data.as_ref())
+            }
             (Asks::Gate, Reply::Reject) => {
                 if let Some(why) = self.may_decide(&at, decision)? {
                     return Ok(Verdict::Refused(&catalogue::NOT_AN_APPROVER, why));
@@ -75,10 +88,13 @@ impl Router<'_> {
                 self.fail(&at, NodeError::new("rejected", message), Cause::Decision, None)?;
                 Ok(Verdict::Applied)
             }
-            (Asks::Gate, _) => refuse(format!("{} is an approval: approve or reject it", decision.instance)),
-            (_, Reply::Approve(_) | Reply::Reject) => {
-                refuse(format!("{} waits on a failure: retry it, settle it, or let it fail", decision.instance))
+            (Asks::Gate, _) => {
+                refuse(format!("{} is an approval: approve or reject it", decision.instance))
             }
+            (_, Reply::Approve(_) | Reply::Reject) => refuse(format!(
+                "{} waits on a failure: retry it, settle it, or let it fail",
+                decision.instance
+            )),
             // Its iterations have settled under their names; another round of the same names would settle twice.
             (_, Reply::Retry) if at.node().kind.body().is_some() => refuse(format!(
                 "{} is a container and cannot be tried again as a whole: settle it, let it fail, or replay the run",
@@ -97,7 +113,9 @@ impl Router<'_> {
             (_, Reply::Fail) => {
                 let known = self.live(&at).and_then(|live| live.error.clone());
                 self.answered(&at, &ticket.id, decision, "fail")?;
-                let error = known.unwrap_or_else(|| NodeError::new("failed", format!("failed by {}", decision.by)));
+                let error = known.unwrap_or_else(|| {
+                    NodeError::new("failed", format!("failed by {}", decision.by))
+                });
                 let on_error = match at.node().on_error {
                     OnError::Pause => OnError::Fail,
                     other => other,
@@ -130,7 +148,8 @@ impl Router<'_> {
         let config = self.gate_config(at)?;
         if let Some(schema) = config.get("data") {
             let given = data.map_or(&Value::Null, |data| &**data);
-            let fits = jsonschema::validator_for(schema).map(|validator| validator.validate(given).map_err(|e| e.to_string()));
+            let fits = jsonschema::validator_for(schema)
+                .map(|validator| validator.validate(given).map_err(|e| e.to_string()));
             let why = match fits {
                 Ok(Ok(())) => None,
                 Ok(Err(error)) => Some(error),
@@ -162,7 +181,13 @@ impl Router<'_> {
         Ok(Verdict::Applied)
     }
 
-    fn answered(&mut self, at: &At, ticket: &Arc<str>, decision: &Decision, answer: &str) -> Result<(), Refusal> {
+    fn answered(
+        &mut self,
+        at: &At,
+        ticket: &Arc<str>,
+        decision: &Decision,
+        answer: &str,
+    ) -> Result<(), Refusal> {
         let name = at.name();
         if let Some(live) = self.live(at).cloned() {
             self.disarm(at, &name, &live);
@@ -181,12 +206,14 @@ impl Router<'_> {
     fn may_decide(&self, at: &At, decision: &Decision) -> Result<Option<String>, Refusal> {
         let config = self.gate_config(at)?;
         let Some(approvers) = config.get("approvers") else { return Ok(None) };
-        let names = |key: &str| approvers.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+        let names =
+            |key: &str| approvers.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
         let (users, groups) = (names("users"), names("groups"));
         let user = decision.by.strip_prefix("user:").unwrap_or(&decision.by);
         let listed = users.iter().any(|name| name == user)
             || groups.iter().any(|name| decision.groups.iter().any(|own| name == own.as_str()));
-        if !listed && !(users.is_empty() && groups.is_empty()) {
+        let anybody = users.is_empty() && groups.is_empty();
+        if !listed && !anybody {
             return Ok(Some(format!("{user} is not among the approvers of {}", at.name())));
         }
         let requester = approvers.get("allowRequester").and_then(Value::as_bool).unwrap_or(false);

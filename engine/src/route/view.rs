@@ -36,7 +36,12 @@ impl<'a> Router<'a> {
         Ok(template.render(&view))
     }
 
-    pub(super) fn holds(&self, scope: &ScopePath, expr: &Expr, value: Option<&Value>) -> Evaluated<bool> {
+    pub(super) fn holds(
+        &self,
+        scope: &ScopePath,
+        expr: &Expr,
+        value: Option<&Value>,
+    ) -> Evaluated<bool> {
         self.load(scope, expr.reads().iter())?;
         let mut view = View::new(self, scope, expr.reads().iter())?;
         view.value = value;
@@ -44,12 +49,18 @@ impl<'a> Router<'a> {
     }
 
     /// Asks for everything that these reads need, at once.
-    fn load<'t>(&self, scope: &ScopePath, reads: impl Iterator<Item = &'t Read>) -> Result<(), Refusal> {
+    fn load<'t>(
+        &self,
+        scope: &ScopePath,
+        reads: impl Iterator<Item = &'t Read>,
+    ) -> Result<(), Refusal> {
         let mut missing = Vec::new();
         for read in reads {
             let key = match (read.root.as_str(), &read.node) {
                 ("input", _) => Some("input".to_owned()),
-                ("nodes", Some(id)) if read.field.as_deref() != Some("outcome") => self.output_key(scope, id)?,
+                ("nodes", Some(id)) if read.field.as_deref() != Some("outcome") => {
+                    self.output_key(scope, id)?
+                }
                 ("run" | "index" | "value" | "secrets" | "nodes", _) => None,
                 ("prev", _) => self.prev_key(scope)?,
                 (name, _) => self.item(scope, name)?.map(|(key, _)| key),
@@ -87,7 +98,9 @@ impl<'a> Router<'a> {
     /// Where a node's output is kept, if it has one.
     fn output_key(&self, scope: &str, id: &str) -> Result<Option<String>, Refusal> {
         Ok(match self.visible(scope, id)? {
-            Some((path, NodeState::Succeeded | NodeState::Failed)) => Some(instance_name(&path, id)),
+            Some((path, NodeState::Succeeded | NodeState::Failed)) => {
+                Some(instance_name(&path, id))
+            }
             _ => None,
         })
     }
@@ -124,7 +137,11 @@ impl<'a> Router<'a> {
 }
 
 impl<'r, 'a> View<'r, 'a> {
-    fn new<'t>(router: &'r Router<'a>, scope: &ScopePath, reads: impl Iterator<Item = &'t Read>) -> Result<Self, Refusal> {
+    fn new<'t>(
+        router: &'r Router<'a>,
+        scope: &ScopePath,
+        reads: impl Iterator<Item = &'t Read>,
+    ) -> Result<Self, Refusal> {
         let mut view = Self {
             router,
             scope: scope.clone(),
@@ -145,7 +162,9 @@ impl<'r, 'a> View<'r, 'a> {
                         run.insert("outcome".to_owned(), outcome.name().into());
                     }
                 }
-                "index" => view.index = split_scope(scope).map_or(Value::Null, |(_, index)| index.into()),
+                "index" => {
+                    view.index = split_scope(scope).map_or(Value::Null, |(_, index)| index.into())
+                }
                 "prev" => {
                     if let Some(key) = router.prev_key(scope)? {
                         view.prev = router.kept(&key)?.and_then(|envelope| envelope.value.clone());

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Asks, Cancel, Container, EdgeState, Fence, Head, Live, Marking, NodeState, Phase, ScopePath, State, Ticket,
-    iteration_scope, split_instance,
+    Asks, Cancel, Container, EdgeState, Fence, Head, Live, Marking, NodeState, Phase, ScopePath,
+    State, Ticket, iteration_scope, split_instance,
 };
 use crate::event::{Change, Event, Settled, Started, chain};
 use crate::ir::{After, BodyIx, Ir, NodeIx, ROOT};
@@ -34,7 +34,12 @@ pub struct Corrupt(pub String);
 ///
 /// # Errors
 /// [`Corrupt`] if the event does not fit the state or the graph.
-pub fn fold(state: Option<State>, event: &Event, line: &[u8], irs: &IrSet) -> Result<State, Corrupt> {
+pub fn fold(
+    state: Option<State>,
+    event: &Event,
+    line: &[u8],
+    irs: &IrSet,
+) -> Result<State, Corrupt> {
     let mut state = match (state, event.changes.first()) {
         (Some(state), _) => state,
         (None, Some(Change::Started(started))) => begin(started, &event.stamp(), irs)?,
@@ -89,7 +94,12 @@ pub(crate) fn seal(state: &mut State, n: u64, line: &[u8]) {
 }
 
 /// Applies one change.
-pub(crate) fn apply(state: &mut State, change: &Change, event: &Stamp<'_>, irs: &IrSet) -> Result<(), Corrupt> {
+pub(crate) fn apply(
+    state: &mut State,
+    change: &Change,
+    event: &Stamp<'_>,
+    irs: &IrSet,
+) -> Result<(), Corrupt> {
     let fence = Fence(event.epoch, event.n);
     match change {
         Change::Started(_) => {}
@@ -142,7 +152,10 @@ pub(crate) fn apply(state: &mut State, change: &Change, event: &Stamp<'_>, irs: 
             if place.state.is_settled() {
                 return Err(Corrupt(format!("{at} settles twice")));
             }
-            state.head.tokens = state.head.tokens.saturating_sub(u32::from(place.is_task && place.state == NodeState::Active));
+            state.head.tokens = state
+                .head
+                .tokens
+                .saturating_sub(u32::from(place.is_task && place.state == NodeState::Active));
             state.head.settled += 1;
             state.head.bytes += bytes;
             let marking = place.marking(state)?;
@@ -185,14 +198,19 @@ pub(crate) fn apply(state: &mut State, change: &Change, event: &Stamp<'_>, irs: 
             // The fence of a lost attempt stays: its late answer settles the instance.
             let place = Place::find(state, irs, at)?;
             let is_task = place.is_task;
-            let keep = if *asks == Asks::Unknown { Some(place.live(state, at)?.fence) } else { None };
+            let keep =
+                if *asks == Asks::Unknown { Some(place.live(state, at)?.fence) } else { None };
             let live = set(state, irs, at, NodeState::Waiting, keep.unwrap_or(fence))?;
             live.failures += u32::from(is_task && *asks == Asks::Failure);
             live.losses += u32::from(*asks == Asks::Unknown);
             live.due = *due;
             live.error.clone_from(error);
-            live.ticket =
-                Some(Ticket { id: ticket.as_str().into(), asks: *asks, binds: binds.as_str().into(), votes: Vec::new() });
+            live.ticket = Some(Ticket {
+                id: ticket.as_str().into(),
+                asks: *asks,
+                binds: binds.as_str().into(),
+                votes: Vec::new(),
+            });
         }
         Change::Voted { at, by, .. } => {
             let place = Place::find(state, irs, at)?;
@@ -322,8 +340,10 @@ struct Place {
 impl Place {
     fn find(state: &State, irs: &IrSet, at: &str) -> Result<Self, Corrupt> {
         let (scope, id) = split_instance(at);
-        let (scope, marking) =
-            state.scopes.get_key_value(scope).ok_or_else(|| Corrupt(format!("no scope for {at}")))?;
+        let (scope, marking) = state
+            .scopes
+            .get_key_value(scope)
+            .ok_or_else(|| Corrupt(format!("no scope for {at}")))?;
         let ir = irs.get(marking.revision)?;
         let ix = ir.find(id).filter(|&ix| ir.node(ix).body == marking.body);
         let ix = ix.ok_or_else(|| Corrupt(format!("no instance {at}")))?;
@@ -348,13 +368,20 @@ impl Place {
 }
 
 /// Moves an instance to a live state and gives it a cell if it has none.
-fn set<'a>(state: &'a mut State, irs: &IrSet, at: &str, to: NodeState, fence: Fence) -> Result<&'a mut Live, Corrupt> {
+fn set<'a>(
+    state: &'a mut State,
+    irs: &IrSet,
+    at: &str,
+    to: NodeState,
+    fence: Fence,
+) -> Result<&'a mut Live, Corrupt> {
     let place = Place::find(state, irs, at)?;
     if place.state.is_settled() {
         return Err(Corrupt(format!("{at} has settled")));
     }
     let slot = place.slot as u32;
-    let known = state.scopes.get(&place.scope).is_some_and(|marking| marking.live.contains_key(&slot));
+    let known =
+        state.scopes.get(&place.scope).is_some_and(|marking| marking.live.contains_key(&slot));
     let cell = if known {
         0
     } else {
@@ -383,12 +410,23 @@ fn set<'a>(state: &'a mut State, irs: &IrSet, at: &str, to: NodeState, fence: Fe
 /// A task that is no longer out takes its token back.
 fn release(state: &mut State, irs: &IrSet, at: &str) -> Result<(), Corrupt> {
     let place = Place::find(state, irs, at)?;
-    state.head.tokens = state.head.tokens.saturating_sub(u32::from(place.is_task && place.state == NodeState::Active));
+    state.head.tokens = state
+        .head
+        .tokens
+        .saturating_sub(u32::from(place.is_task && place.state == NodeState::Active));
     Ok(())
 }
 
-fn container<'a>(state: &'a mut State, place: &Place, at: &str) -> Result<&'a mut Container, Corrupt> {
-    place.live(state, at)?.container.as_mut().ok_or_else(|| Corrupt(format!("{at} is no container")))
+fn container<'a>(
+    state: &'a mut State,
+    place: &Place,
+    at: &str,
+) -> Result<&'a mut Container, Corrupt> {
+    place
+        .live(state, at)?
+        .container
+        .as_mut()
+        .ok_or_else(|| Corrupt(format!("{at} is no container")))
 }
 
 fn scope_mut<'a>(state: &'a mut State, scope: &str) -> Result<&'a mut Marking, Corrupt> {

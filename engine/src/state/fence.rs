@@ -60,7 +60,10 @@ mod tests {
         let fence = Fence(u64::MAX - 1, 12);
         assert_eq!(fence.to_string(), "fffffffffffffffe.12");
         assert_eq!(fence.to_string().parse(), Ok(fence));
-        assert_eq!(serde_json::from_str::<Fence>(&serde_json::to_string(&fence).unwrap()).unwrap(), fence);
+        assert_eq!(
+            serde_json::from_str::<Fence>(&serde_json::to_string(&fence).unwrap()).unwrap(),
+            fence
+        );
         for bad in ["", "12", "x.1", "1.x", "1.-1"] {
             assert!(bad.parse::<Fence>().is_err(), "{bad}");
         }

@@ -29,7 +29,12 @@ fn run(file: &str, input: Value) -> Simulation {
 
 fn succeeds(file: &str, input: Value, output: Value) {
     let simulation = run(file, input);
-    assert_eq!(simulation.state.head.outcome, Some(RunOutcome::Succeeded), "{file}: {:?}", simulation.state.head);
+    assert_eq!(
+        simulation.state.head.outcome,
+        Some(RunOutcome::Succeeded),
+        "{file}: {:?}",
+        simulation.state.head
+    );
     assert_eq!(simulation.output(), Some(&output), "{file}");
 }
 
@@ -44,12 +49,19 @@ fn examples_give_what_they_say() {
     succeeds("loop.yaml", json!({}), json!(128));
     succeeds("unknown-type.yaml", json!({}), json!({"name": "Ada", "score": "unknown"}));
     let failed = json!({"error": {"code": "assert", "message": "\"has(value.age)\""}});
-    succeeds("foreach.yaml", json!({}), json!([{"name": "anna", "next": 37}, failed, {"name": "cleo", "next": 42}]));
+    succeeds(
+        "foreach.yaml",
+        json!({}),
+        json!([{"name": "anna", "next": 37}, failed, {"name": "cleo", "next": 42}]),
+    );
 }
 
 #[test]
 fn a_failed_run_still_runs_its_exit_handler() {
     let simulation = run("finally.yaml", json!({}));
     assert_eq!(simulation.state.head.outcome, Some(RunOutcome::Failed));
-    assert_eq!(simulation.context["finally/clean_up"].value.as_deref(), Some(&json!({"outcome": "failed", "work": "failed"})));
+    assert_eq!(
+        simulation.context["finally/clean_up"].value.as_deref(),
+        Some(&json!({"outcome": "failed", "work": "failed"}))
+    );
 }

@@ -28,7 +28,9 @@ fn every_order_leads_to_the_same_end() {
     while compiled < cases {
         seed += 1;
         let document = workflow(&mut Random(seed));
-        let (Ok(one), Ok(two)) = (compile(&document, &registry, &ceiling), compile(&document, &registry, &ceiling)) else {
+        let (Ok(one), Ok(two)) =
+            (compile(&document, &registry, &ceiling), compile(&document, &registry, &ceiling))
+        else {
             continue;
         };
         compiled += 1;
@@ -49,7 +51,10 @@ fn every_order_leads_to_the_same_end() {
     }
     println!("seeds {first}..={seed}: {compiled} workflows, {failed} failed runs, {steps} steps");
     assert!(compiled * 5 > seed - first, "at least a fifth of the generated workflows compiles");
-    assert!(failed * 20 > compiled && failed * 2 < compiled * 2, "runs fail and succeed: {failed} of {compiled}");
+    assert!(
+        failed * 20 > compiled && failed * 2 < compiled * 2,
+        "runs fail and succeed: {failed} of {compiled}"
+    );
 }
 
 /// Says which case it was when a check fails.
@@ -63,7 +68,11 @@ impl Told<'_> {
 
 impl Drop for Told<'_> {
     fn drop(&mut self) {
-        println!("AOB_SEED={} AOB_CASES=1\n{}", self.0 - 1, serde_json::to_string(self.1).unwrap_or_default());
+        println!(
+            "AOB_SEED={} AOB_CASES=1\n{}",
+            self.0 - 1,
+            serde_json::to_string(self.1).unwrap_or_default()
+        );
     }
 }
 
@@ -85,7 +94,8 @@ fn drive(run: &mut Simulation, seed: u64, random: &mut Random, rough: bool) -> u
             if rough && *lost < 2 && random.once_in(10) {
                 *lost += 1;
                 let begun = random.once_in(2);
-                let input = Input::Lost { instance: task.instance.clone(), fence: task.fence, begun };
+                let input =
+                    Input::Lost { instance: task.instance.clone(), fence: task.fence, begun };
                 assert_eq!(run.take(std::slice::from_ref(&input)), [Verdict::Applied]);
                 assert_ne!(run.take(&[input]), [Verdict::Applied], "a loss counts once");
                 continue;
@@ -95,16 +105,29 @@ fn drive(run: &mut Simulation, seed: u64, random: &mut Random, rough: bool) -> u
             if matches!(answer, Answer::Error { .. }) {
                 *failures += 1;
             }
-            let first = Input::Settled { instance: task.instance.clone(), fence: task.fence, result: answer };
+            let first = Input::Settled {
+                instance: task.instance.clone(),
+                fence: task.fence,
+                result: answer,
+            };
             if rough && random.once_in(4) && run.tasks.len() > 1 {
                 // Two completions in one step, and one of them twice.
-                let other = run.tasks.values().find(|other| other.cell != task.cell).cloned().expect("another task");
+                let other = run
+                    .tasks
+                    .values()
+                    .find(|other| other.cell != task.cell)
+                    .cloned()
+                    .expect("another task");
                 let failures = tries.entry(other.instance.clone()).or_default();
                 let answered = self::answer(seed, &other.instance, *failures);
                 if matches!(answered, Answer::Error { .. }) {
                     *failures += 1;
                 }
-                let second = Input::Settled { instance: other.instance.clone(), fence: other.fence, result: answered };
+                let second = Input::Settled {
+                    instance: other.instance.clone(),
+                    fence: other.fence,
+                    result: answered,
+                };
                 let verdicts = run.take(&[first.clone(), first, second]);
                 assert_eq!(verdicts[0], Verdict::Applied);
                 assert_ne!(verdicts[1], Verdict::Applied, "a completion counts once");
@@ -117,10 +140,10 @@ fn drive(run: &mut Simulation, seed: u64, random: &mut Random, rough: bool) -> u
             let (instance, asks) = &tickets[choice - run.tasks.len()];
             let word = fixed(seed, instance, 1_000 + *tries.get(instance).unwrap_or(&0));
             let reply = match asks {
-                Asks::Gate if word % 3 == 0 => Reply::Reject,
+                Asks::Gate if word.is_multiple_of(3) => Reply::Reject,
                 Asks::Gate => Reply::Approve(None),
                 Asks::Unknown => Reply::Retry,
-                Asks::Failure if word % 3 == 0 => Reply::Fail,
+                Asks::Failure if word.is_multiple_of(3) => Reply::Fail,
                 Asks::Failure if word % 3 == 1 => Reply::Settle(Arc::new(json!({"settled": true}))),
                 Asks::Failure => Reply::Retry,
             };
@@ -137,7 +160,10 @@ fn drive(run: &mut Simulation, seed: u64, random: &mut Random, rough: bool) -> u
             };
             if container && reply == Reply::Retry {
                 let refused = run.take(&[Input::Decision(decision.clone())]);
-                assert!(matches!(refused[0], Verdict::Refused(..)), "a container is not tried again: {refused:?}");
+                assert!(
+                    matches!(refused[0], Verdict::Refused(..)),
+                    "a container is not tried again: {refused:?}"
+                );
                 decision.answer = Reply::Fail;
             } else if *asks == Asks::Failure {
                 *tries.entry(instance.clone()).or_default() += 100;
@@ -155,7 +181,8 @@ fn drive(run: &mut Simulation, seed: u64, random: &mut Random, rough: bool) -> u
 /// The node timer that is due first; the run's own ones are not what is tried here.
 fn next_own_timer(run: &mut Simulation) -> aob_engine::step::Timer {
     let own: Vec<_> = run.timers.iter().filter(|(timer, _)| !timer.instance.is_empty()).collect();
-    let (timer, due) = own.into_iter().min_by_key(|(timer, due)| (**due, (*timer).clone())).expect("a timer");
+    let (timer, due) =
+        own.into_iter().min_by_key(|(timer, due)| (**due, (*timer).clone())).expect("a timer");
     let (timer, due) = (timer.clone(), *due);
     run.now.time = run.now.time.max(due);
     run.timers.remove(&timer);
@@ -180,7 +207,9 @@ fn open_tickets(run: &Simulation) -> Vec<(String, Asks)> {
 fn answer(seed: u64, instance: &str, failures: u64) -> Answer {
     match fixed(seed, instance, failures) % 5 {
         0 => Answer::Error { error: NodeError::new("broken", "as the seed says"), retryable: true },
-        1 if failures == 0 => Answer::Error { error: NodeError::new("refused", "as the seed says"), retryable: false },
+        1 if failures == 0 => {
+            Answer::Error { error: NodeError::new("refused", "as the seed says"), retryable: false }
+        }
         word => Answer::Output(Arc::new(json!({"of": instance, "word": word}))),
     }
 }
@@ -217,11 +246,17 @@ fn once(run: &Simulation) {
     let mut begun: BTreeMap<&str, u32> = BTreeMap::new();
     for (event, line) in &run.events {
         let public = serde_json::from_slice::<aob_schema::Event>(line);
-        assert!(public.is_ok(), "every event is of the schema's form: {public:?} {}", String::from_utf8_lossy(line));
+        assert!(
+            public.is_ok(),
+            "every event is of the schema's form: {public:?} {}",
+            String::from_utf8_lossy(line)
+        );
         for change in &event.changes {
             match change {
                 Change::Settled { at, .. } => *settled.entry(at).or_default() += 1,
-                Change::Published { at, attempt: 1 } | Change::Begun { at, .. } | Change::Delayed { at, .. } => {
+                Change::Published { at, attempt: 1 }
+                | Change::Begun { at, .. }
+                | Change::Delayed { at, .. } => {
                     *begun.entry(at).or_default() += 1;
                 }
                 Change::Waiting { at, asks: Asks::Gate, .. } => *begun.entry(at).or_default() += 1,
@@ -233,9 +268,11 @@ fn once(run: &Simulation) {
         }
     }
     // A gate or container that a person lets try again begins again.
-    let retried = run.events.iter().flat_map(|(event, _)| &event.changes).any(|change| {
-        matches!(change, Change::Answered { answer, .. } if answer == "retry")
-    });
+    let retried = run
+        .events
+        .iter()
+        .flat_map(|(event, _)| &event.changes)
+        .any(|change| matches!(change, Change::Answered { answer, .. } if answer == "retry"));
     for (at, times) in begun {
         assert!(times == 1 || retried, "{at} began {times} times");
     }
@@ -243,7 +280,13 @@ fn once(run: &Simulation) {
         assert_eq!(times, 1, "{at} settled");
     }
     for marking in run.state.scopes.values() {
-        assert!(marking.nodes.iter().all(|state| NodeState::is_settled(*state)), "everything has settled");
-        assert!(marking.edges.iter().all(|state| *state != EdgeState::Unsettled), "every edge has settled");
+        assert!(
+            marking.nodes.iter().all(|state| NodeState::is_settled(*state)),
+            "everything has settled"
+        );
+        assert!(
+            marking.edges.iter().all(|state| *state != EdgeState::Unsettled),
+            "every edge has settled"
+        );
     }
 }

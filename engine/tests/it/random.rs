@@ -85,7 +85,8 @@ impl Graph {
                 }
                 "loop" => {
                     let rounds = random.below(3);
-                    node["config"] = json!({"until": format!("index >= {rounds}"), "max": 2 + random.below(2)});
+                    node["config"] =
+                        json!({"until": format!("index >= {rounds}"), "max": 2 + random.below(2)});
                 }
                 "approval" => node["config"] = json!({"title": "May it?"}),
                 "delay" => node["config"] = json!({"for": "1s"}),
@@ -96,7 +97,8 @@ impl Graph {
                 node["join"] = json!("any");
             }
             if random.once_in(3) {
-                let choices: &[&str] = if in_finally { &["fail", "continue"] } else { &["fail", "continue", "pause"] };
+                let choices: &[&str] =
+                    if in_finally { &["fail", "continue"] } else { &["fail", "continue", "pause"] };
                 node["onError"] = json!(choices[random.below(choices.len())]);
             }
             if matches!(kind, "noop" | "transform") {
@@ -133,7 +135,10 @@ impl Graph {
             0 => edge["when"] = json!("true"),
             1 => edge["when"] = json!("false"),
             2 => edge["when"] = json!(format!("nodes.{from}.outcome == 'succeeded'")),
-            3 => edge["when"] = json!(format!("has(nodes.{from}.output) && nodes.{from}.output != null")),
+            3 => {
+                edge["when"] =
+                    json!(format!("has(nodes.{from}.output) && nodes.{from}.output != null"))
+            }
             4 if random.once_in(4) => edge["when"] = json!("1 / (size('a') - 1) == 0"),
             5 => edge["otherwise"] = json!(true),
             _ => {}

@@ -9,7 +9,9 @@ use aob_engine::event::Event;
 use aob_engine::ir::Ir;
 use aob_engine::route;
 use aob_engine::state::{IrSet, State, encode, fold};
-use aob_engine::step::{Answer, Effects, Envelope, Input, Now, Publish, StartRequest, Step, Timer, Verdict};
+use aob_engine::step::{
+    Answer, Effects, Envelope, Input, Now, Publish, StartRequest, Step, Timer, Verdict,
+};
 use serde_json::Value;
 
 /// One run under simulation.
@@ -59,7 +61,8 @@ impl Simulation {
     /// Takes inputs in one step; checks L1 and L6.
     pub(crate) fn take(&mut self, inputs: &[Input]) -> Vec<Verdict> {
         self.now.time += 1;
-        let step = route::advance(&self.irs, &self.state, &self.context, inputs, self.now).expect("a decision");
+        let step = route::advance(&self.irs, &self.state, &self.context, inputs, self.now)
+            .expect("a decision");
         let verdicts = step.verdicts.clone();
         let Some(event) = step.event.clone() else {
             assert_eq!(step.state, self.state, "a step without an event changes nothing");
@@ -68,7 +71,8 @@ impl Simulation {
         // What is stored is read back before it is folded, so that nothing hides in memory only.
         let read: Event = serde_json::from_slice(&step.line).expect("an event reads back");
         assert_eq!(read, event);
-        let folded = fold(Some(self.state.clone()), &read, &step.line, &self.irs).expect("the event folds");
+        let folded =
+            fold(Some(self.state.clone()), &read, &step.line, &self.irs).expect("the event folds");
         assert_eq!(folded, step.state, "L1 after event {}", event.n);
         assert_eq!(encode(&folded), encode(&step.state), "L1 in the store's form");
         self.state = folded;
@@ -81,15 +85,6 @@ impl Simulation {
         self.take(&[input]).remove(0)
     }
 
-    /// The timer that is due first, with the clock moved there.
-    pub(crate) fn next_timer(&mut self) -> Option<Timer> {
-        let (timer, due) = self.timers.iter().min_by_key(|(timer, due)| (**due, (*timer).clone()))?;
-        let (timer, due) = (timer.clone(), *due);
-        self.now.time = self.now.time.max(due);
-        self.timers.remove(&timer);
-        Some(timer)
-    }
-
     pub(crate) fn output(&self) -> Option<&Value> {
         self.context.get("$output")?.value.as_deref()
     }
@@ -98,7 +93,10 @@ impl Simulation {
         let Step { event, line, effects, .. } = step;
         let Effects { context, publish, ack, recall, arm, disarm, log, children, .. } = effects;
         for cell in ack.into_iter().chain(recall) {
-            assert!(self.tasks.remove(&cell).is_some(), "cell {cell} holds a task that is acknowledged");
+            assert!(
+                self.tasks.remove(&cell).is_some(),
+                "cell {cell} holds a task that is acknowledged"
+            );
         }
         for task in publish {
             let cell = task.cell;
@@ -122,7 +120,11 @@ impl Simulation {
     /// L6, and that tokens are the tasks that are out.
     fn check(&self) {
         if self.state.is_ended() {
-            assert!(self.tasks.is_empty(), "an ended run has no tasks out: {:?}", self.tasks.values());
+            assert!(
+                self.tasks.is_empty(),
+                "an ended run has no tasks out: {:?}",
+                self.tasks.values()
+            );
             return;
         }
         assert_eq!(self.state.head.tokens as usize, self.tasks.len(), "tokens are tasks");
@@ -132,7 +134,12 @@ impl Simulation {
         let timer = self.timers.keys().any(|timer| !timer.instance.is_empty());
         let grace = self.state.head.cancel.is_some();
         assert!(
-            !self.tasks.is_empty() || ticket || child || timer || grace || self.state.head.suspended,
+            !self.tasks.is_empty()
+                || ticket
+                || child
+                || timer
+                || grace
+                || self.state.head.suspended,
             "stuck: {:?}\n{:#?}",
             self.state,
             self.events.last()

@@ -75,6 +75,8 @@ pub(super) fn weight(value: &Value) -> usize {
         Value::Null | Value::Bool(_) | Value::Number(_) => 32,
         Value::String(text) => 32 + text.len(),
         Value::Array(items) => 32 + items.iter().map(weight).sum::<usize>(),
-        Value::Object(members) => 32 + members.iter().map(|(key, value)| 48 + key.len() + weight(value)).sum::<usize>(),
+        Value::Object(members) => {
+            32 + members.iter().map(|(key, value)| 48 + key.len() + weight(value)).sum::<usize>()
+        }
     }
 }

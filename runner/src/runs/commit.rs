@@ -42,7 +42,11 @@ impl Runs {
     ///
     /// # Errors
     /// The store's, if it cannot be reached: what became of the works is unknown then, and asking again is safe.
-    pub async fn commit(&self, works: &[Work], mut claim: Option<Claim>) -> Result<(Vec<Done>, Vec<Task>), Error> {
+    pub async fn commit(
+        &self,
+        works: &[Work],
+        mut claim: Option<Claim>,
+    ) -> Result<(Vec<Done>, Vec<Task>), Error> {
         let mut done: Vec<Option<Done>> = works.iter().map(|_| None).collect();
         let mut claimed = Vec::new();
         let mut open: Vec<usize> = (0..works.len()).collect();
@@ -58,7 +62,9 @@ impl Runs {
             let mut batch = Batch::default();
             let mut rest = Vec::new();
             for at in open {
-                if batch.items.len() + 1 + works[at].inputs.len() > MOST_ITEMS && !batch.items.is_empty() {
+                if batch.items.len() + 1 + works[at].inputs.len() > MOST_ITEMS
+                    && !batch.items.is_empty()
+                {
                     rest.push(at);
                     continue;
                 }
@@ -95,7 +101,8 @@ impl Runs {
                         done[at] = Some(Done::Decided(verdicts));
                     }
                     Some(Outcome::Ended) => {
-                        done[at] = Some(Done::Decided(vec![Verdict::Ended; works[at].inputs.len()]));
+                        done[at] =
+                            Some(Done::Decided(vec![Verdict::Ended; works[at].inputs.len()]));
                     }
                     Some(Outcome::Unknown) => done[at] = Some(Done::NoRun),
                     Some(Outcome::Held(ms)) => {
@@ -133,7 +140,12 @@ impl Runs {
     }
 
     /// Decides one work and adds its items to the batch; answers at once what needs no commit.
-    async fn prepare(&self, work: &Work, batch: &mut Batch, at: usize) -> Result<Option<Done>, Error> {
+    async fn prepare(
+        &self,
+        work: &Work,
+        batch: &mut Batch,
+        at: usize,
+    ) -> Result<Option<Done>, Error> {
         let Some(decided) = self.decide(&work.run, &work.inputs).await? else {
             self.acknowledge(work).await?;
             return Ok(Some(Done::NoRun));

@@ -25,7 +25,11 @@ pub(super) struct Decided {
 
 impl Runs {
     /// Decides on inputs of one run; none if there is no such run.
-    pub(super) async fn decide(&self, run: &str, inputs: &[Input]) -> Result<Option<Decided>, Error> {
+    pub(super) async fn decide(
+        &self,
+        run: &str,
+        inputs: &[Input],
+    ) -> Result<Option<Decided>, Error> {
         let mut known = self.cache.take(run);
         let before = match known.state.take() {
             Some(state) => state,
@@ -54,13 +58,21 @@ impl Runs {
     }
 
     /// The items of a decision: its own, and linked ones for the children it starts.
-    pub(super) async fn items(&self, decided: &Decided, signals: Vec<String>, link: u32) -> Result<Vec<Item>, Error> {
+    pub(super) async fn items(
+        &self,
+        decided: &Decided,
+        signals: Vec<String>,
+        link: u32,
+    ) -> Result<Vec<Item>, Error> {
         let effects = &decided.step.effects;
         let time = clock::now();
         let mut send = Vec::new();
         if let Some((parent, answer)) = &effects.answer {
-            let input =
-                Input::Settled { instance: parent.instance.to_string(), fence: parent.fence, result: answer.clone() };
+            let input = Input::Settled {
+                instance: parent.instance.to_string(),
+                fence: parent.fence,
+                result: answer.clone(),
+            };
             send.push(Signal { run: parent.run.clone(), input, t: time });
         }
         for (child, mode) in &effects.cancel {
@@ -101,7 +113,11 @@ impl Runs {
     }
 
     /// The item that starts a child run; an error that the parent's instance fails with otherwise.
-    async fn start_child(&self, parent: &State, child: &ChildStart) -> Result<Result<Item, NodeError>, Error> {
+    async fn start_child(
+        &self,
+        parent: &State,
+        child: &ChildStart,
+    ) -> Result<Result<Item, NodeError>, Error> {
         let version = child.version.as_deref().unwrap_or("main");
         let tenant = &parent.head.tenant;
         let digest = if version.starts_with("sha256:") {
@@ -116,7 +132,8 @@ impl Runs {
         let ir = match self.ir(&digest).await {
             Ok(ir) => ir,
             Err(Error::NoGraph(_) | Error::Invalid(_)) => {
-                let message = format!("workflow {} at {digest} is not to be had or not valid", child.name);
+                let message =
+                    format!("workflow {} at {digest} is not to be had or not valid", child.name);
                 return Ok(Err(NodeError::new("child_unknown", message)));
             }
             Err(error) => return Err(error),
@@ -142,8 +159,11 @@ impl Runs {
         let mut send = Vec::new();
         // A run can end in its first step: its parent is told at once.
         if let Some((parent, answer)) = &step.effects.answer {
-            let input =
-                Input::Settled { instance: parent.instance.to_string(), fence: parent.fence, result: answer.clone() };
+            let input = Input::Settled {
+                instance: parent.instance.to_string(),
+                fence: parent.fence,
+                result: answer.clone(),
+            };
             send.push(Signal { run: parent.run.clone(), input, t: clock::now() });
         }
         let succeeded = step.state.head.outcome == Some(RunOutcome::Succeeded);
@@ -165,4 +185,3 @@ fn cancel_child(mode: CancelMode) -> Input {
     let reason = Some("the run that waits for it was cancelled".to_owned());
     Input::Cancel { mode, by: "system".to_owned(), reason, claimed: Vec::new() }
 }
-

@@ -40,7 +40,11 @@ impl Runs {
     ///
     /// # Errors
     /// The store's.
-    pub async fn output(&self, run: &str, instance: Option<&str>) -> Result<Option<Arc<Value>>, Error> {
+    pub async fn output(
+        &self,
+        run: &str,
+        instance: Option<&str>,
+    ) -> Result<Option<Arc<Value>>, Error> {
         let key = instance.unwrap_or("$output").to_owned();
         let mut found = self.store.context(run, std::slice::from_ref(&key)).await?;
         Ok(found.remove(&key).and_then(|envelope| envelope.value))
@@ -66,7 +70,13 @@ impl Runs {
     ///
     /// # Errors
     /// As [`Runs::apply`].
-    pub async fn cancel(&self, run: &str, mode: CancelMode, by: &str, reason: Option<String>) -> Result<Verdict, Error> {
+    pub async fn cancel(
+        &self,
+        run: &str,
+        mode: CancelMode,
+        by: &str,
+        reason: Option<String>,
+    ) -> Result<Verdict, Error> {
         for _ in 0..20 {
             let state = self.store.load(run).await?.ok_or_else(|| Error::NoRun(run.to_owned()))?;
             let claimed = self.store.claimed(&state).await?;
@@ -74,7 +84,9 @@ impl Runs {
             let works = [Work { run: run.into(), inputs: vec![input], signals: Vec::new() }];
             // Decided on stale claims it is refused as a whole, and asked again with fresh ones.
             match self.commit(&works, None).await?.0.pop() {
-                Some(Done::Decided(mut verdicts)) => return Ok(verdicts.pop().unwrap_or(Verdict::Unknown)),
+                Some(Done::Decided(mut verdicts)) => {
+                    return Ok(verdicts.pop().unwrap_or(Verdict::Unknown));
+                }
                 Some(Done::NoRun) | None => return Err(Error::NoRun(run.to_owned())),
                 Some(Done::Failed(error)) => return Err(error),
                 Some(Done::Raced) => {}
@@ -95,8 +107,9 @@ impl Runs {
                 return Ok(all);
             }
             for line in lines {
-                let event = serde_json::from_slice(&line)
-                    .map_err(|error| aob_store::Error::Corrupt(format!("event {} of {run}: {error}", all.len() + 1)))?;
+                let event = serde_json::from_slice(&line).map_err(|error| {
+                    aob_store::Error::Corrupt(format!("event {} of {run}: {error}", all.len() + 1))
+                })?;
                 all.push((event, line));
             }
         }
@@ -116,7 +129,11 @@ impl Runs {
                 if history.len() as u64 > stored.state.head.seq {
                     continue;
                 }
-                return Ok(Err(format!("{} events are stored, the state says {}", history.len(), stored.state.head.seq)));
+                return Ok(Err(format!(
+                    "{} events are stored, the state says {}",
+                    history.len(),
+                    stored.state.head.seq
+                )));
             }
             let irs = IrSet::new(stored.state.head.revision, stored.ir.clone());
             let mut state = None;
@@ -128,7 +145,11 @@ impl Runs {
             }
             let same = state.is_some_and(|state| encode(&state) == encode(&stored.state));
             let count = history.len() as u64;
-            return Ok(if same { Ok(count) } else { Err("the events lead to another state than the stored one".to_owned()) });
+            return Ok(if same {
+                Ok(count)
+            } else {
+                Err("the events lead to another state than the stored one".to_owned())
+            });
         }
         Err(Error::Busy(run.to_owned()))
     }

@@ -63,9 +63,15 @@ impl Runs {
     ///
     /// # Errors
     /// [`Error::Invalid`] with every finding, or the store's.
-    pub async fn publish(&self, tenant: &str, document: &Value, tag: Option<&str>) -> Result<Published, Error> {
+    pub async fn publish(
+        &self,
+        tenant: &str,
+        document: &Value,
+        tag: Option<&str>,
+    ) -> Result<Published, Error> {
         let ir = Arc::new(self.judge(document).map_err(Error::Invalid)?);
-        let published = Published { name: ir.name.clone(), digest: ir.digest.clone(), ir: ir.clone() };
+        let published =
+            Published { name: ir.name.clone(), digest: ir.digest.clone(), ir: ir.clone() };
         self.store.put_artifact(&published.digest, canonical_json(document).as_bytes()).await?;
         if let Some(tag) = tag {
             self.store.set_tag(tenant, &published.name, tag, &published.digest).await?;
@@ -88,7 +94,9 @@ impl Runs {
         let random: u128 = rand::random();
         let shard = match &options.key {
             // One key, one shard: the store decides between two who start it at once.
-            Some(key) => key.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))),
+            Some(key) => key
+                .bytes()
+                .fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))),
             None => (random >> 96) as u32,
         } % self.store.shards();
         for _ in 0..10 {
@@ -107,7 +115,8 @@ impl Runs {
                 return self.start_with_children(step, &ir, options, run).await;
             }
             let item = self.first_item(step, &ir, options.key.clone());
-            let committed = match self.store.commit(Commit { items: vec![item], claim: None }).await {
+            let committed = match self.store.commit(Commit { items: vec![item], claim: None }).await
+            {
                 Err(aob_store::Error::Epoch) => continue,
                 other => other?,
             };
@@ -150,7 +159,12 @@ impl Runs {
     ///
     /// # Errors
     /// [`Error::NoWorkflow`].
-    pub async fn resolve(&self, tenant: &str, name: &str, tag: Option<&str>) -> Result<String, Error> {
+    pub async fn resolve(
+        &self,
+        tenant: &str,
+        name: &str,
+        tag: Option<&str>,
+    ) -> Result<String, Error> {
         let tag = tag.unwrap_or("main");
         let digest = self.store.tag(tenant, name, tag).await?;
         digest.ok_or_else(|| Error::NoWorkflow(format!("{name} with tag {tag}")))

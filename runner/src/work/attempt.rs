@@ -101,7 +101,8 @@ impl Attempts {
         }
         let tasks: Vec<TaskRef> = self.running.values().map(|running| running.at.clone()).collect();
         for running in self.running.values() {
-            let ending = |state: &aob_engine::state::State| state.is_ended() || state.head.cancel.is_some();
+            let ending =
+                |state: &aob_engine::state::State| state.is_ended() || state.head.cancel.is_some();
             if self.options.runs.peek(&running.at.run).is_some_and(|state| ending(&state)) {
                 running.canceller.cancel(Reason::Cancelled);
             }

@@ -8,14 +8,26 @@ use crate::shell::root;
 
 /// Clocks, randomness, IO. Hash maps with random state would make the order of events random.
 const WORDS: &[&str] = &[
-    "SystemTime", "Instant::now", "std::fs", "std::net", "std::process", "std::env", "std::thread", "RandomState",
-    "collections::HashMap", "collections::HashSet",
+    "SystemTime",
+    "Instant::now",
+    "std::fs",
+    "std::net",
+    "std::process",
+    "std::env",
+    "std::thread",
+    "RandomState",
+    "collections::HashMap",
+    "collections::HashSet",
 ];
 
 pub(super) fn run() -> Outcome {
     let mut faults = Vec::new();
     look(&root().join("engine/src"), &mut faults)?;
-    if faults.is_empty() { Ok(()) } else { Err(format!("the engine is pure: {}", faults.join(", ")).into()) }
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("the engine is pure: {}", faults.join(", ")).into())
+    }
 }
 
 fn look(folder: &Path, faults: &mut Vec<String>) -> Outcome {
@@ -36,5 +48,6 @@ fn look(folder: &Path, faults: &mut Vec<String>) -> Outcome {
 
 /// Files of unit tests may read the clock for seeds and the environment for flags.
 fn is_test(path: &Path) -> bool {
-    path.components().any(|part| part.as_os_str() == "tests") || path.file_stem().is_some_and(|stem| stem == "tests" || stem == "properties")
+    path.components().any(|part| part.as_os_str() == "tests")
+        || path.file_stem().is_some_and(|stem| stem == "tests" || stem == "properties")
 }

@@ -15,13 +15,28 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("aob-telemetry", &[]),
     ("aob-runner", &["aob-engine", "aob-store", "aob-telemetry"]),
     ("aob-cli", &["aob-schema", "aob-engine", "aob-store", "aob-runner", "aob-telemetry"]),
-    ("aob-e2e", &["aob-schema", "aob-engine", "aob-store", "aob-runner", "aob-telemetry", "aob-cli"]),
+    (
+        "aob-e2e",
+        &["aob-schema", "aob-engine", "aob-store", "aob-runner", "aob-telemetry", "aob-cli"],
+    ),
     ("xtask", &["aob-engine"]),
 ];
 
 /// What would bring IO, a clock or an outside system into the engine.
-const NOT_IN_ENGINE: &[&str] =
-    &["tokio", "redis", "kube", "reqwest", "hyper", "axum", "rand", "chrono", "jiff", "mio", "socket2", "async-std"];
+const NOT_IN_ENGINE: &[&str] = &[
+    "tokio",
+    "redis",
+    "kube",
+    "reqwest",
+    "hyper",
+    "axum",
+    "rand",
+    "chrono",
+    "jiff",
+    "mio",
+    "socket2",
+    "async-std",
+];
 
 /// Kubernetes is for the operator's side only.
 const KUBE_ONLY_IN: &[&str] = &["aob-crds", "aob-operator", "aob-e2e"];
@@ -33,30 +48,49 @@ pub(super) fn run() -> Outcome {
     for package in metadata.workspace_packages() {
         let name = package.name.as_str();
         let Some(may) = allowed.get(name) else {
-            faults.push(format!("{name} has no place among the layers: add it to xtask/src/check/layers.rs"));
+            faults.push(format!(
+                "{name} has no place among the layers: add it to xtask/src/check/layers.rs"
+            ));
             continue;
         };
-        for dependency in package.dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal) {
+        for dependency in package
+            .dependencies
+            .iter()
+            .filter(|dependency| dependency.kind == DependencyKind::Normal)
+        {
             let used = dependency.name.as_str();
             if (used.starts_with("aob-") || used == "xtask") && !may.contains(&used) {
                 faults.push(format!("{name} must not depend on {used}"));
             }
             if used.starts_with("kube") && !KUBE_ONLY_IN.contains(&name) {
-                faults.push(format!("{name} must not depend on {used}: only {} may", KUBE_ONLY_IN.join(", ")));
+                faults.push(format!(
+                    "{name} must not depend on {used}: only {} may",
+                    KUBE_ONLY_IN.join(", ")
+                ));
             }
         }
     }
     let resolve = metadata.resolve.as_ref().ok_or("cargo gave no dependency graph")?;
-    let names: BTreeMap<&PackageId, &str> = metadata.packages.iter().map(|package| (&package.id, package.name.as_str())).collect();
+    let names: BTreeMap<&PackageId, &str> =
+        metadata.packages.iter().map(|package| (&package.id, package.name.as_str())).collect();
     let edges: BTreeMap<&PackageId, Vec<&PackageId>> = resolve
         .nodes
         .iter()
         .map(|node| {
-            let normal = |kinds: &[cargo_metadata::DepKindInfo]| kinds.iter().any(|kind| kind.kind == DependencyKind::Normal);
-            (&node.id, node.deps.iter().filter(|dep| normal(&dep.dep_kinds)).map(|dep| &dep.pkg).collect())
+            let normal = |kinds: &[cargo_metadata::DepKindInfo]| {
+                kinds.iter().any(|kind| kind.kind == DependencyKind::Normal)
+            };
+            (
+                &node.id,
+                node.deps.iter().filter(|dep| normal(&dep.dep_kinds)).map(|dep| &dep.pkg).collect(),
+            )
         })
         .collect();
-    let engine = names.iter().find(|(_, name)| **name == "aob-engine").map(|(id, _)| *id).ok_or("there is no aob-engine")?;
+    let engine = names
+        .iter()
+        .find(|(_, name)| **name == "aob-engine")
+        .map(|(id, _)| *id)
+        .ok_or("there is no aob-engine")?;
     let mut seen = BTreeSet::from([engine]);
     let mut open = vec![engine];
     while let Some(id) = open.pop() {

@@ -16,7 +16,11 @@ pub(super) fn run() -> Outcome {
     }
     lengths.sort_unstable();
     let median = lengths.get(lengths.len() / 2).copied().unwrap_or(0);
-    say(&format!("check: {} Rust files, median {median} lines, longest {}", lengths.len(), lengths.last().unwrap_or(&0)));
+    say(&format!(
+        "check: {} Rust files, median {median} lines, longest {}",
+        lengths.len(),
+        lengths.last().unwrap_or(&0)
+    ));
     if median > MEDIAN {
         return Err(format!("the median file has {median} lines, more than {MEDIAN}: split what holds more than one idea").into());
     }
@@ -28,7 +32,10 @@ fn count(folder: &Path, lengths: &mut Vec<usize>) -> Outcome {
     for entry in entries {
         let path = entry?.path();
         if path.is_dir() {
-            if !path.ends_with("generated") && !path.ends_with("rivals") && !path.ends_with("target") {
+            if !path.ends_with("generated")
+                && !path.ends_with("rivals")
+                && !path.ends_with("target")
+            {
                 count(&path, lengths)?;
             }
         } else if path.extension().is_some_and(|extension| extension == "rs") {
