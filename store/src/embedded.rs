@@ -1,8 +1,8 @@
 //! The store of one process: everything in memory, and a journal that a restart reads.
 //!
 //! A data directory belongs to one process at a time. Commits are applied under one lock and written by one
-//! thread in groups ([`journal`]); snapshots keep the journal in proportion to what it holds ([`compact`]);
-//! opening reads both ([`recover`]). Claims are not written: after a restart nobody of before is at work, so
+//! thread in groups (`journal`); snapshots keep the journal in proportion to what it holds (`compact`);
+//! opening reads both (`recover`). Claims are not written: after a restart nobody of before is at work, so
 //! every task is in its queue again, but for `once` tasks that had said that they begin: those are lost.
 
 mod admission;
@@ -57,8 +57,10 @@ pub struct Options {
     pub fsync: bool,
     /// After how long a pending signal is given to another coordinator.
     pub takeover: Duration,
-    /// Bytes of journal from which on a snapshot is considered; it is taken at 4 times what is kept.
+    /// Bytes of journal from which on a snapshot is considered.
     pub snapshot_from: u64,
+    /// A snapshot is taken when the journal is so many times what is kept.
+    pub snapshot_times: u64,
     /// No run starts while more bytes than this are kept.
     pub memory: u64,
     /// No run starts while fewer bytes than this are free on disk.
@@ -74,7 +76,7 @@ struct Owned {
 }
 
 impl Embedded {
-    /// Opens a data directory, and makes it if it is not there.
+    /// Opens a data directory, and makes it if it is not there. Reads what is in it, and blocks for that long.
     ///
     /// # Errors
     /// [`crate::Error::Owned`] if another process has it; [`crate::Error::Corrupt`] with file and byte if what
@@ -140,6 +142,7 @@ impl Default for Options {
             fsync: true,
             takeover: Duration::from_secs(5),
             snapshot_from: 64 * 1024 * 1024,
+            snapshot_times: 4,
             memory: 2 * 1024 * 1024 * 1024,
             free_disk: 256 * 1024 * 1024,
             epoch: None,

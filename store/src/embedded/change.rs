@@ -13,7 +13,7 @@ use crate::task::Signal;
 #[derive(Debug)]
 pub(super) enum Op {
     /// A run's next step.
-    Change(Change, Delta),
+    Change(Box<Change>, Delta),
     /// A run and everything of it goes.
     Drop { run: Arc<str>, t: u64 },
     /// A signal was written.

@@ -74,7 +74,7 @@ impl Core {
         after: &mut After,
     ) {
         match op {
-            Op::Change(change, _) => self.change(change, state, lsn, size, after),
+            Op::Change(change, _) => self.change(*change, state, lsn, size, after),
             Op::Drop { run, t } => self.drop_run(&run, t, lsn, after),
             Op::Signal { id, signal } => {
                 self.inbox.insert(id, signal, lsn);

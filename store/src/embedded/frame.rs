@@ -220,3 +220,86 @@ fn is_zero(file: &File, mut at: u64, length: u64) -> std::io::Result<bool> {
 fn number_at<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     bytes.get(at..at + N).and_then(|bytes| bytes.try_into().ok()).unwrap_or([0; N])
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::FileExt as _;
+
+    use super::{FILE_HEADER, HEADER, Next, next, records, synced_frame_after, write};
+
+    /// Three frames behind a header that nobody looks at: of 2, 1 and 1 records.
+    fn file(synced: [bool; 3]) -> (std::fs::File, Vec<u64>, u64) {
+        let file = tempfile::tempfile().unwrap();
+        let (mut ends, mut at, mut frame) = (Vec::new(), FILE_HEADER, Vec::new());
+        let groups = [vec![vec![1; 40], vec![2]], vec![vec![3; 300]], vec![vec![4; 9]]];
+        let mut first = 11;
+        for (records, synced) in groups.iter().zip(synced) {
+            write(&mut frame, first, records, synced);
+            file.write_all_at(&frame, at).unwrap();
+            at += frame.len() as u64;
+            first += records.len() as u64;
+            ends.push(at);
+        }
+        file.set_len(at + 5_000).unwrap();
+        (file, ends, at + 5_000)
+    }
+
+    #[test]
+    fn frames_come_back_and_zeros_end_them() {
+        let (file, ends, length) = file([true; 3]);
+        let (mut at, mut expected, mut payload) = (FILE_HEADER, 11, Vec::new());
+        let mut seen = Vec::new();
+        while let Next::Frame(first, size) =
+            next(&file, at, length, expected, &mut payload).unwrap()
+        {
+            assert_eq!(first, expected);
+            let lengths: Vec<usize> =
+                records(&payload).map(|record| record.unwrap().len()).collect();
+            expected += lengths.len() as u64;
+            at += size;
+            seen.push((at, lengths));
+        }
+        assert_eq!(seen, [(ends[0], vec![40, 1]), (ends[1], vec![300]), (ends[2], vec![9])]);
+        assert_eq!(next(&file, at, length, expected, &mut payload).unwrap(), Next::End);
+        assert_eq!(next(&file, ends[2], ends[2], expected, &mut payload).unwrap(), Next::End);
+    }
+
+    #[test]
+    fn a_frame_counts_only_in_its_place() {
+        let (file, ends, length) = file([true; 3]);
+        let mut payload = Vec::new();
+        assert!(matches!(
+            next(&file, FILE_HEADER, length, 12, &mut payload).unwrap(),
+            Next::Damage(_)
+        ));
+        let short = ends[0] - 1;
+        assert!(matches!(
+            next(&file, FILE_HEADER, short, 11, &mut payload).unwrap(),
+            Next::Damage(_)
+        ));
+        let header = FILE_HEADER + HEADER as u64 - 1;
+        assert!(matches!(
+            next(&file, FILE_HEADER, header, 11, &mut payload).unwrap(),
+            Next::Damage(_)
+        ));
+    }
+
+    #[test]
+    fn damage_before_a_synced_frame_is_no_torn_write() {
+        for (synced, lost) in [([true; 3], true), ([false; 3], false), ([false, false, true], true)]
+        {
+            let (file, ends, length) = file(synced);
+            file.write_all_at(b"x", FILE_HEADER + 30).unwrap();
+            let mut payload = Vec::new();
+            assert!(matches!(
+                next(&file, FILE_HEADER, length, 11, &mut payload).unwrap(),
+                Next::Damage(_)
+            ));
+            assert_eq!(synced_frame_after(&file, FILE_HEADER, length, 11).unwrap(), lost);
+            assert!(
+                !synced_frame_after(&file, ends[1], length, 14).unwrap(),
+                "nothing follows the last"
+            );
+        }
+    }
+}

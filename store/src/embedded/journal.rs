@@ -126,7 +126,7 @@ impl Journal {
         if self.open.load(Ordering::Acquire) {
             return Ok(());
         }
-        self.lock().check().and(Err(closed()))
+        self.lock().check().and_then(|()| Err(closed()))
     }
 
     /// Why not everything could be written, if so.
@@ -329,4 +329,72 @@ impl Failure {
 /// The answer of a store that was closed.
 pub(super) fn closed() -> Error {
     Error::Unfit("the store is closed: open it again".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::Journal;
+    use crate::Error;
+    use crate::embedded::tail::Tail;
+
+    fn journal() -> (tempfile::TempDir, Arc<Journal>, std::thread::JoinHandle<()>) {
+        let dir = tempfile::tempdir().unwrap();
+        let tail = Tail::create(dir.path(), 1, 0, true).unwrap();
+        let journal = Arc::new(Journal::new(dir.path().to_path_buf(), true, 1, 0, 0));
+        let writer = journal.clone();
+        (dir, journal, std::thread::spawn(move || writer.run(tail)))
+    }
+
+    #[tokio::test]
+    async fn after_a_failure_nothing_is_acknowledged() {
+        let (dir, journal, writer) = journal();
+        let first = journal.append(vec![1]);
+        journal.durable(first).await.unwrap();
+        drop(dir);
+        let lost = journal.append(vec![2]);
+        assert_eq!(journal.roll(), None, "its directory is gone");
+        writer.join().unwrap();
+        for _ in 0..2 {
+            let refused = journal.durable(lost).await;
+            assert!(
+                matches!(&refused, Err(Error::Disk(path, _)) if path.ends_with("journal-2")),
+                "{refused:?}"
+            );
+        }
+        assert!(journal.check().is_err());
+        assert!(!journal.wait(lost));
+        journal.durable(first).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn closing_writes_what_nobody_waits_for() {
+        let (dir, journal, writer) = journal();
+        for byte in 0..10 {
+            journal.append(vec![byte]);
+        }
+        journal.close();
+        writer.join().unwrap();
+        journal.durable(10).await.unwrap();
+        assert!(matches!(journal.check(), Err(Error::Unfit(_))));
+        let size = dir.path().join("journal-1").metadata().unwrap().len();
+        assert!(size >= 24 + 24 + 20);
+    }
+
+    #[tokio::test]
+    async fn a_new_file_begins_after_what_is_durable() {
+        let (dir, journal, writer) = journal();
+        let first = journal.append(vec![7; 100]);
+        journal.durable(first).await.unwrap();
+        assert!(journal.written() > 100);
+        assert_eq!(journal.roll(), Some(2));
+        assert_eq!(journal.written(), 0);
+        let second = journal.append(vec![8]);
+        journal.durable(second).await.unwrap();
+        journal.close();
+        writer.join().unwrap();
+        let header = std::fs::read(dir.path().join("journal-2")).unwrap();
+        assert_eq!(header[8..16], first.to_le_bytes());
+    }
 }

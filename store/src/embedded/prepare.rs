@@ -155,7 +155,7 @@ fn one(shared: &Shared, item: Item, t: u64) -> Result<Prepared> {
         // Nothing of the step remains but that the run is gone.
         ops.push(Op::Answered(signals.clone()));
     } else {
-        ops.push(Op::Change(change, Delta::default()));
+        ops.push(Op::Change(Box::new(change), Delta::default()));
     }
     if let Some((tenant, key)) = &key {
         ops.push(Op::Key { tenant: tenant.to_string(), key: key.clone(), run: run.clone(), t });

@@ -202,7 +202,7 @@ fn read_change(from: &mut In<'_>) -> Read<Op> {
         answered: from.list(In::number)?,
         run,
     };
-    Ok(Op::Change(change, delta))
+    Ok(Op::Change(Box::new(change), delta))
 }
 
 fn write_run(out: &mut Out, op: u8, run: &str, number: u64) {

@@ -230,10 +230,8 @@ impl Replay {
                     return Err("a step of a run that never began");
                 }
                 if missing || known(&change.run) {
-                    *change = Change {
-                        answered: std::mem::take(&mut change.answered),
-                        ..Change::default()
-                    };
+                    let answered = std::mem::take(&mut change.answered);
+                    **change = Change { answered, ..Change::default() };
                 } else {
                     if change.begins.is_some() {
                         self.fields.remove(&change.run);

@@ -176,7 +176,7 @@ impl Shared {
             return;
         }
         let live = self.core().live;
-        if journal.written() < live.saturating_mul(4)
+        if journal.written() < live.saturating_mul(self.options.snapshot_times)
             || self.compacting.swap(true, Ordering::AcqRel)
         {
             return;

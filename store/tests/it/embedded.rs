@@ -30,7 +30,10 @@ fn launcher() -> OnDisk {
 
 /// Snapshots all the time.
 fn snapshots() -> OnDisk {
-    OnDisk { dir: tempfile::tempdir().unwrap(), options: Options { snapshot_from: 1, ..options() } }
+    OnDisk {
+        dir: tempfile::tempdir().unwrap(),
+        options: Options { snapshot_from: 1, snapshot_times: 0, ..options() },
+    }
 }
 
 fn options() -> Options {
@@ -90,6 +93,41 @@ mod on_disk {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_snapshots_it_follows_the_model() {
     crate::suite::model::follows_the_model_through_restarts(&mut snapshots()).await;
+}
+
+/// A snapshot takes the place of the journals before it, and what is kept does not change.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_replaces_journals() {
+    use crate::suite::fixture::{applied, next, run_id, start};
+    let mut launcher = snapshots();
+    let mut store = launcher.open().await;
+    let mut state = applied(&*store, start(&*store, &run_id(), 300).publish(0)).await;
+    let numbers = |dir: &Path, kind: &str| -> Vec<u64> {
+        let names = std::fs::read_dir(dir)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter_map(|name| name.strip_prefix(kind)?.parse().ok()).collect()
+    };
+    for slot in 0..299 {
+        let step =
+            next(&*store, &state).settle(slot, serde_json::json!({"slot": slot})).publish(slot + 1);
+        state = applied(&*store, step).await;
+        let snapshots = numbers(launcher.dir.path(), "snapshot-");
+        if slot > 20 && snapshots.iter().any(|number| *number > 3) {
+            break;
+        }
+        assert!(slot < 298, "no snapshot: {snapshots:?}");
+    }
+    store = launcher.reopen(store).await;
+    assert_eq!(*store.load(&state.head.run).await.unwrap().unwrap(), *state);
+    let lines = store.events(&state.head.run, 0, 1_000).await.unwrap();
+    assert_eq!(lines.len() as u64, state.head.seq);
+    let keys: Vec<String> = (0..state.head.settled).map(|slot| format!("n{slot}")).collect();
+    assert_eq!(store.context(&state.head.run, &keys).await.unwrap().len(), keys.len());
+    let (snapshots, journals) =
+        (numbers(launcher.dir.path(), "snapshot-"), numbers(launcher.dir.path(), "journal-"));
+    let newest = snapshots.iter().max().unwrap();
+    assert!(journals.iter().all(|number| number >= newest), "{journals:?} beside {snapshots:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -72,7 +72,7 @@ async fn look(dir: &Path, acknowledged: &BTreeMap<String, u64>) {
 #[ignore = "started by another test"]
 async fn commits_until_it_is_killed() {
     let Some(dir) = std::env::var_os(DIR) else { return };
-    let options = Options { snapshot_from: 50_000, ..Options::default() };
+    let options = Options { snapshot_from: 50_000, snapshot_times: 0, ..Options::default() };
     let store = Arc::new(Embedded::open(dir, options).unwrap());
     let tasks = (0..16).map(|task| {
         let store = store.clone();

@@ -82,3 +82,25 @@ async fn a_bad_directory_is_named() {
         other => panic!("{:?}", other.err()),
     }
 }
+
+/// A waiter that goes away after it was woken passes that on.
+#[tokio::test]
+async fn a_cancelled_claim_passes_its_call_on() {
+    use crate::suite::fixture::{LONG, noops};
+    let store = Embedded::volatile();
+    let (first, second) = (noops("first", 1), noops("second", 1));
+    let mut gone = Box::pin(store.claim(&first, LONG));
+    let mut stays = Box::pin(store.claim(&second, LONG));
+    assert!(futures::poll!(&mut gone).is_pending());
+    assert!(futures::poll!(&mut stays).is_pending());
+    let state = applied(&store, start(&store, &run_id(), 3).publish(0)).await;
+    assert!(futures::poll!(&mut stays).is_pending(), "one is woken, not all");
+    drop(gone);
+    assert_eq!(instances(&stays.await.unwrap()), ["n0"]);
+    // One that goes away before that leaves no trace.
+    let mut gone = Box::pin(store.claim(&first, LONG));
+    assert!(futures::poll!(&mut gone).is_pending());
+    drop(gone);
+    applied(&store, next(&store, &state).publish(1)).await;
+    assert_eq!(instances(&claim(&store, "third", 9).await), ["n1"]);
+}

@@ -173,4 +173,11 @@ pub(crate) async fn retention_of_nothing(launcher: &mut dyn Launcher) {
     assert_eq!(store.watch(&run, 9, super::fixture::AT_ONCE).await.unwrap(), 0);
     let item = next(&*store, &state).item();
     assert_eq!(commit(&*store, vec![item]).await, [Outcome::Unknown]);
+    // A run may end in the step that starts it.
+    let run = run_id();
+    let item = Item { retention: 0, ..start(&*store, &run, 1).end(BEGIN).item() };
+    assert_eq!(commit(&*store, vec![item]).await, [Outcome::Applied]);
+    assert!(store.load(&run).await.unwrap().is_none());
+    assert!(store.events(&run, 0, 9).await.unwrap().is_empty());
+    assert!(store.runs("t", None, 10).await.unwrap().0.is_empty());
 }
