@@ -24,6 +24,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ::redis::Value;
+use aob_engine::id;
 use aob_engine::state::State;
 use aob_engine::step::Envelope;
 use async_trait::async_trait;
@@ -174,6 +175,9 @@ impl Store for RedisStore {
     }
 
     async fn load(&self, run: &str) -> Result<Option<Arc<State>>> {
+        if id::shard(run).is_none() {
+            return Ok(None);
+        }
         self.read_state(run).await
     }
 

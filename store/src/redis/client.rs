@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use ::redis::aio::{ConnectionLike, MultiplexedConnection};
+use ::redis::aio::{ConnectionLike, MultiplexedConnection, PubSubStream};
 use ::redis::{AsyncConnectionConfig, Cmd, ErrorKind, Pipeline, RedisError, Value};
 
 use crate::Error;
@@ -121,6 +121,14 @@ impl Client {
             Ok(Err(error)) => Err(refuse(&error)),
             Err(_) => Err(Failure::Store(Error::Unreachable("no answer in time".into()))),
         }
+    }
+
+    /// What is published to channels from now on, on a connection of its own.
+    pub(super) async fn listen(&self, channels: &[String]) -> Result<PubSubStream, Error> {
+        let mut connection =
+            self.client.get_async_pubsub().await.map_err(|error| unreachable(&error))?;
+        connection.subscribe(channels).await.map_err(|error| unreachable(&error))?;
+        Ok(connection.into_on_message())
     }
 
     async fn send(&self, request: Request<'_>, again: bool) -> Result<Vec<Value>, Failure> {

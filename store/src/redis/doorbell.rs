@@ -1,21 +1,22 @@
-//! Who waits for news of a run. Commits of this process ring at once; those of others through `wf.events`, read by
-//! one task per shard for as long as somebody waits.
+//! Who waits for news of a run. Commits of this process ring at once; those of others through the channel
+//! `wf.events` of each shard, heard by one task for as long as somebody waits.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use ::redis::{Value, cmd};
+use ::redis::cmd;
+use futures::StreamExt;
 use tokio::sync::watch;
 
-use super::client::{Client, Failure};
+use super::client::Client;
 use super::keys::Keys;
-use super::value::{int, items, text};
+use super::value::int;
 use crate::Result;
 
-/// How long the reader goes on after the last waiting one has gone.
+/// How long the listener goes on after the last waiting one has gone.
 const LINGER: Duration = Duration::from_secs(10);
-/// How often a waiting one looks for itself: the stream is bounded, and its loss must not matter.
+/// How often a waiting one looks for itself: what is not heard must not matter.
 const LOOK: Duration = Duration::from_secs(2);
 
 pub(super) struct Doorbell {
@@ -28,10 +29,10 @@ pub(super) struct Doorbell {
 #[derive(Default)]
 struct Shared {
     runs: Mutex<BTreeMap<Arc<str>, watch::Sender<u64>>>,
-    readers: Mutex<BTreeMap<u32, Reader>>,
+    listener: Mutex<Option<Listener>>,
 }
 
-struct Reader {
+struct Listener {
     task: tokio::task::JoinHandle<()>,
     /// Becomes true when nothing that is written from then on is missed.
     ready: watch::Receiver<bool>,
@@ -52,10 +53,9 @@ impl Doorbell {
         if wait.is_zero() {
             return self.seq(run).await;
         }
-        let shard = self.keys.shard(run)?;
         let mut waiting = Waiting::new(&self.shared, run);
-        let mut ready = self.reader(shard);
-        // Without the reader this one still looks for itself.
+        let mut ready = self.listener();
+        // Without the listener this one still looks for itself.
         let _ = tokio::time::timeout(LOOK.min(wait), ready.wait_for(|ready| *ready)).await;
         loop {
             let now = self.seq(run).await?;
@@ -75,9 +75,9 @@ impl Doorbell {
     }
 
     pub(super) fn close(&self) {
-        let mut readers = self.shared.readers.lock().unwrap_or_else(PoisonError::into_inner);
-        for (_, reader) in std::mem::take(&mut *readers) {
-            reader.task.abort();
+        let listener = self.shared.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(listener) = listener {
+            listener.task.abort();
         }
     }
 
@@ -87,19 +87,16 @@ impl Doorbell {
         Ok(int(&answer).max(0) as u64)
     }
 
-    fn reader(&self, shard: u32) -> watch::Receiver<bool> {
-        let mut readers = self.shared.readers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(reader) = readers.get(&shard).filter(|reader| !reader.task.is_finished()) {
-            return reader.ready.clone();
+    fn listener(&self) -> watch::Receiver<bool> {
+        let mut listener = self.shared.listener.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(listener) = listener.as_ref().filter(|listener| !listener.task.is_finished()) {
+            return listener.ready.clone();
         }
         let (sender, ready) = watch::channel(false);
-        let task = tokio::spawn(read(
-            self.client.clone(),
-            self.keys.of(shard, "wf.events"),
-            self.shared.clone(),
-            sender,
-        ));
-        readers.insert(shard, Reader { task, ready: ready.clone() });
+        let channels =
+            (0..self.keys.shards()).map(|shard| self.keys.of(shard, "wf.events")).collect();
+        let task = tokio::spawn(listen(self.client.clone(), channels, self.shared.clone(), sender));
+        *listener = Some(Listener { task, ready: ready.clone() });
         ready
     }
 }
@@ -154,64 +151,40 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Reads a shard's doorbell from its present end on.
-async fn read(client: Arc<Client>, key: String, shared: Arc<Shared>, ready: watch::Sender<bool>) {
-    let mut last: Option<String> = None;
+/// Hears the shards' doorbells until nobody has waited for a while.
+async fn listen(
+    client: Arc<Client>,
+    channels: Vec<String>,
+    shared: Arc<Shared>,
+    ready: watch::Sender<bool>,
+) {
     let mut idle = Instant::now();
     loop {
-        let Some(from) = &last else {
-            let newest = client
-                .call(cmd("XREVRANGE").arg(&key).arg("+").arg("-").arg("COUNT").arg(1), true)
-                .await;
-            match newest {
-                Ok(newest) => {
-                    let id =
-                        items(&newest).first().and_then(|entry| items(entry).first()).map(text);
-                    last = Some(id.map_or_else(
-                        || "0-0".to_owned(),
-                        |id| String::from_utf8_lossy(id).into_owned(),
-                    ));
-                    ready.send_replace(true);
-                }
-                Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
-            }
+        ready.send_replace(false);
+        let Ok(mut heard) = client.listen(&channels).await else {
+            tokio::time::sleep(Duration::from_millis(200)).await;
             continue;
         };
-        let mut command = cmd("XREAD");
-        command.arg("COUNT").arg(512).arg("BLOCK").arg(1_000).arg("STREAMS").arg(&key).arg(from);
-        match client.wait(&command, Duration::from_secs(1)).await {
-            Ok(answer) => {
-                if let Some(id) = ring(&answer, &shared) {
-                    last = Some(id);
-                }
+        ready.send_replace(true);
+        loop {
+            match tokio::time::timeout(Duration::from_secs(1), heard.next()).await {
+                Ok(Some(message)) => ring(message.get_payload_bytes(), &shared),
+                Ok(None) => break,
+                Err(_) => {}
             }
-            // A restarted server: its stream may end earlier than what was read.
-            Err(Failure::Changed) => last = None,
-            Err(_) => {
-                last = None;
-                tokio::time::sleep(Duration::from_millis(200)).await;
+            if !shared.is_idle() {
+                idle = Instant::now();
+            } else if idle.elapsed() > LINGER {
+                return;
             }
-        }
-        if !shared.is_idle() {
-            idle = Instant::now();
-        } else if idle.elapsed() > LINGER {
-            return;
         }
     }
 }
 
-/// Rings for every run named; answers the last id.
-fn ring(answer: &Value, shared: &Shared) -> Option<String> {
-    let entries = items(answer).first().and_then(|stream| items(stream).get(1))?;
-    let mut last = None;
-    for entry in items(entries) {
-        let [id, fields] = items(entry) else { continue };
-        last = Some(String::from_utf8_lossy(text(id)).into_owned());
-        for pair in items(fields).chunks_exact(2) {
-            if let Ok(run) = std::str::from_utf8(text(&pair[0])) {
-                shared.ring(run, int(&pair[1]).max(0) as u64);
-            }
-        }
+/// Rings for every run named: `<run> <seq> <run> <seq> ...`.
+fn ring(message: &[u8], shared: &Shared) {
+    let mut words = std::str::from_utf8(message).unwrap_or_default().split(' ');
+    while let (Some(run), Some(seq)) = (words.next(), words.next()) {
+        shared.ring(run, seq.parse().unwrap_or(0));
     }
-    last
 }

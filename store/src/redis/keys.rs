@@ -31,7 +31,7 @@ impl Keys {
         Ok(shard % self.shards())
     }
 
-    /// A key of a shard: `epoch`, `timers`, `expire`, `streams`, `wf.signals`, `wf.events`; of shard 0: `artifacts`.
+    /// A key of a shard: `epoch`, `timers`, `expire`, `streams`, `wf.signals`, the channel `wf.events`; of shard 0: `artifacts`.
     pub(super) fn of(&self, shard: u32, name: &str) -> String {
         let prefix = &self.prefixes[(shard % self.shards()) as usize];
         let mut key = String::with_capacity(prefix.len() + name.len());

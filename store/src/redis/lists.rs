@@ -15,6 +15,8 @@ use crate::{Backlog, Error, OpenTicket, Result, Summary, Version};
 const DOCUMENT: usize = 16 << 20;
 /// Most lines of one answer.
 const MOST: usize = 1_000;
+/// Most versions of one answer.
+const MOST_VERSIONS: usize = 10_000;
 /// Most ids that a prefix answers.
 const MOST_FOUND: usize = 10;
 
@@ -87,16 +89,28 @@ impl RedisStore {
     }
 
     pub(super) async fn list_workflows(&self, tenant: &str) -> Result<Vec<Version>> {
-        let answer =
-            self.client.call(cmd("HGETALL").arg(self.keys.tenant(0, "tags", tenant)), true).await?;
-        let mut versions = Vec::new();
-        for pair in items(&answer).chunks_exact(2) {
-            let Some((workflow, tag)) = utf8(&pair[0])?.split_once(' ') else { continue };
-            let digest = utf8(&pair[1])?.to_owned();
-            versions.push(Version { workflow: workflow.to_owned(), tag: tag.to_owned(), digest });
+        let key = self.keys.tenant(0, "tags", tenant);
+        let mut versions = BTreeMap::new();
+        let mut cursor = "0".to_owned();
+        loop {
+            // A scan may name a tag twice.
+            let mut scan = cmd("HSCAN");
+            scan.arg(&key).arg(&cursor).arg("COUNT").arg(MOST);
+            let answer = self.client.call(&scan, true).await?;
+            let [next, page] = items(&answer) else { break };
+            for pair in items(page).chunks_exact(2) {
+                if let Some((workflow, tag)) = utf8(&pair[0])?.split_once(' ') {
+                    versions
+                        .insert((workflow.to_owned(), tag.to_owned()), utf8(&pair[1])?.to_owned());
+                }
+            }
+            cursor = utf8(next)?.to_owned();
+            if cursor == "0" || versions.len() >= MOST_VERSIONS {
+                break;
+            }
         }
-        versions.sort_unstable_by(|a, b| (&a.workflow, &a.tag).cmp(&(&b.workflow, &b.tag)));
-        Ok(versions)
+        let version = |((workflow, tag), digest)| Version { workflow, tag, digest };
+        Ok(versions.into_iter().take(MOST_VERSIONS).map(version).collect())
     }
 
     /// Ids begin with their time, so the order of ids is that of starts, over all shards.

@@ -1,8 +1,6 @@
 //! An item of a commit as arguments of `aob1_commit`; the other side is `functions/commit.lua`.
 
-use std::collections::BTreeSet;
-
-use aob_engine::state::{Asks, State};
+use aob_engine::state::{Asks, Live, State};
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
@@ -96,14 +94,14 @@ pub(super) fn item(args: &mut Args, item: &Item, link: u16, epoch: u64, now: u64
             }
         }
     }
-    cells(args, item, ends, epoch, &mut header);
+    let freed = cells(args, item, ends, epoch, &mut header);
     if !item.line.is_empty() {
         args.push(&item.line);
     }
     if !(ends && item.retention == 0) {
         // Else the run is removed in the same call.
         let mut blobs = Args::default();
-        fields(args, item, &mut blobs, &mut header);
+        fields(args, item, &freed, &mut blobs, &mut header);
         tasks(args, item, &mut blobs, &mut header);
         header.blobs = blobs.len() as u32 / 2;
         args.append(blobs);
@@ -141,50 +139,51 @@ pub(super) fn item(args: &mut Args, item: &Item, link: u16, epoch: u64, now: u64
     header.disarms = effects.disarm.len() as u32;
     header.opens = effects.open.len() as u32;
     header.closes = closes.len() as u32;
-    item.send.iter().for_each(|signal| drop(args.json(signal)));
+    for signal in &item.send {
+        args.json(signal);
+    }
     header.logs = effects.log.len() as u32;
     header.sends = item.send.len() as u32;
     header.size = (args.len() - from) as u32;
     args.patch(from, &header.bytes());
 }
 
-/// The cells whose tasks end: answered, taken back, and, with the run, all.
-fn cells(args: &mut Args, item: &Item, ends: bool, epoch: u64, header: &mut Header) {
+/// The cells whose tasks end: answered, taken back, and, with the run, all. Answers those that no task follows in.
+fn cells(args: &mut Args, item: &Item, ends: bool, epoch: u64, header: &mut Header) -> Vec<u32> {
     let effects = &item.effects;
-    let mut all = BTreeSet::new();
-    let live = |state: &State| -> Vec<(u32, u64)> {
-        state
-            .scopes
-            .values()
-            .flat_map(|scope| scope.live.values())
-            .map(|live| (live.cell, live.fence.0))
-            .collect()
-    };
+    let mut acks = effects.ack.clone();
     if ends && let Some(before) = &item.before {
-        all.extend(live(before).into_iter().map(|(cell, _)| cell));
-        all.retain(|cell| !effects.recall.contains(cell));
+        acks.extend(
+            live(before).map(|live| live.cell).filter(|cell| !effects.recall.contains(cell)),
+        );
     }
-    all.extend(&effects.ack);
-    for cell in &all {
-        args.format(format_args!("t{cell}"));
-    }
-    header.acks = all.len() as u32;
-    if effects.recall.is_empty() {
-        return;
-    }
+    acks.sort_unstable();
+    acks.dedup();
     // A task of an older epoch may have been claimed without the store's knowing.
-    let fences = item.before.as_deref().map(live).unwrap_or_default();
-    let old = |cell: u32| fences.iter().any(|&(other, fence)| other == cell && fence != epoch);
-    let (olds, recalls): (Vec<u32>, Vec<u32>) = effects.recall.iter().partition(|&&cell| old(cell));
-    for cell in recalls.iter().chain(&olds) {
-        args.format(format_args!("t{cell}"));
-    }
+    let is_old = |cell: u32| {
+        let mut all = item.before.iter().flat_map(|before| live(before));
+        all.any(|live| live.cell == cell && live.fence.0 != epoch)
+    };
+    let (olds, recalls): (Vec<u32>, Vec<u32>) =
+        effects.recall.iter().partition(|&&cell| is_old(cell));
+    header.acks = acks.len() as u32;
     header.recalls = recalls.len() as u32;
     header.olds = olds.len() as u32;
+    acks.extend(recalls);
+    acks.extend(olds);
+    for cell in &acks {
+        args.format(format_args!("t{cell}"));
+    }
+    acks.retain(|cell| !effects.publish.iter().any(|task| task.cell == *cell));
+    acks
+}
+
+fn live(state: &State) -> impl Iterator<Item = &Live> {
+    state.scopes.values().flat_map(|scope| scope.live.values())
 }
 
 /// What changes in the run's hash and its context.
-fn fields(args: &mut Args, item: &Item, blobs: &mut Args, header: &mut Header) {
+fn fields(args: &mut Args, item: &Item, freed: &[u32], blobs: &mut Args, header: &mut Header) {
     let (mut sets, mut drops) = (0, Vec::new());
     item.after.changes(item.before.as_deref(), &mut |name, value| match value {
         Some(value) => {
@@ -195,12 +194,10 @@ fn fields(args: &mut Args, item: &Item, blobs: &mut Args, header: &mut Header) {
         None => drops.push(name.to_owned()),
     });
     let effects = &item.effects;
-    for &cell in effects.ack.iter().chain(&effects.recall) {
-        if !effects.publish.iter().any(|task| task.cell == cell) {
-            args.format(format_args!("t{cell}"));
-            args.push("");
-            sets += 1;
-        }
+    for cell in freed {
+        args.format(format_args!("t{cell}"));
+        args.push("");
+        sets += 1;
     }
     for (timer, _) in &effects.arm {
         args.format(format_args!("@{}", timer_name(&item.after.head.run, timer)));
@@ -257,8 +254,8 @@ fn tasks(args: &mut Args, item: &Item, blobs: &mut Args, header: &mut Header) {
 fn closes(item: &Item, ends: bool) -> Vec<&str> {
     let mut closes: Vec<&str> = item.effects.close.iter().map(|ticket| &**ticket).collect();
     if ends && let Some(before) = &item.before {
-        let live = before.scopes.values().flat_map(|scope| scope.live.values());
-        closes.extend(live.filter_map(|live| live.ticket.as_ref()).map(|ticket| &*ticket.id));
+        closes
+            .extend(live(before).filter_map(|live| live.ticket.as_ref()).map(|ticket| &*ticket.id));
         closes.sort_unstable();
         closes.dedup();
     }

@@ -46,9 +46,9 @@ impl RedisStore {
         wait: Duration,
     ) -> Result<Vec<SignalEntry>> {
         let until = Instant::now() + wait;
-        let max = max.min(MOST);
+        let max = max.clamp(1, MOST);
         let mut entries = Vec::new();
-        while max > 0 {
+        loop {
             let epoch = self.session.epoch();
             let due = self.takeover_due(shard);
             if due.is_none() {

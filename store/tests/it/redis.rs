@@ -53,3 +53,7 @@ impl Launcher for Redis {
 mod conformance {
     crate::suite::conformance!(crate::redis::launcher);
 }
+
+mod budget;
+mod faults;
+mod fitness;

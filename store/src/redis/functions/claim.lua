@@ -14,9 +14,10 @@ local function read(shard, consumer, count, order, first, last)
       try('XGROUP', 'CREATE', stream(shard, order[i]), 'workers', '0', 'MKSTREAM')
       call('SADD', shard.prefix .. 'streams', order[i])
     end
-    found = call(unpack(request))
+    found = try(unpack(request))
   end
-  return found or {}
+  -- What was committed stands, whatever a claim meets.
+  return found and not found.err and found or {}
 end
 
 -- Claims up to `most` tasks of the kinds args[from..to]. Streams in which nothing was left are passed over until

@@ -150,8 +150,12 @@ local function sweep(keys, args)
   if not shard then
     return changed()
   end
-  local count, time = 0, now()
-  local kinds = call('SMEMBERS', shard.prefix .. 'streams')
+  local count, time, kinds = 0, now(), {}
+  -- A look at all that is claimed, so not with every sweep: the tenth of a lease later is early enough.
+  if time - shard.swept >= tonumber(args[2]) / 10 then
+    kinds = call('SMEMBERS', shard.prefix .. 'streams')
+    shard.swept = time
+  end
   for i = 1, #kinds do
     local key = stream(shard, kinds[i])
     local ids, begun = expired(shard, kinds[i], args[2])

@@ -109,7 +109,7 @@ local function open(keys, args)
   end
   opened[keys[1]] = {
     prefix = sub(keys[1], 1, -6), token = token, stored = stored, grace = tonumber(grace),
-    streams = {}, known = {}, quiet = {}, cursors = {}, cleaned = {}, claims = 0,
+    streams = {}, known = {}, quiet = {}, cursors = {}, cleaned = {}, claims = 0, swept = 0,
   }
   return {token, max(0, tonumber(grace) - time)}
 end

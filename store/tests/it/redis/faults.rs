@@ -1,0 +1,247 @@
+//! Restarts and broken connections, with handles that live through them.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ::redis::cmd;
+use aob_engine::step::{Answer, Input};
+use aob_store::redis::{Options, RedisStore};
+use aob_store::testing::{RedisServer, ServerOptions};
+use aob_store::{Beat, Commit, Error, Outcome, Signal, Store};
+use serde_json::json;
+
+use crate::suite::fixture::{
+    AT_ONCE, BEGIN, LONG, applied, claim, commit, next, noops, run_id, signals, start,
+};
+
+fn server() -> RedisServer {
+    RedisServer::start(ServerOptions::default()).unwrap()
+}
+
+/// A handle that lives through kill -9 is told once that the epoch has changed, and has lost nothing acknowledged.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handle_lives_through_a_kill() {
+    let mut server = server();
+    let store = RedisStore::open(&server.url()).await.unwrap();
+    let run = run_id();
+    let mut state = applied(&store, start(&store, &run, 100).publish(0)).await;
+    let mut slot = 0;
+    for _ in 0..3 {
+        for _ in 0..20 {
+            state =
+                applied(&store, next(&store, &state).settle(slot, json!(slot)).publish(slot + 1))
+                    .await;
+            slot += 1;
+        }
+        let stale = next(&store, &state).settle(slot, json!("stale")).item();
+        let epoch = store.epoch();
+        server.kill9();
+        server.restart().unwrap();
+        let refused = store.commit(Commit { items: vec![stale], claim: None }).await;
+        assert!(matches!(refused, Err(Error::Epoch)), "{refused:?}");
+        let fresh = store.epoch();
+        assert_ne!(fresh, epoch);
+        assert_eq!(*store.load(&run).await.unwrap().unwrap(), *state);
+        let n = usize::try_from(state.head.seq).unwrap();
+        assert_eq!(store.events(&run, 0, 1_000).await.unwrap().len(), n);
+        // Said once: what is decided now is written.
+        state =
+            applied(&store, next(&store, &state).settle(slot, json!(slot)).publish(slot + 1)).await;
+        slot += 1;
+        assert_eq!(store.epoch(), fresh);
+    }
+}
+
+/// A worker that slept through a restart, and whose attempt was given to another, writes nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_zombie_is_refused() {
+    let mut server = server();
+    let zombie = RedisStore::open(&server.url()).await.unwrap();
+    let state = applied(&zombie, start(&zombie, &run_id(), 2).publish(0)).await;
+    let task = claim(&zombie, "zombie", 1).await.remove(0);
+    let late = next(&zombie, &state).settle(0, json!("late")).publish(1).item();
+    server.kill9();
+    server.restart().unwrap();
+    let store = RedisStore::open(&server.url()).await.unwrap();
+    assert_eq!(store.sweep(0, AT_ONCE, BEGIN).await.unwrap().0, 1);
+    let lost = signals(&store, "c").await;
+    let mut item = next(&store, &state).lost(0).item();
+    item.signals = lost.into_iter().map(|entry| entry.id).collect();
+    let state = item.after.clone();
+    assert_eq!(commit(&store, vec![item]).await, [Outcome::Applied]);
+    let again = claim(&store, "v", 1).await.remove(0);
+    assert_ne!(again.at.fence, task.at.fence);
+    let refused = zombie.commit(Commit { items: vec![late], claim: None }).await;
+    assert!(matches!(refused, Err(Error::Epoch)), "{refused:?}");
+    let beat = Beat {
+        consumer: "zombie".into(),
+        shard: 0,
+        types: [Arc::from("noop")].into(),
+        tasks: vec![task.at.clone()],
+        begin: vec![],
+        lease: 30_000,
+    };
+    assert_eq!(zombie.beat(&beat).await.unwrap().kept, [false]);
+    assert_eq!(*zombie.load(&state.head.run).await.unwrap().unwrap(), *state);
+}
+
+/// The epoch key alone is not enough: a server that was not opened refuses even the right epoch.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_written_before_the_epoch_changed() {
+    let mut server = server();
+    let store = RedisStore::open(&server.url()).await.unwrap();
+    let state = applied(&store, start(&store, &run_id(), 1).publish(0)).await;
+    server.kill9();
+    server.restart().unwrap();
+    let mut connection = ::redis::Client::open(server.url()).unwrap().get_connection().unwrap();
+    let epoch = format!("{:016x}", store.epoch());
+    for function in ["aob1_commit", "aob1_beat", "aob1_sweep", "aob1_hold", "aob1_drop", "aob1_log"]
+    {
+        let mut command = cmd("FCALL");
+        command.arg(function).arg(1).arg("aob:{s0}:epoch").arg(&epoch);
+        command.arg(&*state.head.run).arg("0").arg("0").arg("0");
+        let refused = command.exec(&mut connection).unwrap_err();
+        assert_eq!(refused.code(), Some("AOBEPOCH"), "{function}: {refused}");
+    }
+}
+
+/// A task of an older epoch that nobody claims counts as claimed for one lease; a `once` one is not begun.
+#[tokio::test(flavor = "multi_thread")]
+async fn claims_that_a_restart_may_have_forgotten() {
+    let mut server = server();
+    let options = || Options { lease: Duration::from_secs(3), ..Options::default() };
+    let store = RedisStore::open_with(&server.url(), options()).await.unwrap();
+    let draft = start(&store, &run_id(), 3).publish(0).publish_as(1, "noop", true, json!({}));
+    let state = applied(&store, draft).await;
+    server.kill9();
+    server.restart().unwrap();
+    let since = Instant::now();
+    let store = RedisStore::open_with(&server.url(), options()).await.unwrap();
+    let recalled = commit(&store, vec![next(&store, &state).recall(0).item()]).await;
+    assert!(
+        recalled == [Outcome::Claimed] || since.elapsed() > Duration::from_secs(3),
+        "{recalled:?}"
+    );
+    let mut claimed = store.claimed(&state).await.unwrap();
+    claimed.sort();
+    assert!(claimed == ["n0", "n1"] || since.elapsed() > Duration::from_secs(3), "{claimed:?}");
+    while commit(&store, vec![next(&store, &state).recall(0).item()]).await != [Outcome::Applied] {
+        assert!(since.elapsed() < LONG, "after a lease it is what it seems");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(since.elapsed() >= Duration::from_millis(2_500), "too early");
+    let once = claim(&store, "w", 9).await.remove(0);
+    let beat = |begin: Vec<usize>| Beat {
+        consumer: "w".into(),
+        shard: 0,
+        types: [Arc::from("noop")].into(),
+        tasks: vec![once.at.clone()],
+        begin,
+        lease: 30_000,
+    };
+    assert_eq!(store.beat(&beat(vec![])).await.unwrap().kept, [true]);
+    assert_eq!(store.beat(&beat(vec![0])).await.unwrap().kept, [false]);
+    let [lost] = &signals(&store, "c").await[..] else { panic!("one signal") };
+    assert_eq!(
+        lost.signal.input,
+        Input::Lost { instance: "n1".into(), fence: once.at.fence, begun: true }
+    );
+}
+
+/// A claim that the server forgot is taken again by the beat that names it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forgotten_claim_is_taken_again() {
+    let server = server();
+    let store = RedisStore::open(&server.url()).await.unwrap();
+    let state = applied(&store, start(&store, &run_id(), 2).publish(0)).await;
+    let task = claim(&store, "w", 1).await.remove(0);
+    let mut connection = ::redis::Client::open(server.url()).unwrap().get_connection().unwrap();
+    // As if the claim had not reached the disk: nobody has it, and the cursor stands before it.
+    let stream = "aob:{s0}:wf.tasks.noop";
+    let id = task.at.entry.split('@').next().unwrap();
+    cmd("XACK").arg(stream).arg("workers").arg(id).exec(&mut connection).unwrap();
+    let beat = |name: &str| Beat {
+        consumer: name.into(),
+        shard: 0,
+        types: [Arc::from("noop")].into(),
+        tasks: vec![task.at.clone()],
+        begin: vec![],
+        lease: 30_000,
+    };
+    assert_eq!(store.beat(&beat("w")).await.unwrap().kept, [true]);
+    assert_eq!(store.claimed(&state).await.unwrap(), ["n0"]);
+    assert_eq!(store.beat(&beat("v")).await.unwrap().kept, [false]);
+    // Other content under the same id is not the task.
+    let mut other = task.at.clone();
+    other.fence.1 += 7;
+    other.entry = format!("{id}@{}", other.fence);
+    cmd("XACK").arg(stream).arg("workers").arg(id).exec(&mut connection).unwrap();
+    let forged = Beat { tasks: vec![other], ..beat("w") };
+    assert_eq!(store.beat(&forged).await.unwrap().kept, [false]);
+}
+
+/// Connections that break are made anew, also under those who wait.
+#[tokio::test(flavor = "multi_thread")]
+async fn broken_connections_are_made_anew() {
+    let server = server();
+    let store = Arc::new(RedisStore::open(&server.url()).await.unwrap());
+    let state = applied(&*store, start(&*store, &run_id(), 30).publish(0)).await;
+    let waiting = {
+        let store = store.clone();
+        tokio::spawn(async move {
+            loop {
+                let tasks = store.claim(&noops("w", 9), LONG).await;
+                if let Ok([first, ..]) = tasks.as_deref() {
+                    return first.at.instance.clone();
+                }
+            }
+        })
+    };
+    assert_eq!(claim(&*store, "v", 1).await.len() + usize::from(waiting.is_finished()), 1);
+    let mut connection = ::redis::Client::open(server.url()).unwrap().get_connection().unwrap();
+    let mut state = state;
+    for slot in 0..10 {
+        cmd("CLIENT").arg("KILL").arg("TYPE").arg("normal").exec(&mut connection).unwrap();
+        let signal = Signal {
+            run: state.head.run.clone(),
+            input: Input::Settled {
+                instance: "x".into(),
+                fence: aob_engine::state::Fence(1, 1),
+                result: Answer::Output(Arc::new(json!(slot))),
+            },
+            t: slot,
+        };
+        store.signal(&signal).await.unwrap();
+        state = applied(&*store, next(&*store, &state)).await;
+    }
+    applied(&*store, next(&*store, &state).publish(1)).await;
+    assert!(!waiting.await.unwrap().is_empty());
+    assert!(signals(&*store, "c").await.len() >= 10);
+}
+
+/// Who waits in one process is woken by the commit of another.
+#[tokio::test(flavor = "multi_thread")]
+async fn news_reach_other_processes() {
+    let server = server();
+    let (here, there) = (
+        Arc::new(RedisStore::open(&server.url()).await.unwrap()),
+        RedisStore::open(&server.url()).await.unwrap(),
+    );
+    let run = run_id();
+    let mut state = applied(&there, start(&there, &run, 60).publish(0)).await;
+    let mut longest = Duration::ZERO;
+    for slot in 0..20 {
+        let (waiter, run, seq) = (here.clone(), run.clone(), state.head.seq);
+        let waiting = tokio::spawn(async move { waiter.watch(&run, seq, LONG).await.unwrap() });
+        let since = Instant::now();
+        state =
+            applied(&there, next(&there, &state).settle(slot, json!(1)).publish(slot + 1)).await;
+        assert_eq!(waiting.await.unwrap(), state.head.seq);
+        // The first one waits for the listener too.
+        longest = longest.max(if slot == 0 { Duration::ZERO } else { since.elapsed() });
+    }
+    assert!(
+        longest < Duration::from_millis(1_500),
+        "{longest:?}: found by looking, not by the bell"
+    );
+}
