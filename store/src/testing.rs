@@ -51,11 +51,23 @@ impl RedisServer {
     /// # Errors
     /// If the program is not there, which is said, or the server does not come up.
     pub fn start(options: ServerOptions) -> Result<Self> {
-        let mut server = Self {
-            options,
-            folder: tempfile::Builder::new().prefix("aob-redis").tempdir()?,
-            child: None,
-        };
+        let mut server = Self { options, folder: folder()?, child: None };
+        server.restart()?;
+        Ok(server)
+    }
+
+    /// Starts a server on a copy of another's data: of the folder `appendonlydir` in `data`.
+    ///
+    /// # Errors
+    /// As [`RedisServer::start`]; if there is no such folder.
+    pub fn start_on(options: ServerOptions, data: &Path) -> Result<Self> {
+        let mut server = Self { options, folder: folder()?, child: None };
+        let (from, to) = (data.join("appendonlydir"), server.dir().join("appendonlydir"));
+        std::fs::create_dir(&to)?;
+        for entry in std::fs::read_dir(from)? {
+            let entry = entry?;
+            std::fs::copy(entry.path(), to.join(entry.file_name()))?;
+        }
         server.restart()?;
         Ok(server)
     }
@@ -173,6 +185,10 @@ impl Drop for RedisServer {
     fn drop(&mut self) {
         self.kill9();
     }
+}
+
+fn folder() -> Result<tempfile::TempDir> {
+    tempfile::Builder::new().prefix("aob-redis").tempdir()
 }
 
 fn ping(socket: &Path) -> Result<()> {

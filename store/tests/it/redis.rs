@@ -57,3 +57,4 @@ mod conformance {
 mod budget;
 mod faults;
 mod fitness;
+mod proxy;

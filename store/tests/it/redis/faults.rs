@@ -10,8 +10,10 @@ use aob_store::testing::{RedisServer, ServerOptions};
 use aob_store::{Beat, Commit, Error, Outcome, Signal, Store};
 use serde_json::json;
 
+use super::proxy::Proxy;
 use crate::suite::fixture::{
-    AT_ONCE, BEGIN, LONG, applied, claim, commit, next, noops, run_id, signals, start,
+    AT_ONCE, BEGIN, LONG, applied, claim, commit, commit_and_claim, instances, next, noops, run_id,
+    signals, start,
 };
 
 fn server() -> RedisServer {
@@ -244,4 +246,68 @@ async fn news_reach_other_processes() {
         longest < Duration::from_millis(1_500),
         "{longest:?}: found by looking, not by the bell"
     );
+}
+
+/// A commit whose answer was lost is sent again and found to be there; what it claimed comes with the next beat.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_changes_nothing() {
+    let server = server();
+    let proxy = Proxy::before(server.dir());
+    let store = RedisStore::open(&proxy.url()).await.unwrap();
+    let run = run_id();
+    let state = applied(&store, start(&store, &run, 3).publish(0)).await;
+    let item = next(&store, &state).settle(0, json!(0)).publish(1).item();
+    let after = item.after.clone();
+    proxy.lose_next();
+    let committed = commit_and_claim(&store, vec![item], Some(noops("w", 5))).await;
+    assert!(proxy.has_lost());
+    assert_eq!(committed.outcomes, [Outcome::Conflict], "it was written the first time");
+    assert_eq!(*store.load(&run).await.unwrap().unwrap(), *after);
+    assert_eq!(store.events(&run, 0, 9).await.unwrap().len(), 2);
+    let beat = Beat {
+        consumer: "w".into(),
+        shard: 0,
+        types: [Arc::from("noop")].into(),
+        tasks: vec![],
+        begin: vec![],
+        lease: 30_000,
+    };
+    let unnamed = [committed.claimed, store.beat(&beat).await.unwrap().unnamed].concat();
+    assert_eq!(instances(&unnamed), ["n1"]);
+}
+
+/// A start with a key may be sent again; one without is not, since its run could have ended and gone meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_whose_answer_was_lost() {
+    let server = server();
+    let proxy = Proxy::before(server.dir());
+    let store = RedisStore::open(&proxy.url()).await.unwrap();
+    let (keyed, plain) = (run_id(), run_id());
+    let mut item = start(&store, &keyed, 1).item();
+    item.key = Some("k".into());
+    // The look at the server's memory is behind us for a second.
+    applied(&store, start(&store, &run_id(), 1)).await;
+    proxy.lose_next();
+    assert_eq!(commit(&store, vec![item]).await, [Outcome::Exists(keyed.clone())]);
+    assert!(proxy.has_lost());
+    proxy.lose_next();
+    let refused =
+        store.commit(Commit { items: vec![start(&store, &plain, 1).item()], claim: None }).await;
+    assert!(proxy.has_lost());
+    assert!(matches!(refused, Err(Error::Unreachable(_))), "{refused:?}");
+    assert!(store.load(&plain).await.unwrap().is_some(), "it began, and whoever asks is told");
+}
+
+/// A copy of what is on disk is a server of its own, with everything acknowledged.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_of_the_data_has_everything() {
+    let server = server();
+    let store = RedisStore::open(&server.url()).await.unwrap();
+    let run = run_id();
+    let state = applied(&store, start(&store, &run, 3).publish(0)).await;
+    let state = applied(&store, next(&store, &state).settle(0, json!(0)).publish(1)).await;
+    let copy = RedisServer::start_on(ServerOptions::default(), server.dir()).unwrap();
+    let other = RedisStore::open(&copy.url()).await.unwrap();
+    assert_eq!(*other.load(&run).await.unwrap().unwrap(), *state);
+    assert_ne!(other.epoch(), store.epoch());
 }
