@@ -6,12 +6,14 @@
 
 mod command;
 mod graph;
+mod patch_rules;
 mod reading;
 mod running;
 mod store;
 
 pub use command::*;
 pub use graph::*;
+pub use patch_rules::*;
 pub use reading::*;
 pub use running::*;
 pub use store::*;
@@ -47,7 +49,7 @@ pub(crate) use entries;
 
 /// Every entry, in the order of the areas above.
 pub fn all() -> impl Iterator<Item = &'static Entry> {
-    [reading::ALL, graph::ALL, running::ALL, store::ALL, command::ALL].into_iter().flatten().copied()
+    [reading::ALL, graph::ALL, patch_rules::ALL, running::ALL, store::ALL, command::ALL].into_iter().flatten().copied()
 }
 
 /// The entry with this code (`AOB1201`, case and prefix optional) or name.

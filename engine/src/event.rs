@@ -53,6 +53,8 @@ pub enum Kind {
     FinallyStarted,
     /// The run is over.
     RunEnded,
+    /// The graph was changed.
+    PatchApplied,
     /// The run began.
     RunStarted,
 }
@@ -172,6 +174,8 @@ pub enum Change {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         error: Option<NodeError>,
     },
+    /// The graph was changed: from here on the root is read with the new revision.
+    Patched(Box<Patched>),
     /// The run is over.
     Ended {
         outcome: RunOutcome,
@@ -206,6 +210,29 @@ pub struct Started {
     pub depth: u32,
     /// Bytes of the input.
     pub bytes: u64,
+}
+
+/// What a patch did to the marking, before anything follows from it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Patched {
+    /// `patch_...`.
+    pub patch: String,
+    /// Digest of the new graph's spec.
+    pub digest: String,
+    /// The new revision.
+    pub revision: u32,
+    /// Digest of the canonical operations; they are kept under it.
+    pub operations: String,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Instances whose task was taken back before anybody claimed it, and open approvals that are asked again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recalled: Vec<String>,
+    /// Edges of the new graph that settle afresh.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reset: Vec<String>,
 }
 
 /// How an instance or iteration settled.

@@ -9,9 +9,12 @@ mod drain;
 mod finish;
 mod input;
 mod join;
+mod patch;
 mod settle;
 mod ticket;
 mod view;
+
+pub use patch::{Candidate, apply_patch};
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -349,6 +352,7 @@ fn check_input(ir: &Ir, input: &Value) -> Result<u64, Refusal> {
 fn kind(change: &Change) -> Kind {
     match change {
         Change::Started(_) => Kind::RunStarted,
+        Change::Patched(_) => Kind::PatchApplied,
         Change::Ended { .. } => Kind::RunEnded,
         Change::Finally { .. } => Kind::FinallyStarted,
         Change::Cancelled { .. } => Kind::CancelRequested,

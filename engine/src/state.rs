@@ -7,6 +7,7 @@ mod apply;
 mod encode;
 mod error;
 mod fence;
+mod patched;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -52,6 +53,12 @@ pub struct Head {
     pub revision: u32,
     /// Digest of the current revision's spec.
     pub digest: Arc<str>,
+    /// Digests of earlier revisions that a live iteration still runs on.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pinned: BTreeMap<u32, Arc<str>>,
+    /// Accepted patches.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub patches: u32,
     /// Where it stands.
     pub phase: Phase,
     /// SHA-256 of the last event's bytes, hex.

@@ -14,7 +14,7 @@ use crate::step::{Due, Envelope, Refusal, Timer};
 
 /// The class of a source's answer, as its out-edges see it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Class {
+pub(super) enum Class {
     Success,
     Passed,
     Failure,
@@ -191,7 +191,7 @@ impl Router<'_> {
 
     /// Which out-edges an answer follows. A condition that cannot be judged fails a success; on a failure,
     /// and where it reads the absent output of a passed node itself, it counts as false.
-    fn judge(&self, at: &At, class: Class) -> Result<Result<Vec<bool>, NodeError>, Refusal> {
+    pub(super) fn judge(&self, at: &At, class: Class) -> Result<Result<Vec<bool>, NodeError>, Refusal> {
         let outs = &at.node().outs;
         let mut taken = Vec::with_capacity(outs.len());
         for &ix in outs {

@@ -66,6 +66,8 @@ pub(crate) fn begin(started: &Started, event: &Stamp<'_>, irs: &IrSet) -> Result
         seq: 0,
         revision: event.rev,
         digest: started.digest.as_str().into(),
+        pinned: Default::default(),
+        patches: 0,
         phase: Phase::Running,
         last: "".into(),
         started: event.t,
@@ -265,6 +267,7 @@ pub(crate) fn apply(
             }
             state.scopes.insert("finally".into(), marking);
         }
+        Change::Patched(patched) => super::patched::apply(state, patched, irs)?,
         Change::Ended { outcome, error, .. } => {
             state.head.phase = Phase::Ended;
             state.head.outcome = Some(*outcome);

@@ -282,6 +282,29 @@ The exit handler began.*/
         /// How the run went.
         outcome: ChangeOutcome,
     },
+    /** Patched
+
+The graph was changed: from here on the root is read with the new revision.*/
+    #[serde(rename = "patched")]
+    Patched {
+        /// Digest of the new graph's spec.
+        digest: ::std::string::String,
+        /// Digest of the canonical operations; they are kept under it.
+        operations: ::std::string::String,
+        /// `patch_...`.
+        patch: ::std::string::String,
+        /// Why.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        reason: ::std::option::Option<::std::string::String>,
+        /// Instances whose task was taken back before anybody claimed it, and open approvals that are asked again.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        recalled: ::std::option::Option<::std::vec::Vec<::std::string::String>>,
+        /// Edges of the new graph that settle afresh.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        reset: ::std::option::Option<::std::vec::Vec<::std::string::String>>,
+        /// The new revision.
+        revision: u32,
+    },
     /** Ended
 
 The run is over.*/

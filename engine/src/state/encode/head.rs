@@ -1,5 +1,6 @@
 //! The run's own record: plain fields that people and the store's functions read, and two of JSON.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -27,6 +28,10 @@ struct Fixed {
     parent: Option<Parent>,
     #[serde(default, skip_serializing_if = "is_zero")]
     depth: u32,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pinned: BTreeMap<u32, Arc<str>>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    patches: u32,
 }
 
 /// What most events change.
@@ -105,6 +110,8 @@ pub(super) fn read(fields: &Fields, seen: &mut usize) -> Result<(Head, u32), Und
         bytes: moving.bytes,
         depth: fixed.depth,
         by: fixed.by,
+        pinned: fixed.pinned,
+        patches: fixed.patches,
     };
     Ok((head, moving.cells))
 }
@@ -121,6 +128,8 @@ fn fixed(head: &Head) -> Fixed {
         by: head.by.clone(),
         parent: head.parent.clone(),
         depth: head.depth,
+        pinned: head.pinned.clone(),
+        patches: head.patches,
     }
 }
 
@@ -148,8 +157,10 @@ fn same_fixed(was: &Head, is: &Head) -> bool {
         && text(&was.tenant, &is.tenant)
         && text(&was.digest, &is.digest)
         && text(&was.by, &is.by)
-        && (was.started, was.deadline, was.depth) == (is.started, is.deadline, is.depth)
+        && (was.started, was.deadline, was.depth, was.patches)
+            == (is.started, is.deadline, is.depth, is.patches)
         && was.parent == is.parent
+        && was.pinned == is.pinned
 }
 
 fn same_moving(was: &Head, is: &Head) -> bool {

@@ -118,6 +118,8 @@ fn chain(nodes: usize) -> State {
         tenant: "default".into(),
         seq: 7,
         revision: 0,
+        pinned: BTreeMap::new(),
+        patches: 0,
         digest: format!("sha256:{:064}", 7).into(),
         phase: Phase::Running,
         last: format!("{:064}", 9).into(),
@@ -295,6 +297,8 @@ fn heads() -> impl Strategy<Value = Head> {
                     bytes,
                     depth,
                     agent_starts: depth,
+                patches: depth,
+                pinned: (0..depth).map(|revision| (revision, text.clone())).collect(),
                     workflow: text.clone(),
                     last: text,
                     ..chain(0).head

@@ -1,0 +1,17 @@
+//! 21xx what a patch to a running graph may not do.
+
+use super::entries;
+
+entries! {
+    PATCH_STALE "AOB2101" "the run has another revision than the one the patch was written against" "R11: a strict patch names the revision it was written against, and is refused if that is no longer the current one." "Read the difference, write the patch against the current revision, or send it with `onConflict: Rebase`."
+    PATCH_OVER "AOB2102" "the run takes no patch any more" "R5: a run that drains, is being cancelled, runs its exit handler or has ended is not changed." "Replay the run on the changed graph: `aob replay RUN --from NODE`."
+    PATCH_STARTED "AOB2104" "the patch changes what has started or settled" "R4: settled instances and what led to them never change; a started instance is not removed and gets no other in-edge, join or type." "Change what has not started, or name a claimed instance in `cancel`."
+    PATCH_REJUDGED "AOB2105" "the patch would change a decision that has been acted on" "R5: a settled node whose out-edges change is judged afresh on its recorded answer; refused if that changes an edge into a started or settled node, or how the node itself settled." "Lead new edges to nodes that have not started, and leave the edges that were followed."
+    PATCH_FAILS "AOB2106" "the patch would fail the run at once" "R5: a patch whose own commit would fail the run is refused." "Mend what fails, or handle it with a failure edge."
+    PATCH_GATE "AOB2107" "the patch removes, weakens or goes round an approval" "R8: nothing passes a gate. What an approval guards stays guarded, and the approval stays as it is." "Start the edge at the approval, or let somebody decide at it first."
+    PATCH_BODY "AOB2108" "the patch changes a container that has begun" "R4: a begun foreach or loop is frozen; a patch to its body takes effect from iterations that have not begun." "Change nodes of the body only, or wait until the container has settled."
+    PATCH_CLAIMED "AOB2109" "a worker has claimed the task meanwhile" "R7: published work is taken back only while nobody has claimed it." "Send the patch again: it is judged on the run as it stands then."
+    PATCH_LIMIT "AOB2110" "the patch exceeds a limit of the run" "R10: nodes, patches and agents are bounded for the whole run; undo and redo do not count again." "Make the patch smaller, or raise the limit in the workflow."
+    PATCH_UNKNOWN_INSTANCE "AOB2111" "`cancel` names an instance that is not running" "R4: only a claimed instance may be cancelled by name." "`aob get RUN` shows what is running."
+    PATCH_AGENT_LAYER "AOB2112" "an agent's patch is not allowed here" "R3, R10: an agent's patch commits with its completion, within its own `patch` policy and the run's limits." "Leave the patch out, or ask a person to apply it."
+}

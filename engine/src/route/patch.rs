@@ -1,0 +1,205 @@
+//! A patch takes effect: judged against the marking, applied, and everything that follows from it, in one step.
+
+mod frozen;
+mod gates;
+mod rejudge;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::{At, Router, Work};
+use crate::catalogue;
+use crate::event::{Cause, Change, Patched, Settled};
+use crate::ir::{Ir, Kind, ROOT};
+use crate::issue::Issue;
+use crate::state::{Asks, IrSet, NodeState, Phase, State};
+use crate::step::{Context, Now, Refusal, Step, Verdict};
+
+/// A patch whose new graph has been compiled: the slow part is over.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    /// `patch_...`.
+    pub id: String,
+    /// Digest of the canonical operations.
+    pub operations: String,
+    /// The graph after the patch.
+    pub ir: Arc<Ir>,
+    /// Claimed instances to be cancelled.
+    pub cancel: Vec<String>,
+    /// Gates that whoever patches may change, since they may approve them.
+    pub approves: Vec<String>,
+    /// `user:<name>`, `agent:<instance>`.
+    pub by: String,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// What a patch does to a run, or every reason why it may not. `claimed` names the instances whose task a worker
+/// holds; the commit must assert that no other one was claimed meanwhile.
+///
+/// # Errors
+/// As [`super::advance`].
+pub fn apply_patch(
+    irs: &IrSet,
+    state: &State,
+    context: &dyn Context,
+    candidate: &Candidate,
+    claimed: &[String],
+    now: Now,
+) -> Result<Result<Step, Vec<Issue>>, Refusal> {
+    let revision = state.head.revision + 1;
+    let old = irs.get(state.head.revision).map_err(|_| Refusal::Revision(state.head.revision))?.clone();
+    let mut all = irs.clone();
+    all.insert(revision, candidate.ir.clone());
+    if let Some(issue) = refused_at_once(state, candidate) {
+        return Ok(Err(vec![issue]));
+    }
+    let mut router = Router::new(&all, state.clone(), context, now, &candidate.by);
+    let plan = match router.plan(&old, candidate, claimed)? {
+        Ok(plan) => plan,
+        Err(issues) => return Ok(Err(issues)),
+    };
+    router.cancel_named(&old, candidate)?;
+    router.take_back(&old, &plan)?;
+    router.emit(Change::Patched(Box::new(Patched {
+        patch: candidate.id.clone(),
+        digest: candidate.ir.digest.clone(),
+        revision,
+        operations: candidate.operations.clone(),
+        reason: candidate.reason.clone(),
+        recalled: plan.recalled.iter().cloned().collect(),
+        reset: plan.reset.iter().cloned().collect(),
+    })))?;
+    router.follow(&candidate.ir, &plan)?;
+    router.run()?;
+    if router.state.head.phase == Phase::Draining {
+        let cause = router.state.head.failure.as_ref();
+        let why = cause.map_or_else(String::new, |error| format!(": {}: {}", error.code, error.message));
+        let message = format!("the run would fail with this patch{why}");
+        return Ok(Err(vec![Issue::new(&catalogue::PATCH_FAILS, "", message)]));
+    }
+    router.finish(vec![Verdict::Applied]).map(Ok)
+}
+
+/// What a patch changes in the marking before anything follows.
+#[derive(Debug, Default)]
+struct Plan {
+    /// Instances taken back and begun afresh.
+    recalled: BTreeSet<String>,
+    /// Edges of the new graph that settle afresh.
+    reset: BTreeSet<String>,
+    /// Settled nodes whose out-edges are judged afresh.
+    rejudged: BTreeSet<String>,
+    /// Instances paused on a failure that are judged afresh.
+    paused: BTreeSet<String>,
+    /// Nodes whose join may have changed.
+    joins: BTreeSet<String>,
+}
+
+fn refused_at_once(state: &State, candidate: &Candidate) -> Option<Issue> {
+    let head = &state.head;
+    if head.phase != Phase::Running || head.cancel.is_some() {
+        let message = format!("run {} is {} and takes no patch any more", head.run, state.status());
+        return Some(Issue::new(&catalogue::PATCH_OVER, "", message));
+    }
+    let limits = &candidate.ir.limits;
+    if head.patches >= limits.patches {
+        let message = format!("{} patches were accepted for this run; at most {} are", head.patches, limits.patches);
+        return Some(Issue::new(&catalogue::PATCH_LIMIT, "", message));
+    }
+    if candidate.ir.agents > limits.agents {
+        let message = format!("the graph would have {} agents; at most {} are allowed", candidate.ir.agents, limits.agents);
+        return Some(Issue::new(&catalogue::PATCH_LIMIT, "", message));
+    }
+    None
+}
+
+impl Router<'_> {
+    /// Judges the difference against the marking.
+    fn plan(&self, old: &Arc<Ir>, candidate: &Candidate, claimed: &[String]) -> Result<Result<Plan, Vec<Issue>>, Refusal> {
+        let mut plan = Plan::default();
+        let mut issues = Vec::new();
+        self.check_frozen(old, &candidate.ir, &candidate.cancel, claimed, &mut plan, &mut issues);
+        gates::check(self, old, &candidate.ir, &candidate.approves, &mut issues);
+        for name in &candidate.cancel {
+            let held = claimed.contains(name) && self.find(name)?.is_some();
+            if !held {
+                let message = format!("`{name}` is not claimed by any worker");
+                issues.push(Issue::new(&catalogue::PATCH_UNKNOWN_INSTANCE, "/cancel", message));
+            }
+        }
+        if issues.is_empty() {
+            self.check_judgements(old, &candidate.ir, &mut plan, &mut issues)?;
+        }
+        Ok(if issues.is_empty() { Ok(plan) } else { Err(issues) })
+    }
+
+    /// Claimed instances that the patch cancels by name.
+    fn cancel_named(&mut self, old: &Arc<Ir>, candidate: &Candidate) -> Result<(), Refusal> {
+        for name in &candidate.cancel {
+            if let Some(at) = self.find(name)? {
+                let kept = candidate.ir.find(&old.node(at.ix).id).is_some();
+                self.settle(&at, Settled::Cancelled, Cause::Cancel, None, 0, None)?;
+                if kept {
+                    self.lead(&at, &[])?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tasks taken back, timers and tickets of what is begun afresh or goes.
+    fn take_back(&mut self, old: &Arc<Ir>, plan: &Plan) -> Result<(), Refusal> {
+        let root = "".into();
+        for ix in old.body(ROOT).nodes.clone() {
+            let at = At { scope: Arc::clone(&root), ix, ir: old.clone() };
+            let name = at.name();
+            if !plan.recalled.contains(&name) {
+                continue;
+            }
+            let Some(live) = self.live(&at).cloned() else { continue };
+            if self.node_state(&at) == NodeState::Active && matches!(at.node().kind, Kind::Task { .. }) {
+                self.effects.recall.push(live.cell);
+            }
+            self.disarm(&at, &name, &live);
+            if let Some(ticket) = live.ticket {
+                self.effects.close.push(ticket.id);
+            }
+        }
+        Ok(())
+    }
+
+    /// What follows on the new graph: edges of settled nodes settle, joins are looked at, new roots begin.
+    fn follow(&mut self, new: &Arc<Ir>, plan: &Plan) -> Result<(), Refusal> {
+        let root: crate::state::ScopePath = "".into();
+        for id in &plan.rejudged {
+            if let Some(ix) = new.find(id) {
+                self.settle_new_edges(&At { scope: root.clone(), ix, ir: new.clone() })?;
+            }
+        }
+        for id in &plan.paused {
+            if let Some(ix) = new.find(id) {
+                self.judge_paused(&At { scope: root.clone(), ix, ir: new.clone() })?;
+            }
+        }
+        for ix in new.body(ROOT).nodes.clone() {
+            let at = At { scope: root.clone(), ix, ir: new.clone() };
+            if self.node_state(&at) != NodeState::Idle {
+                continue;
+            }
+            if at.node().ins.is_empty() {
+                self.begin(&at)?;
+            } else if plan.joins.contains(&*at.node().id) || plan.recalled.contains(&*at.node().id) {
+                self.work.push_back(Work::Join(root.clone(), ix));
+            }
+        }
+        self.work.push_back(Work::Scope(root));
+        Ok(())
+    }
+
+    /// Whether an instance waits on its own failure.
+    fn is_paused(&self, at: &At) -> bool {
+        let asks = self.live(at).and_then(|live| live.ticket.as_ref()).map(|ticket| ticket.asks);
+        self.node_state(at) == NodeState::Waiting && asks == Some(Asks::Failure)
+    }
+}

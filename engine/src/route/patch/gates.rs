@@ -1,0 +1,198 @@
+//! R8: nothing passes a gate. What an approval guards stays guarded, and the approval stays as it is.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::Router;
+use crate::catalogue;
+use crate::ir::{After, BodyIx, Edge, EdgeIx, Ir, Join, Kind, NodeIx};
+use crate::issue::Issue;
+use crate::route::At;
+use crate::state::NodeState;
+
+/// Ids of gates.
+type Gates = BTreeSet<Arc<str>>;
+
+/// Every gate of the old graph that the patcher may not decide at, and every unstarted node, compared.
+pub(super) fn check(router: &Router<'_>, old: &Arc<Ir>, new: &Arc<Ir>, approves: &[String], issues: &mut Vec<Issue>) {
+    if !old.nodes.iter().any(|node| matches!(node.kind, Kind::Approval { .. })) {
+        return;
+    }
+    let (before, after) = (guards(old), guards(new));
+    for (ix, node) in old.nodes.iter().enumerate() {
+        let ix = ix as NodeIx;
+        let at = At { scope: "".into(), ix, ir: old.clone() };
+        let in_root = node.body == crate::ir::ROOT;
+        let mine = |gate: &str| approves.iter().any(|name| name == gate);
+        if matches!(node.kind, Kind::Approval { .. }) && !mine(&node.id) && !(in_root && router.node_state(&at).is_settled()) {
+            check_gate(old, ix, new, issues);
+        }
+        let started = in_root && !matches!(router.node_state(&at), NodeState::Idle | NodeState::Ready);
+        let Some(to) = new.find(&node.id).filter(|_| !started) else { continue };
+        for gate in before[ix as usize].iter().filter(|gate| !mine(gate)) {
+            if !after[to as usize].contains(gate) {
+                let message = format!("`{}` would no longer wait for the approval `{gate}`", node.id);
+                issues.push(Issue::new(&catalogue::PATCH_GATE, format!("/nodes/{}", node.id), message));
+            }
+        }
+    }
+}
+
+/// A gate stays, asks the same of the same people, and whether it is asked depends on what it did before.
+fn check_gate(old: &Ir, ix: NodeIx, new: &Ir, issues: &mut Vec<Issue>) {
+    let gate = old.node(ix);
+    let id = &gate.id;
+    let mut refuse = |pointer: String, what: String| issues.push(Issue::new(&catalogue::PATCH_GATE, pointer, what));
+    let Some(to) = new.find(id) else {
+        return refuse(format!("/nodes/{id}"), format!("the approval `{id}` would be removed"));
+    };
+    let other = new.node(to);
+    let same = matches!((&gate.kind, &other.kind), (Kind::Approval { config: a }, Kind::Approval { config: b }) if a.source() == b.source());
+    if !same || gate.join != other.join || gate.on_error != other.on_error || gate.body != other.body || gate.timeout != other.timeout {
+        refuse(format!("/nodes/{id}"), format!("the approval `{id}` would be another"));
+    }
+    for &edge in &gate.outs {
+        if !stands(old, edge, new) {
+            let name = old.edge_name(edge);
+            refuse(format!("/edges/{name}"), format!("edge `{name}` out of the approval `{id}` would go or change"));
+        }
+    }
+    for &edge in &other.outs {
+        let target = &new.node(new.edge(edge).to).id;
+        if new.edge(edge).after != After::Success && old.find(target).is_some() && !known(new, edge, old) {
+            let name = new.edge_name(edge);
+            refuse(format!("/edges/{name}"), format!("edge `{name}` would lead round the approval `{id}`"));
+        }
+    }
+    // A gate that a condition can leave out does not guard when it is left out: its conditions stay.
+    let conditional = |ir: &Ir, edge: EdgeIx| is_conditional(ir.edge(edge));
+    for edge in gate.ins.clone() {
+        if conditional(old, edge) && !stands(old, edge, new) {
+            let name = old.edge_name(edge);
+            refuse(format!("/edges/{name}"), format!("edge `{name}` decides whether the approval `{id}` is asked"));
+        }
+        check_group(old, edge, new, id, &mut refuse);
+    }
+    for edge in other.ins.clone() {
+        if conditional(new, edge) && !known(new, edge, old) {
+            let name = new.edge_name(edge);
+            refuse(format!("/edges/{name}"), format!("edge `{name}` could leave the approval `{id}` out"));
+        }
+    }
+    let behind = ancestors(new, to);
+    for edge in gate.ins.clone() {
+        let source = &old.node(old.edge(edge).from).id;
+        if !stands(old, edge, new) && !new.find(source).is_some_and(|ix| behind.contains(&ix)) {
+            let name = old.edge_name(edge);
+            refuse(format!("/edges/{name}"), format!("the approval `{id}` would no longer wait for `{source}`"));
+        }
+    }
+}
+
+/// Where an `otherwise` leads to a gate, no further condition may take its place.
+fn check_group(old: &Ir, edge: EdgeIx, new: &Ir, id: &str, refuse: &mut impl FnMut(String, String)) {
+    let into = old.edge(edge);
+    if !into.otherwise {
+        return;
+    }
+    let Some(source) = new.find(&old.node(into.from).id) else { return };
+    for &sibling in &new.node(source).outs {
+        let other = new.edge(sibling);
+        if other.after == into.after && other.when.is_some() && !(known(new, sibling, old) && unchanged(new, sibling, old)) {
+            let name = new.edge_name(sibling);
+            refuse(format!("/edges/{name}"), format!("edge `{name}` could leave the approval `{id}` out"));
+        }
+    }
+}
+
+/// The gates that a node cannot start without, by node index: for a join of kind all those with a success edge into
+/// it, and what every in-edge is behind of.
+fn guards(ir: &Ir) -> Vec<Gates> {
+    let mut all: Vec<Option<Gates>> = vec![None; ir.nodes.len()];
+    for body in 0..ir.bodies.len() as BodyIx {
+        let container = ir.body(body).container;
+        let outer = container.and_then(|ix| all[ix as usize].clone()).unwrap_or_default();
+        let mut open: Vec<NodeIx> = ir.body(body).nodes.clone().collect();
+        // A scope is acyclic: every round settles at least one node whose sources are all known.
+        while !open.is_empty() {
+            let before = open.len();
+            open.retain(|&ix| {
+                let ins = ir.node(ix).ins.clone();
+                if ins.clone().any(|edge| all[ir.edge(edge).from as usize].is_none()) {
+                    return true;
+                }
+                all[ix as usize] = Some(of_node(ir, ix, &all, &outer));
+                false
+            });
+            if open.len() == before {
+                break;
+            }
+        }
+    }
+    all.into_iter().map(Option::unwrap_or_default).collect()
+}
+
+fn of_node(ir: &Ir, ix: NodeIx, all: &[Option<Gates>], outer: &Gates) -> Gates {
+    let node = ir.node(ix);
+    let mut common: Option<Gates> = None;
+    let mut direct = Gates::new();
+    for edge in node.ins.clone() {
+        let edge = ir.edge(edge);
+        let source = ir.node(edge.from);
+        let mut here = all[edge.from as usize].clone().unwrap_or_default();
+        if matches!(source.kind, Kind::Approval { .. }) && edge.after == After::Success {
+            here.insert(source.id.clone());
+            if node.join == Join::All {
+                direct.insert(source.id.clone());
+            }
+        }
+        common = Some(match common {
+            None => here,
+            Some(common) => common.intersection(&here).cloned().collect(),
+        });
+    }
+    let mut gates = common.unwrap_or_default();
+    gates.extend(direct);
+    gates.extend(outer.iter().cloned());
+    gates
+}
+
+fn ancestors(ir: &Ir, ix: NodeIx) -> BTreeSet<NodeIx> {
+    let mut seen = BTreeSet::new();
+    let mut open = vec![ix];
+    while let Some(ix) = open.pop() {
+        for edge in ir.node(ix).ins.clone() {
+            if seen.insert(ir.edge(edge).from) {
+                open.push(ir.edge(edge).from);
+            }
+        }
+    }
+    seen
+}
+
+fn is_conditional(edge: &Edge) -> bool {
+    edge.when.is_some() || edge.otherwise || edge.after == After::Failure
+}
+
+/// Whether an edge of one graph stands unchanged in another.
+fn stands(from: &Ir, edge: EdgeIx, to: &Ir) -> bool {
+    known(from, edge, to) && unchanged(from, edge, to)
+}
+
+fn known(from: &Ir, edge: EdgeIx, to: &Ir) -> bool {
+    counterpart(from, edge, to).is_some()
+}
+
+fn unchanged(from: &Ir, edge: EdgeIx, to: &Ir) -> bool {
+    let Some(other) = counterpart(from, edge, to) else { return false };
+    let (a, b) = (from.edge(edge), to.edge(other));
+    let text = |edge: &Edge| edge.when.as_ref().map(|when| when.source().to_owned());
+    text(a) == text(b) && a.otherwise == b.otherwise
+}
+
+fn counterpart(from: &Ir, edge: EdgeIx, to: &Ir) -> Option<EdgeIx> {
+    let edge = from.edge(edge);
+    let source = to.find(&from.node(edge.from).id)?;
+    let target = to.find(&from.node(edge.to).id)?;
+    to.find_edge(source, target, edge.after)
+}
