@@ -1,0 +1,136 @@
+//! Flags and arguments, as `--help` shows them.
+
+mod act;
+mod look;
+mod start;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use act::{Answer, Approve, Cancel, Driving, Resume, Retry, Settle, Suspend};
+pub(crate) use look::{Explain, Get, GetFormat, Lint, List, ListFormat, Listed, Logs, LogsCommand, Redis, Schema, ShowLogs, Verify};
+pub(crate) use start::{Rules, Run};
+
+use crate::exit::Exit;
+
+const TEMPLATE: &str = "\
+{about}
+
+{usage-heading} {usage}
+
+Run workflows:
+  run         Run a workflow file and print its result
+  resume      Let a suspended run go on, or drive a run on to its end
+  suspend     Let nothing new of a run begin
+  cancel      End a run early
+
+See what happens:
+  ls          List runs, workflows, open tickets, node types
+  get         Show a run: its nodes, their states, attempts, durations, errors
+  logs        Show or follow a run's events and log lines
+
+Answer:
+  approve     Answer an approval: approve or reject
+  retry       Try a paused node again
+  settle      Give a paused node its output, or let it fail
+
+Check:
+  lint        Judge workflow files by every rule
+  explain     Explain an error code, or list all
+  verify      Check that a run's events lead to its state
+  schema      Print the JSON Schema of workflows, patches, events, a node type
+  redis       Print the lines that show a run in the store's own tools
+
+Set up:
+  completion  Print completions for a shell
+  version     Print the version
+
+{options}{after-help}";
+
+/// Workflows whose graph can be changed while they run
+#[derive(Debug, Parser)]
+#[command(
+    name = "aob",
+    version,
+    max_term_width = 110,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    help_template = TEMPLATE,
+    after_help = format!("Begin with: aob run examples/hello.yaml\nMore: aob COMMAND --help\n\n{}", Exit::HELP),
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    Run(Run),
+    Resume(Resume),
+    Suspend(Suspend),
+    Cancel(Cancel),
+    Ls(List),
+    Get(Get),
+    Logs(Logs),
+    Approve(Approve),
+    Retry(Retry),
+    Settle(Settle),
+    Lint(Lint),
+    Explain(Explain),
+    Verify(Verify),
+    Schema(Schema),
+    Redis(Redis),
+    /// Print completions for a shell
+    #[command(after_help = "Examples:\n  aob completion bash > ~/.local/share/bash-completion/completions/aob\n  aob completion zsh > ~/.zfunc/_aob\n  aob completion fish > ~/.config/fish/completions/aob.fish")]
+    Completion {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the version
+    #[command(after_help = "Examples:\n  aob version\n  aob version -o json")]
+    Version {
+        /// As JSON or YAML
+        #[arg(short, long, value_name = "FORMAT")]
+        output: Option<Format>,
+    },
+}
+
+/// Where runs are.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Where")]
+pub(crate) struct Where {
+    /// A Redis or Valkey server: redis://, rediss:// or unix:// [env: AOB_REDIS]
+    #[arg(long, value_name = "URL", conflicts_with = "data")]
+    pub(crate) redis: Option<String>,
+    /// The data directory; without it $XDG_STATE_HOME/aob or ~/.local/state/aob [env: AOB_DATA]
+    #[arg(long, alias = "data-dir", value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub(crate) data: Option<PathBuf>,
+}
+
+/// Where runs are, for a verb whose `--data` is something else.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Where")]
+pub(crate) struct WhereBesideData {
+    /// A Redis or Valkey server: redis://, rediss:// or unix:// [env: AOB_REDIS]
+    #[arg(long, value_name = "URL", conflicts_with = "data_dir")]
+    redis: Option<String>,
+    /// The data directory; without it $XDG_STATE_HOME/aob or ~/.local/state/aob [env: AOB_DATA]
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    data_dir: Option<PathBuf>,
+}
+
+impl From<WhereBesideData> for Where {
+    fn from(place: WhereBesideData) -> Self {
+        Self { redis: place.redis, data: place.data_dir }
+    }
+}
+
+/// Data formats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// JSON
+    Json,
+    /// YAML
+    Yaml,
+}

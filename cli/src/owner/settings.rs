@@ -1,0 +1,83 @@
+//! How this process moves runs.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aob_engine::catalogue;
+use aob_runner::node::{self, ExecPolicy, Policy, Private};
+use aob_runner::runs::Runs;
+use aob_runner::secret::Secrets;
+use aob_runner::service::ServiceOptions;
+
+use super::OwnRules;
+use crate::arguments::Rules;
+use crate::problem::{Problem, Result};
+
+/// What nodes may do in this process.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    policy: Arc<Policy>,
+    secrets: Arc<Secrets>,
+    nodes: Arc<node::Registry>,
+    given: Rules,
+}
+
+impl Settings {
+    /// As the flags say.
+    pub(crate) fn of(given: &Rules) -> Result<Self> {
+        let exec = match &given.allow_exec {
+            None => ExecPolicy::Off,
+            Some(commands) if commands.is_empty() => ExecPolicy::Any,
+            Some(commands) => ExecPolicy::Only(commands.iter().cloned().collect::<BTreeSet<_>>()),
+        };
+        let private = match &given.allow_private {
+            None => Private::Deny,
+            Some(list) if list.is_empty() => Private::Any,
+            Some(list) => {
+                let list: std::result::Result<Vec<_>, String> = list.iter().map(|one| one.parse()).collect();
+                Private::Only(list.map_err(|why| Problem::new(&catalogue::USAGE, "--allow-private", why))?)
+            }
+        };
+        let policy = Arc::new(Policy { private, exec, ..Policy::default() });
+        let secrets = match &given.secrets {
+            Some(dir) => Secrets::in_folder(dir),
+            None => Secrets::none(),
+        };
+        let nodes = Arc::new(node::Registry::built_in(&policy));
+        Ok(Self { policy, secrets: Arc::new(secrets), nodes, given: given.clone() })
+    }
+
+    /// The types that this process runs. Alone it takes also what its rules forbid, so that the node fails with
+    /// the reason instead of waiting for nobody.
+    pub(crate) fn types(&self, alone: bool) -> Vec<&'static str> {
+        if alone { self.nodes.names().collect() } else { self.nodes.allowed(&self.policy).collect() }
+    }
+
+    /// What guests are told.
+    pub(super) fn rules(&self) -> OwnRules {
+        OwnRules {
+            pid: std::process::id(),
+            exec: self.given.allow_exec.clone(),
+            private: self.given.allow_private.clone(),
+            secrets: self.given.secrets.clone(),
+        }
+    }
+
+    pub(super) fn service(&self, runs: Arc<Runs>, alone: bool) -> ServiceOptions {
+        ServiceOptions {
+            runs,
+            nodes: self.nodes.clone(),
+            policy: self.policy.clone(),
+            secrets: self.secrets.clone(),
+            types: self.types(alone).into_iter().map(Arc::from).collect(),
+            coordinate: true,
+            lanes: 2,
+            slots: 64,
+            lease: Duration::from_secs(30),
+            sweep: Duration::from_millis(20),
+            idle: Duration::from_millis(50),
+            drain: Duration::from_secs(5),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! One file per verb.
+
+mod act;
+mod cancel;
+mod check;
+mod decide;
+mod get;
+mod list;
+mod logs;
+mod resume;
+mod run;
+mod words;
+
+use std::future::Future;
+
+use aob_engine::catalogue;
+
+use crate::arguments::{LogsCommand, Verb, Where};
+use crate::exit::Exit;
+use crate::owner::{Access, Place};
+use crate::problem::{Problem, Result};
+use crate::show::terminal::Terminal;
+
+/// Does what a verb says.
+pub(crate) fn perform(verb: Verb, terminal: Terminal) -> Result<Exit> {
+    match verb {
+        Verb::Run(arguments) => run::run(&arguments, terminal),
+        Verb::Resume(arguments) => many(resume::resume(&arguments, terminal)),
+        Verb::Suspend(arguments) => one(cancel::suspend(&arguments, terminal)),
+        Verb::Cancel(arguments) => many(cancel::cancel(&arguments, terminal)),
+        Verb::Approve(arguments) => many(decide::approve(arguments, terminal)),
+        Verb::Retry(arguments) => many(decide::retry(arguments, terminal)),
+        Verb::Settle(arguments) => many(decide::settle(arguments, terminal)),
+        Verb::Ls(arguments) => one(list::list(&arguments, terminal)),
+        Verb::Get(arguments) => one(get::get(&arguments, terminal)),
+        Verb::Logs(arguments) => match arguments.command {
+            LogsCommand::Show(arguments) => one(logs::logs(&arguments, false, terminal)),
+            LogsCommand::Stream(arguments) => one(logs::logs(&arguments, true, terminal)),
+        },
+        Verb::Verify(arguments) => one(check::verify(&arguments, terminal)),
+        Verb::Redis(arguments) => one(check::redis(&arguments, terminal)),
+        Verb::Lint(arguments) => check::lint(&arguments, terminal),
+        Verb::Explain(arguments) => words::explain(&arguments, terminal),
+        Verb::Schema(arguments) => words::schema(&arguments, terminal),
+        Verb::Completion { shell } => words::completion(shell, terminal),
+        Verb::Version { output } => words::version(output, terminal),
+    }
+}
+
+/// Runs a verb that asks and answers, on this thread.
+fn one(verb: impl Future<Output = Result<Exit>>) -> Result<Exit> {
+    aob_telemetry::log(aob_telemetry::Format::Auto, "error");
+    block(tokio::runtime::Builder::new_current_thread(), verb)
+}
+
+/// Runs a verb that may move runs, on all processors.
+fn many(verb: impl Future<Output = Result<Exit>>) -> Result<Exit> {
+    aob_telemetry::log(aob_telemetry::Format::Auto, "error");
+    block(tokio::runtime::Builder::new_multi_thread(), verb)
+}
+
+fn block(mut runtime: tokio::runtime::Builder, verb: impl Future<Output = Result<Exit>>) -> Result<Exit> {
+    let runtime = runtime.enable_all().build();
+    runtime.map_err(|error| Problem::new(&catalogue::SYSTEM, "threads", error.to_string()))?.block_on(verb)
+}
+
+/// Opens the store that the flags name.
+async fn open(place: &Where) -> Result<Access> {
+    Access::open(&Place::of(place)?).await
+}
+
+/// Who acts: the user by name, else by number.
+fn user() -> String {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let name = set("USER").or_else(|| set("LOGNAME"));
+    format!("user:{}", name.unwrap_or_else(|| rustix::process::getuid().as_raw().to_string()))
+}

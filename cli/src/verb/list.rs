@@ -1,0 +1,153 @@
+//! `aob ls`.
+
+use aob_engine::registry::Registry;
+use serde_json::{Value, json};
+
+use crate::arguments::{Format, List, ListFormat, Listed};
+use crate::exit::Exit;
+use crate::operations::{Operations, Request, RunRow, TicketRow, WorkflowRow};
+use crate::problem::Result;
+use crate::show::table::table;
+use crate::show::terminal::Terminal;
+use crate::show::time::{length, now, rfc3339};
+use crate::show::value::value;
+
+/// Most runs of a page.
+const PAGE: u32 = 500;
+
+/// Lists what is asked for.
+pub(super) async fn list(arguments: &List, terminal: Terminal) -> Result<Exit> {
+    if arguments.what == Listed::Types {
+        types(arguments, terminal);
+        return Ok(Exit::Done);
+    }
+    let access = super::open(&arguments.place).await?;
+    let operations = &*access.operations;
+    match arguments.what {
+        Listed::Runs => {
+            let (rows, more) = runs(operations, arguments).await?;
+            show_runs(&rows, arguments, terminal);
+            if more {
+                terminal.say(&format!("more than {} runs; see --limit", arguments.limit));
+            }
+        }
+        Listed::Workflows => {
+            let mut rows: Vec<WorkflowRow> = operations.ask(Request::Workflows).await?;
+            rows.truncate(arguments.limit as usize);
+            let cells = |row: &WorkflowRow| vec![row.workflow.clone(), row.tag.clone(), row.digest.clone()];
+            let data = |row: &WorkflowRow| json!({"workflow": row.workflow, "tag": row.tag, "digest": row.digest});
+            show(arguments, terminal, &["WORKFLOW", "TAG", "DIGEST"], &rows, cells, data);
+        }
+        Listed::Tickets => {
+            let rows: Vec<TicketRow> = operations.ask(Request::Tickets { most: arguments.limit }).await?;
+            let now = now();
+            let cells = |row: &TicketRow| {
+                let age = length(now.saturating_sub(row.since));
+                vec![row.ticket.clone(), row.run.clone(), row.instance.clone(), row.asks.clone(), age]
+            };
+            let data = |row: &TicketRow| {
+                json!({"ticket": row.ticket, "run": row.run, "instance": row.instance, "asks": row.asks, "since": rfc3339(row.since)})
+            };
+            show(arguments, terminal, &["TICKET", "RUN", "NODE", "ASKS", "AGE"], &rows, cells, data);
+        }
+        Listed::Types => {}
+    }
+    access.close().await?;
+    Ok(Exit::Done)
+}
+
+/// Runs that fit, newest first, and whether there may be more.
+async fn runs(operations: &dyn Operations, arguments: &List) -> Result<(Vec<RunRow>, bool)> {
+    let from = arguments.since.map_or(0, |since| now().saturating_sub(since));
+    let most = arguments.limit as usize;
+    let mut rows: Vec<RunRow> = Vec::new();
+    let mut cursor = None;
+    loop {
+        let (page, next): (Vec<RunRow>, Option<String>) = operations.ask(Request::Runs { cursor, most: PAGE }).await?;
+        // Newest first: behind the first that is too old are only older ones.
+        let old = page.iter().any(|row| row.started < from);
+        let status = arguments.status.as_deref();
+        let fits = |row: &RunRow| row.started >= from && status.is_none_or(|status| row.status == status);
+        rows.extend(page.into_iter().filter(fits));
+        if rows.len() > most {
+            rows.truncate(most);
+            return Ok((rows, true));
+        }
+        if next.is_none() || old {
+            return Ok((rows, false));
+        }
+        cursor = next;
+    }
+}
+
+fn show_runs(rows: &[RunRow], arguments: &List, terminal: Terminal) {
+    let now = now();
+    let wide = arguments.output == Some(ListFormat::Wide);
+    let took = |row: &RunRow| row.ended.unwrap_or(now).saturating_sub(row.started);
+    let cells = |row: &RunRow| {
+        let progress = format!("{}/{}", row.progress.0, row.progress.1);
+        let age = length(now.saturating_sub(row.started));
+        let mut cells = vec![row.run.clone(), row.workflow.clone(), row.status.clone(), progress, length(took(row)), age];
+        if wide {
+            cells.extend([row.revision.to_string(), rfc3339(row.started), row.ended.map(rfc3339).unwrap_or_default()]);
+        }
+        cells
+    };
+    let data = |row: &RunRow| {
+        json!({
+            "run": row.run,
+            "workflow": row.workflow,
+            "status": row.status,
+            "revision": row.revision,
+            "settled": row.progress.0,
+            "instances": row.progress.1,
+            "started": rfc3339(row.started),
+            "ended": row.ended.map(rfc3339),
+            "durationMs": took(row),
+        })
+    };
+    let mut header = vec!["RUN", "WORKFLOW", "STATUS", "NODES", "DURATION", "AGE"];
+    if wide {
+        header.extend(["REVISION", "STARTED", "ENDED"]);
+    }
+    show(arguments, terminal, &header, rows, cells, data);
+}
+
+fn types(arguments: &List, terminal: Terminal) {
+    let registry = Registry::builtin();
+    let text = |name: &str, field: &str| {
+        let found = registry.get(name).and_then(|info| info.schema().get(field)).and_then(Value::as_str);
+        found.unwrap_or_default().to_owned()
+    };
+    let rows: Vec<&str> = registry.names().collect();
+    let cells = |name: &&str| vec![(*name).to_owned(), text(name, "x-aob-effect"), text(name, "description")];
+    let data = |name: &&str| {
+        json!({"type": name, "effect": text(name, "x-aob-effect"), "description": text(name, "description"), "output": text(name, "x-aob-output")})
+    };
+    show(arguments, terminal, &["TYPE", "EFFECT", "DESCRIPTION"], &rows, cells, data);
+}
+
+/// Rows as a table or as data.
+fn show<T>(
+    arguments: &List,
+    terminal: Terminal,
+    header: &[&str],
+    rows: &[T],
+    cells: impl Fn(&T) -> Vec<String>,
+    data: impl Fn(&T) -> Value,
+) {
+    let format = match arguments.output {
+        Some(ListFormat::Json) => Format::Json,
+        Some(ListFormat::Yaml) => Format::Yaml,
+        Some(ListFormat::Wide) | None => {
+            if rows.is_empty() {
+                terminal.say("none");
+            } else {
+                terminal.data(&table(header, &rows.iter().map(cells).collect::<Vec<_>>()));
+            }
+            return;
+        }
+    };
+    let list = Value::Array(rows.iter().map(data).collect());
+    terminal.data(&value(&list, Some(format), terminal.data));
+}

@@ -1,0 +1,170 @@
+//! `aob run`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use aob_engine::catalogue;
+use aob_engine::issue::Issue;
+use aob_engine::route;
+use aob_engine::state::IrSet;
+use aob_engine::step::{Now, Refusal, StartRequest};
+use serde_json::json;
+
+use super::act::{Act, Ending};
+use crate::arguments::Run;
+use crate::drive::Stop;
+use crate::exit::Exit;
+use crate::files::{Workflow, judge};
+use crate::input::Given;
+use crate::operations::{Operations, Request, Started, TENANT};
+use crate::owner::{Access, Place};
+use crate::problem::{Finding, Problem, Result};
+use crate::show::terminal::Terminal;
+use crate::show::time::now;
+use crate::show::value::value;
+
+/// Judges files and input before anything is opened, then starts the run and follows it.
+pub(super) fn run(arguments: &Run, terminal: Terminal) -> Result<Exit> {
+    let input = Given::read(arguments.input_file.as_deref(), &arguments.input)?;
+    if let [name] = arguments.files.as_slice()
+        && is_name(name)
+        && !Path::new(name).exists()
+    {
+        return super::many(kept(arguments, terminal, name, &input));
+    }
+    let (workflows, warnings) = judge(&arguments.files).allowed()?;
+    terminal.findings(&warnings);
+    if let Some(first) = workflows.first() {
+        fits(first, &input)?;
+    }
+    if arguments.dry_run {
+        return Ok(plan(arguments, terminal, &workflows, &input));
+    }
+    super::many(start(arguments, terminal, &workflows, &input))
+}
+
+/// Starts the first workflow; the others are there for it.
+async fn start(arguments: &Run, terminal: Terminal, workflows: &[Workflow], input: &Given) -> Result<Exit> {
+    let act = Act::new(terminal, &arguments.place, &arguments.rules)?;
+    if matches!(act.place, Place::Folder(_)) {
+        let served = act.settings.types(true);
+        let findings: Vec<Finding> = workflows.iter().flat_map(|workflow| workflow.not_served(&served)).collect();
+        if !findings.is_empty() {
+            return Err(Problem { findings });
+        }
+    }
+    let stop = Stop::new()?;
+    let access = act.open().await?;
+    children_are_there(&*access.operations, workflows).await?;
+    let mut digest = None;
+    for workflow in workflows {
+        let document = workflow.value().clone();
+        let published: String = access.operations.ask(Request::Publish { document }).await?;
+        digest.get_or_insert(published);
+    }
+    begin(arguments, &act, access, digest.unwrap_or_default(), input, stop).await
+}
+
+/// Starts a workflow that was kept before.
+async fn kept(arguments: &Run, terminal: Terminal, name: &str, input: &Given) -> Result<Exit> {
+    let act = Act::new(terminal, &arguments.place, &arguments.rules)?;
+    let stop = Stop::new()?;
+    let access = act.open().await?;
+    let tag = Request::Tag { name: name.to_owned(), tag: "main".to_owned() };
+    let digest: Option<String> = access.operations.ask(tag).await?;
+    let digest = digest.ok_or_else(|| {
+        let message = format!("there is neither a file nor a kept workflow `{name}`");
+        Problem::new(&catalogue::NO_WORKFLOW, "argument FILE", message)
+    })?;
+    if arguments.dry_run {
+        let plan = json!({"workflow": name, "digest": digest, "input": input.value});
+        terminal.data(&value(&plan, arguments.output, terminal.data));
+        return Ok(Exit::Done);
+    }
+    begin(arguments, &act, access, digest, input, stop).await
+}
+
+async fn begin(
+    arguments: &Run,
+    act: &Act,
+    access: Access,
+    digest: String,
+    input: &Given,
+    mut stop: Stop,
+) -> Result<Exit> {
+    let request = Request::Start { digest, input: input.value.clone(), key: arguments.key.clone(), by: super::user() };
+    let started: Started = access.operations.ask(request).await.map_err(|problem| placed(problem, input))?;
+    let Started { run, existing } = started;
+    if existing {
+        act.terminal.say(&format!("{run} was started under this key before"));
+    }
+    if arguments.detach {
+        act.terminal.data(&run);
+        if access.is_owner() {
+            act.terminal.say("started; it goes on with the next command that moves runs here: aob resume");
+        }
+        act.close(access, &mut stop).await?;
+        return Ok(Exit::Done);
+    }
+    act.finish(access, &run, Ending { output: arguments.output, wait: arguments.wait }, &mut stop).await
+}
+
+fn plan(arguments: &Run, terminal: Terminal, workflows: &[Workflow], input: &Given) -> Exit {
+    let of = |workflow: &Workflow| {
+        let ir = &workflow.ir;
+        json!({"workflow": ir.name, "digest": ir.digest, "nodes": ir.nodes.len(), "edges": ir.edges.len()})
+    };
+    let plan = json!({"run": workflows.first().map(of), "beside": workflows.iter().skip(1).map(of).collect::<Vec<_>>(), "input": input.value});
+    terminal.data(&value(&plan, arguments.output, terminal.data));
+    terminal.say("files and input are in order; nothing was started");
+    Exit::Done
+}
+
+/// Judges the input as the start will: by the engine's own first step, which is thrown away.
+fn fits(workflow: &Workflow, input: &Given) -> Result<()> {
+    let request = StartRequest {
+        run: "run_00000000000000000000000000".into(),
+        tenant: TENANT.into(),
+        input: Arc::new(input.value.clone()),
+        by: super::user().into(),
+        parent: None,
+        depth: 0,
+    };
+    let irs = IrSet::new(0, workflow.ir.clone());
+    match route::start(&irs, 0, &request, Now { time: now(), epoch: 0 }) {
+        Err(Refusal::Start(issue)) => Err(placed(Problem::found("the input", *issue), input)),
+        _ => Ok(()),
+    }
+}
+
+/// A finding in the input where that part of it came from; others as they are.
+fn placed(problem: Problem, input: &Given) -> Problem {
+    let placed = |finding: Finding| {
+        if finding.issue.entry == &catalogue::BAD_INPUT { input.finding(finding.issue) } else { finding }
+    };
+    Problem { findings: problem.findings.into_iter().map(placed).collect() }
+}
+
+/// Every child workflow that a file names is in the files, or was kept before.
+async fn children_are_there(operations: &dyn Operations, workflows: &[Workflow]) -> Result<()> {
+    let mut findings = Vec::new();
+    for workflow in workflows {
+        for (pointer, name, tag) in workflow.children() {
+            if tag == "main" && workflows.iter().any(|other| other.ir.name == name) {
+                continue;
+            }
+            let known: Option<String> = operations.ask(Request::Tag { name: name.clone(), tag: tag.clone() }).await?;
+            if known.is_none() {
+                let message = format!("the child workflow `{name}` with tag {tag} is neither in these files nor kept");
+                findings.push(workflow.finding(Issue::new(&catalogue::CHILD_UNKNOWN, pointer, message)));
+            }
+        }
+    }
+    if findings.is_empty() { Ok(()) } else { Err(Problem { findings }) }
+}
+
+/// Whether it can be the name of a workflow and looks like no path.
+fn is_name(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !text.is_empty() && text.len() <= 63 && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-')
+}

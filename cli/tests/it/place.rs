@@ -1,0 +1,181 @@
+//! A directory with workflow files and a data directory, and the binary in it.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Longest wait for anything.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where one test happens.
+pub(crate) struct Place {
+    dir: TempDir,
+}
+
+/// What a command said, and how it ended.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+/// A command that is still running.
+pub(crate) struct Running {
+    child: Child,
+    err: BufReader<ChildStderr>,
+    /// What it has said on stderr so far.
+    pub(crate) said: String,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// Writes a file here and gives its name.
+    pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) -> String {
+        std::fs::write(self.dir.path().join(name), text).unwrap();
+        name.to_owned()
+    }
+
+    /// A workflow of these nodes and edges (YAML lists) in a file.
+    pub(crate) fn workflow(&self, name: &str, nodes: &str, edges: &str) -> String {
+        let edges = if edges.is_empty() { String::new() } else { format!("  edges:\n{edges}\n") };
+        let text = format!("apiVersion: aob.dev/v1alpha1\nkind: Workflow\nmetadata: {{name: {name}}}\nspec:\n  nodes:\n{nodes}\n{edges}");
+        self.write(&format!("{name}.yaml"), text)
+    }
+
+    /// The binary, in this directory, knowing nothing else of the machine.
+    pub(crate) fn aob(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_aob"));
+        command.args(arguments).current_dir(self.dir.path()).env_clear();
+        command.env("AOB_DATA", self.data()).env("HOME", self.dir.path()).env("USER", "ada").env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.stdin(Stdio::null());
+        command
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Said {
+        Said::of(&mut self.aob(arguments))
+    }
+
+    /// Runs and expects this end.
+    pub(crate) fn ends(&self, code: i32, arguments: &[&str]) -> Said {
+        let said = self.run(arguments);
+        assert_eq!(said.code, code, "aob {}: {said:#?}", arguments.join(" "));
+        said
+    }
+
+    /// Begins and goes on.
+    pub(crate) fn begin(&self, arguments: &[&str]) -> Running {
+        let mut child = self.aob(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let err = BufReader::new(child.stderr.take().unwrap());
+        Running { child, err, said: String::new() }
+    }
+
+    /// The runs there are, newest first.
+    pub(crate) fn runs(&self) -> Vec<Value> {
+        let listed = self.ends(0, &["ls", "runs", "-o", "json"]).json();
+        listed.as_array().unwrap().clone()
+    }
+
+    /// The one open ticket.
+    pub(crate) fn ticket(&self) -> Value {
+        let listed = self.ends(0, &["ls", "tickets", "-o", "json"]).json();
+        let tickets = listed.as_array().unwrap();
+        assert_eq!(tickets.len(), 1, "{tickets:?}");
+        tickets[0].clone()
+    }
+}
+
+impl Said {
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let output = command.output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        let code = output.status.code().unwrap_or(-1);
+        Self { code, out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    /// What was printed as data.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// Each of these was said on stderr.
+    pub(crate) fn says(&self, wanted: &[&str]) -> &Self {
+        for text in wanted {
+            assert!(self.err.contains(text), "`{text}` is not in:\n{}", self.err);
+        }
+        self
+    }
+}
+
+impl Running {
+    /// Reads stderr until a line has this text.
+    pub(crate) fn until(&mut self, text: &str) -> String {
+        let began = Instant::now();
+        loop {
+            let mut line = String::new();
+            let read = self.err.read_line(&mut line).unwrap();
+            self.said.push_str(&line);
+            assert!(read > 0 && began.elapsed() < PATIENCE, "`{text}` was not said:\n{}", self.said);
+            if line.contains(text) {
+                return line.trim().to_owned();
+            }
+        }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits for its end.
+    pub(crate) fn end(mut self) -> Said {
+        let mut err = std::mem::take(&mut self.said);
+        self.err.read_to_string(&mut err).unwrap();
+        let mut out = String::new();
+        self.child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+        let code = self.child.wait().unwrap().code().unwrap_or(-1);
+        Said { code, out, err }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // A test that failed leaves nothing running; one that ended has reaped it already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Looks again and again until it holds.
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < PATIENCE, "{what} did not come");
+        std::thread::yield_now();
+    }
+}
+
+/// An example of the repository.
+pub(crate) fn example(name: &str) -> String {
+    format!("{}/../examples/{name}", env!("CARGO_MANIFEST_DIR"))
+}
