@@ -132,7 +132,10 @@ impl Embedded {
             // A thread that panicked has nothing to say here.
             let _ = thread.join();
         }
-        owned.lock = None;
+        if let Some(lock) = owned.lock.take() {
+            // Closing would not do: a child that is just being started holds the same file until it runs.
+            let _ = lock.unlock();
+        }
     }
 }
 

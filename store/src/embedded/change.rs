@@ -42,8 +42,6 @@ pub(super) enum Op {
     LogBase { run: Arc<str>, base: u64 },
     /// In snapshots: the run is as it was after this record of the journal.
     Floor { run: Arc<str>, lsn: u64 },
-    /// In snapshots: the signals are as they were after this record of the journal.
-    SignalFloor(u64),
     /// Last in a snapshot: nothing in it is younger than this record, and no entry or signal has a number from these on.
     End { lsn: u64, entries: u64, signals: u64 },
 }

@@ -244,7 +244,6 @@ fn rest(core: &Core, shared: &Shared) -> (Vec<Op>, u64) {
         digest: digest.clone(),
         document: document.clone(),
     }));
-    ops.push(Op::SignalFloor(core.lsn));
     ops.extend(core.inbox.all().map(|(id, signal)| Op::Signal { id, signal: signal.clone() }));
     let (entries, signals) = shared.numbers();
     ops.push(Op::End { lsn: core.lsn, entries, signals });

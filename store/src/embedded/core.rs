@@ -120,7 +120,7 @@ impl Core {
                     run.log.set_base(base);
                 }
             }
-            Op::Floor { .. } | Op::SignalFloor(_) | Op::End { .. } => {}
+            Op::Floor { .. } | Op::End { .. } => {}
         }
     }
 

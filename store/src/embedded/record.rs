@@ -121,8 +121,7 @@ pub(super) fn write(out: &mut Out, op: &Op) {
         Op::Tombstone { run, t } => write_run(out, 13, run, *t),
         Op::LogBase { run, base } => write_run(out, 14, run, *base),
         Op::Floor { run, lsn } => write_run(out, 15, run, *lsn),
-        Op::SignalFloor(lsn) => write_numbers(out, 16, &[*lsn]),
-        Op::End { lsn, entries, signals } => write_numbers(out, 17, &[*lsn, *entries, *signals]),
+        Op::End { lsn, entries, signals } => write_numbers(out, 16, &[*lsn, *entries, *signals]),
     }
 }
 
@@ -160,8 +159,7 @@ pub(super) fn read(from: &mut In<'_>) -> Read<Op> {
         13 => Op::Tombstone { run: from.name()?, t: from.number()? },
         14 => Op::LogBase { run: from.name()?, base: from.number()? },
         15 => Op::Floor { run: from.name()?, lsn: from.number()? },
-        16 => Op::SignalFloor(from.number()?),
-        17 => Op::End { lsn: from.number()?, entries: from.number()?, signals: from.number()? },
+        16 => Op::End { lsn: from.number()?, entries: from.number()?, signals: from.number()? },
         _ => return Err(Bad("an operation is unknown")),
     })
 }

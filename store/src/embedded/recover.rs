@@ -97,7 +97,6 @@ struct Replay {
     blank: Arc<State>,
     /// What the snapshot knows of a run, up to which record.
     floors: HashMap<Arc<str>, u64>,
-    signal_floor: u64,
     /// The youngest record that the snapshot knows anything of.
     end: u64,
     lsn: u64,
@@ -113,7 +112,6 @@ impl Replay {
             fields: HashMap::new(),
             blank: Arc::new(blank()),
             floors: HashMap::new(),
-            signal_floor: 0,
             end: 0,
             lsn: 0,
             entries: 0,
@@ -219,17 +217,14 @@ impl Replay {
         let known = |run: &Arc<str>| {
             lsn.is_some_and(|lsn| self.floors.get(run).is_some_and(|floor| lsn <= *floor))
         };
-        let signals_known = lsn.is_some_and(|lsn| lsn <= self.signal_floor);
         match &mut op {
             Op::Change(change, delta) => {
-                if signals_known {
-                    change.answered.clear();
-                }
                 let missing = change.begins.is_none() && !self.core.runs.contains_key(&change.run);
                 if missing && lsn.is_none_or(|lsn| lsn > self.end) {
                     return Err("a step of a run that never began");
                 }
                 if missing || known(&change.run) {
+                    // Signals come and go once, so that repeating it changes nothing.
                     let answered = std::mem::take(&mut change.answered);
                     **change = Change { answered, ..Change::default() };
                 } else {
@@ -248,15 +243,8 @@ impl Replay {
             Op::Drop { run, .. } | Op::Fired { run, .. } | Op::Log { run, .. } if known(run) => {
                 return Ok(());
             }
-            Op::Signal { id, .. } => {
-                self.signals = self.signals.max(*id);
-                if signals_known {
-                    return Ok(());
-                }
-            }
-            Op::Answered(_) if signals_known => return Ok(()),
+            Op::Signal { id, .. } => self.signals = self.signals.max(*id),
             Op::Floor { run, lsn } => drop(self.floors.insert(run.clone(), *lsn)),
-            Op::SignalFloor(lsn) => self.signal_floor = *lsn,
             Op::End { lsn, entries, signals } => {
                 (self.end, self.ended) = (*lsn, true);
                 self.entries = self.entries.max(*entries);

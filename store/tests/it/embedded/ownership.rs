@@ -96,7 +96,9 @@ async fn a_cancelled_claim_passes_its_call_on() {
     let state = applied(&store, start(&store, &run_id(), 3).publish(0)).await;
     assert!(futures::poll!(&mut stays).is_pending(), "one is woken, not all");
     drop(gone);
+    let since = std::time::Instant::now();
     assert_eq!(instances(&stays.await.unwrap()), ["n0"]);
+    assert!(since.elapsed() < LONG, "it was not woken");
     // One that goes away before that leaves no trace.
     let mut gone = Box::pin(store.claim(&first, LONG));
     assert!(futures::poll!(&mut gone).is_pending());

@@ -47,10 +47,12 @@ pub(crate) async fn watch_wakes(launcher: &mut dyn Launcher) {
         })
         .collect();
     tokio::task::yield_now().await;
+    let since = Instant::now();
     applied(&*store, next(&*store, &state).publish(0)).await;
     for watch in waiting {
         assert_eq!(watch.await.unwrap(), 2);
     }
+    assert!(since.elapsed() < LONG, "they were not woken");
 }
 
 /// Without news a watch ends in time with the seq that there is; of no run it is 0.

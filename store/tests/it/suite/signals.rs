@@ -45,6 +45,7 @@ pub(crate) async fn sent_with_an_item(launcher: &mut dyn Launcher) {
         tokio::spawn(async move { store.signals(0, "a", 10, LONG).await.unwrap() })
     };
     tokio::task::yield_now().await;
+    let since = Instant::now();
     let item = Item {
         send: vec![suspend(&parent, 1)],
         ..next(&*store, &state).settle(0, json!(0)).item()
@@ -55,6 +56,7 @@ pub(crate) async fn sent_with_an_item(launcher: &mut dyn Launcher) {
     assert_eq!(commit(&*store, vec![refused]).await, [Outcome::Conflict]);
     let got: Vec<Signal> = waiting.await.unwrap().into_iter().map(|entry| entry.signal).collect();
     assert_eq!(got, [suspend(&parent, 1)]);
+    assert!(since.elapsed() < LONG, "it was not woken");
     // Also the end of a run that leaves nothing else behind.
     let state = applied(&*store, start(&*store, &last, 1)).await;
     let end = Item {
@@ -153,8 +155,10 @@ pub(crate) async fn wakes_and_bounded(launcher: &mut dyn Launcher) {
     };
     tokio::task::yield_now().await;
     let signal = suspend(&run_id(), 1);
+    let since = Instant::now();
     store.signal(&signal).await.unwrap();
     let entries = waiting.await.unwrap();
+    assert!(since.elapsed() < LONG, "it was not woken");
     assert_eq!(entries.into_iter().map(|entry| entry.signal).collect::<Vec<_>>(), [signal]);
     let since = Instant::now();
     assert!(store.signals(0, "b", 10, Duration::from_millis(20)).await.unwrap().is_empty());

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::Launcher;
 use super::fixture::{
@@ -86,6 +87,7 @@ pub(crate) async fn claim_is_woken(launcher: &mut dyn Launcher) {
         })
         .collect();
     tokio::task::yield_now().await;
+    let since = Instant::now();
     let state = applied(&*store, start(&*store, &run_id(), 3).publish(0)).await;
     applied(&*store, next(&*store, &state).publish(1).publish(2)).await;
     let mut all = Vec::new();
@@ -93,6 +95,7 @@ pub(crate) async fn claim_is_woken(launcher: &mut dyn Launcher) {
         all.extend(claim.await.unwrap());
     }
     assert_eq!(instances(&all), ["n0", "n1", "n2"]);
+    assert!(since.elapsed() < LONG, "they were not woken");
     let none = store.claim(&noops("w", 1), std::time::Duration::from_millis(20)).await.unwrap();
     assert!(none.is_empty());
 }
