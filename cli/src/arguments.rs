@@ -9,7 +9,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use act::{Answer, Approve, Cancel, Driving, Resume, Retry, Settle, Suspend};
-pub(crate) use look::{Explain, Get, GetFormat, Lint, List, ListFormat, Listed, Logs, LogsCommand, Redis, Schema, ShowLogs, Verify};
+pub(crate) use look::{
+    Explain, Get, GetFormat, Lint, List, ListFormat, Listed, Logs, LogsCommand, Redis, Schema,
+    ShowLogs, Verify,
+};
 pub(crate) use start::{Rules, Run};
 
 use crate::exit::Exit;
@@ -82,7 +85,9 @@ pub(crate) enum Verb {
     Schema(Schema),
     Redis(Redis),
     /// Print completions for a shell
-    #[command(after_help = "Examples:\n  aob completion bash > ~/.local/share/bash-completion/completions/aob\n  aob completion zsh > ~/.zfunc/_aob\n  aob completion fish > ~/.config/fish/completions/aob.fish")]
+    #[command(
+        after_help = "Examples:\n  aob completion bash > ~/.local/share/bash-completion/completions/aob\n  aob completion zsh > ~/.zfunc/_aob\n  aob completion fish > ~/.config/fish/completions/aob.fish"
+    )]
     Completion {
         /// Which shell
         shell: clap_complete::Shell,
@@ -129,8 +134,6 @@ impl From<WhereBesideData> for Where {
 /// Data formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// JSON
     Json,
-    /// YAML
     Yaml,
 }

@@ -6,11 +6,9 @@ mod view;
 
 use std::time::Duration;
 
-use aob_engine::catalogue;
-
 use crate::exit::Exit;
 use crate::operations::{Needs, Request, Standing};
-use crate::owner::{Access, Place, Settings};
+use crate::owner::{Access, Settings};
 use crate::problem::Result;
 use crate::show::terminal::Terminal;
 use history::History;
@@ -29,7 +27,6 @@ const WAIT_WITH_CHILDREN: u64 = 150;
 /// How a run is followed.
 pub(crate) struct Follow<'a> {
     pub(crate) terminal: Terminal,
-    pub(crate) place: &'a Place,
     pub(crate) settings: &'a Settings,
     /// Whether it goes on waiting when only a person can move the run.
     pub(crate) waits: bool,
@@ -56,17 +53,15 @@ impl Follow<'_> {
     pub(crate) async fn run(&self, access: &mut Access, run: &str, stop: &mut Stop) -> Result<End> {
         let mut view = View::new(self.terminal, self.flag.to_owned());
         let mut history = History::new(run);
+        let mut guest = access.guest_of().is_some();
         let end = loop {
+            access.drive(self.settings).await?;
+            if std::mem::replace(&mut guest, access.guest_of().is_some()) && !guest {
+                view.say("the process that moved the run has ended; this one goes on");
+            }
             match self.turn(access, &mut history, &mut view, stop).await {
                 Ok(None) => {}
                 Ok(Some(end)) => break end,
-                Err(problem) if problem.entry() == Some(&catalogue::UNREACHABLE) && access.guest_of().is_some() => {
-                    *access = Access::open(self.place).await?;
-                    access.drive(self.settings).await?;
-                    if access.is_owner() {
-                        view.say("the process that moved the run has ended; this one goes on");
-                    }
-                }
                 Err(problem) => {
                     view.finish(&history);
                     return Err(problem);
@@ -91,7 +86,8 @@ impl Follow<'_> {
         if !news.is_empty() {
             return Ok(None);
         }
-        let standing: Standing = operations.ask(Request::Standing { run: history.run().to_owned() }).await?;
+        let standing: Standing =
+            operations.ask(Request::Standing { run: history.run().to_owned() }).await?;
         history.status(&standing.status);
         if standing.head.seq > history.seq() {
             return Ok(None);
@@ -106,7 +102,11 @@ impl Follow<'_> {
         }
         view.show(history, &[]);
         let wait_ms = if history.has_children() { WAIT_WITH_CHILDREN } else { WAIT };
-        let watch = operations.ask::<u64>(Request::Watch { run: history.run().to_owned(), seq: history.seq(), wait_ms });
+        let watch = operations.ask::<u64>(Request::Watch {
+            run: history.run().to_owned(),
+            seq: history.seq(),
+            wait_ms,
+        });
         tokio::pin!(watch);
         loop {
             tokio::select! {

@@ -36,20 +36,42 @@ impl Exit {
     /// How a command ends that stops at this error.
     pub(crate) fn of(entry: &Entry) -> Self {
         let known: &[(&[&Entry], Self)] = &[
-            (&[&catalogue::USAGE, &catalogue::NO_FILE, &catalogue::NOT_UNIQUE, &catalogue::NO_HOME], Self::Usage),
+            (
+                &[
+                    &catalogue::USAGE,
+                    &catalogue::NO_FILE,
+                    &catalogue::NOT_UNIQUE,
+                    &catalogue::NO_HOME,
+                ],
+                Self::Usage,
+            ),
             (&[&catalogue::NO_RUN, &catalogue::NO_TICKET, &catalogue::NO_WORKFLOW], Self::NotFound),
             (&[&catalogue::NO_NODE, &catalogue::NO_CODE, &catalogue::NO_SCHEMA], Self::NotFound),
-            (&[&catalogue::CHILD_UNKNOWN, &catalogue::NOT_POSSIBLE, &catalogue::SAME_NAME], Self::Refused),
-            (&[&catalogue::BAD_INPUT, &catalogue::BAD_DECISION, &catalogue::NOT_HERE], Self::Refused),
-            (&[&catalogue::OTHER_RULES, &catalogue::STORE_UNFIT, &catalogue::STORE_FULL], Self::Refused),
+            (
+                &[&catalogue::CHILD_UNKNOWN, &catalogue::NOT_POSSIBLE, &catalogue::SAME_NAME],
+                Self::Refused,
+            ),
+            (
+                &[&catalogue::BAD_INPUT, &catalogue::BAD_DECISION, &catalogue::NOT_HERE],
+                Self::Refused,
+            ),
+            (
+                &[&catalogue::OTHER_RULES, &catalogue::STORE_UNFIT, &catalogue::STORE_FULL],
+                Self::Refused,
+            ),
             (&[&catalogue::NOT_AN_APPROVER], Self::NotAllowed),
-            (&[&catalogue::UNREACHABLE, &catalogue::STORE_OWNED, &catalogue::PROTOCOL], Self::Unreachable),
+            (
+                &[&catalogue::UNREACHABLE, &catalogue::STORE_OWNED, &catalogue::PROTOCOL],
+                Self::Unreachable,
+            ),
             (&[&catalogue::STORE_UNREACHABLE, &catalogue::STORE_EPOCH], Self::Unreachable),
         ];
         match known.iter().find(|(entries, _)| entries.contains(&entry)) {
             Some((_, exit)) => *exit,
             None if entry.code.starts_with("AOB10") => Self::Usage,
-            None if ["AOB11", "AOB12", "AOB13"].iter().any(|area| entry.code.starts_with(area)) => Self::Refused,
+            None if ["AOB11", "AOB12", "AOB13"].iter().any(|area| entry.code.starts_with(area)) => {
+                Self::Refused
+            }
             None => Self::Error,
         }
     }

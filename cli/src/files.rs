@@ -57,16 +57,25 @@ impl Source {
         read.map_err(|error| {
             let why = error.to_string();
             let why = why.split(" (os error").next().unwrap_or_default();
-            Problem::new(&catalogue::NO_FILE, name, format!("{} cannot be read: {why}", excerpt(name)))
+            Problem::new(
+                &catalogue::NO_FILE,
+                name,
+                format!("{} cannot be read: {why}", excerpt(name)),
+            )
         })?;
         let text = String::from_utf8_lossy(&bytes).into();
-        Ok(Self { name: if name == "-" { "stdin".to_owned() } else { name.to_owned() }, bytes, text })
+        Ok(Self {
+            name: if name == "-" { "stdin".to_owned() } else { name.to_owned() },
+            bytes,
+            text,
+        })
     }
 
     /// Its documents.
     pub(crate) fn documents(&self) -> Result<Vec<Document>> {
         let documents = read::documents(&self.bytes, &Limits::default()).map_err(|found| {
-            let findings = found.into_iter().map(|one| self.finding(one.issue, one.place)).collect();
+            let findings =
+                found.into_iter().map(|one| self.finding(one.issue, one.place)).collect();
             Problem { findings }
         })?;
         if documents.is_empty() {
@@ -97,16 +106,25 @@ impl Workflow {
     /// Its nodes as written, with their pointers.
     pub(crate) fn nodes(&self) -> impl Iterator<Item = (String, &Value)> {
         let nodes = self.value().pointer("/spec/nodes").and_then(Value::as_array);
-        nodes.into_iter().flatten().enumerate().map(|(at, node)| (format!("/spec/nodes/{at}"), node))
+        nodes
+            .into_iter()
+            .flatten()
+            .enumerate()
+            .map(|(at, node)| (format!("/spec/nodes/{at}"), node))
     }
 
     /// Child workflows that it names: pointer, name, tag; those named by digest are left out.
     pub(crate) fn children(&self) -> Vec<(String, String, String)> {
         let child = |(pointer, node): (String, &Value)| {
             let of = |name: &str| node.get("config")?.get(name)?.as_str().map(str::to_owned);
-            let is_child = node.get("type").and_then(Value::as_str) == Some("workflow") && of("digest").is_none();
+            let is_child = node.get("type").and_then(Value::as_str) == Some("workflow")
+                && of("digest").is_none();
             let name = of("name").filter(|_| is_child)?;
-            Some((format!("{pointer}/config/name"), name, of("tag").unwrap_or_else(|| "main".to_owned())))
+            Some((
+                format!("{pointer}/config/name"),
+                name,
+                of("tag").unwrap_or_else(|| "main".to_owned()),
+            ))
         };
         self.nodes().filter_map(child).collect()
     }
@@ -116,12 +134,15 @@ impl Workflow {
         let waits = |id: &str| {
             let ix = self.ir.find(id)?;
             let node = self.ir.node(ix);
-            (matches!(node.kind, Kind::Task { .. }) && !served.contains(&&*node.node_type)).then(|| node.node_type.clone())
+            (matches!(node.kind, Kind::Task { .. }) && !served.contains(&&*node.node_type))
+                .then(|| node.node_type.clone())
         };
         let found = |(pointer, node): (String, &Value)| {
             let id = node.get("id")?.as_str()?;
             let node_type = waits(id)?;
-            let message = format!("nothing here runs nodes of type `{node_type}`: `{id}` would wait for ever");
+            let message = format!(
+                "nothing here runs nodes of type `{node_type}`: `{id}` would wait for ever"
+            );
             Some(self.finding(Issue::new(&catalogue::NOT_HERE, format!("{pointer}/type"), message)))
         };
         self.nodes().filter_map(found).collect()
@@ -131,7 +152,11 @@ impl Workflow {
 impl Judged {
     /// Everything that is allowed, or everything that is not.
     pub(crate) fn allowed(self) -> Result<(Vec<Workflow>, Vec<Finding>)> {
-        if self.refused.is_empty() { Ok((self.workflows, self.warnings)) } else { Err(Problem { findings: self.refused }) }
+        if self.refused.is_empty() {
+            Ok((self.workflows, self.warnings))
+        } else {
+            Err(Problem { findings: self.refused })
+        }
     }
 }
 
@@ -140,7 +165,8 @@ pub(crate) fn judge(files: &[String]) -> Judged {
     let registry = Registry::builtin();
     let mut judged = Judged::default();
     for name in files {
-        let read = Source::read(name).and_then(|source| source.documents().map(|documents| (source, documents)));
+        let read = Source::read(name)
+            .and_then(|source| source.documents().map(|documents| (source, documents)));
         match read {
             Ok((source, documents)) => {
                 for document in documents {
@@ -157,7 +183,9 @@ pub(crate) fn judge(files: &[String]) -> Judged {
             let message = format!("a workflow `{}` was read before", workflow.ir.name);
             let place = first.document.places.nearest("/metadata/name");
             let first = format!("first at {}:{}:{}", first.source.name, place.line, place.column);
-            twice.push(workflow.finding(Issue::new(&catalogue::SAME_NAME, "/metadata/name", message).detail(first)));
+            twice.push(workflow.finding(
+                Issue::new(&catalogue::SAME_NAME, "/metadata/name", message).detail(first),
+            ));
         }
     }
     judged.refused.extend(twice);

@@ -28,7 +28,9 @@ impl Given {
                 Value::Object(members) => value.clone_from(members),
                 _ => {
                     let issue = Issue::new(&catalogue::BAD_INPUT, "", "the input is not an object");
-                    return Err(Problem { findings: vec![source.finding(issue, document.places.find(""))] });
+                    return Err(Problem {
+                        findings: vec![source.finding(issue, document.places.find(""))],
+                    });
                 }
             }
         }
@@ -40,15 +42,20 @@ impl Given {
 
     /// An issue in the input, shown where that part of it came from.
     pub(crate) fn finding(&self, issue: Issue) -> Finding {
-        let first = issue.pointer.split('/').nth(1).map(|step| step.replace("~1", "/").replace("~0", "~"));
+        let first =
+            issue.pointer.split('/').nth(1).map(|step| step.replace("~1", "/").replace("~0", "~"));
         let by_flag = first.filter(|first| self.members.contains(first));
         match (&self.file, by_flag) {
-            (_, Some(name)) => Finding { issue, about: format!("-i {name}"), place: None, source: None },
+            (_, Some(name)) => {
+                Finding { issue, about: format!("-i {name}"), place: None, source: None }
+            }
             (Some((source, document)), None) => {
                 let place = document.places.nearest(&issue.pointer);
                 source.finding(issue, Some(place))
             }
-            (None, None) => Finding { issue, about: "the input".to_owned(), place: None, source: None },
+            (None, None) => {
+                Finding { issue, about: "the input".to_owned(), place: None, source: None }
+            }
         }
     }
 }
@@ -77,13 +84,23 @@ pub(crate) fn value(text: &str, about: &str) -> Result<Value> {
 /// A value on the command line that must be JSON, judged as a file is: numbers exact, no key twice, bounded.
 pub(crate) fn json(text: &str, about: &str) -> Result<Value> {
     if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
-        return Err(Problem::new(&catalogue::USAGE, about, format!("`{}` is not JSON: {error}", excerpt(text))));
+        return Err(Problem::new(
+            &catalogue::USAGE,
+            about,
+            format!("`{}` is not JSON: {error}", excerpt(text)),
+        ));
     }
     // A lone scalar is read as the item of a list, for a plain one means something else in YAML.
-    let mut documents = read::documents(format!("[{text}]").as_bytes(), &Limits::default()).map_err(|found| {
-        let one = |one: read::Located| Finding { issue: one.issue, about: about.to_owned(), place: None, source: None };
-        Problem { findings: found.into_iter().map(one).collect() }
-    })?;
+    let mut documents = read::documents(format!("[{text}]").as_bytes(), &Limits::default())
+        .map_err(|found| {
+            let one = |one: read::Located| Finding {
+                issue: one.issue,
+                about: about.to_owned(),
+                place: None,
+                source: None,
+            };
+            Problem { findings: found.into_iter().map(one).collect() }
+        })?;
     let list = documents.pop().map(|document| document.value);
     Ok(list.and_then(|mut list| list.as_array_mut()?.pop()).unwrap_or_default())
 }
@@ -92,7 +109,8 @@ fn from_file(name: &str) -> Result<(Source, Document)> {
     let source = Source::read(name)?;
     let mut documents = source.documents()?;
     if documents.len() > 1 {
-        let issue = Issue::new(&catalogue::BAD_INPUT, "", "the input's file holds more than one document");
+        let issue =
+            Issue::new(&catalogue::BAD_INPUT, "", "the input's file holds more than one document");
         return Err(Problem { findings: vec![source.finding(issue, None)] });
     }
     let document = documents.remove(0);
@@ -120,8 +138,14 @@ mod tests {
         ] {
             assert_eq!(value(text, "-i x").unwrap(), wanted, "{text}");
         }
-        assert_eq!(value("9007199254740993", "-i x").unwrap_err().findings[0].issue.entry.code, "AOB1009");
-        assert_eq!(value("{\"a\":1,\"a\":2}", "-i x").unwrap_err().findings[0].issue.entry.code, "AOB1003");
+        assert_eq!(
+            value("9007199254740993", "-i x").unwrap_err().findings[0].issue.entry.code,
+            "AOB1009"
+        );
+        assert_eq!(
+            value("{\"a\":1,\"a\":2}", "-i x").unwrap_err().findings[0].issue.entry.code,
+            "AOB1003"
+        );
         assert_eq!(json("{a: 1}", "--output").unwrap_err().findings[0].issue.entry.code, "AOB5001");
     }
 
@@ -129,9 +153,12 @@ mod tests {
     fn flags_replace_what_a_file_says() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "a: 1\nb: {c: x}\n").unwrap();
-        let given = Given::read(file.path().to_str(), &["a=2".to_owned(), "d.e=f".to_owned()]).unwrap();
+        let given =
+            Given::read(file.path().to_str(), &["a=2".to_owned(), "d.e=f".to_owned()]).unwrap();
         assert_eq!(given.value, json!({"a": 2, "b": {"c": "x"}, "d.e": "f"}));
-        let issue = |pointer: &str| aob_engine::issue::Issue::new(&aob_engine::catalogue::BAD_INPUT, pointer, "wrong");
+        let issue = |pointer: &str| {
+            aob_engine::issue::Issue::new(&aob_engine::catalogue::BAD_INPUT, pointer, "wrong")
+        };
         assert_eq!(given.finding(issue("/a")).about, "-i a");
         let place = given.finding(issue("/b/c")).place.unwrap();
         assert_eq!((place.line, place.column), (2, 8));

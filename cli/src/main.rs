@@ -46,12 +46,18 @@ fn misunderstood(terminal: Terminal, error: &clap::Error) -> ExitCode {
             ExitCode::SUCCESS
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            terminal.write(&if terminal.colour { styled.ansi().to_string() } else { styled.to_string() });
+            terminal.write(&if terminal.colour {
+                styled.ansi().to_string()
+            } else {
+                styled.to_string()
+            });
             exit::Exit::Usage.into()
         }
         _ => {
             let text = styled.to_string();
-            let mut lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with("For more information"));
+            let mut lines = text.lines().filter(|line| {
+                !line.trim().is_empty() && !line.starts_with("For more information")
+            });
             let first = lines.next().unwrap_or_default().trim_start_matches("error: ");
             let problem = Problem::new(&catalogue::USAGE, "the command line", first);
             let problem = lines.fold(problem, |problem, line| problem.detail(line.trim_end()));

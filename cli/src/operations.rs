@@ -80,7 +80,8 @@ impl dyn Operations + '_ {
     /// Does it and reads the answer.
     pub(crate) async fn ask<T: DeserializeOwned>(&self, request: Request) -> Result<T> {
         let answer = self.call(request).await?;
-        serde_json::from_value(answer).map_err(|error| Problem::new(&catalogue::PROTOCOL, "the owner", error.to_string()))
+        serde_json::from_value(answer)
+            .map_err(|error| Problem::new(&catalogue::PROTOCOL, "the owner", error.to_string()))
     }
 
     /// The one run or ticket that begins so.
@@ -90,7 +91,13 @@ impl dyn Operations + '_ {
             Kind::Ticket => ("ticket", &catalogue::NO_TICKET),
         };
         let prefix = if given.contains('_') { given.to_owned() } else { format!("{name}_{given}") };
-        let none = || Problem::new(missing, format!("argument {}", name.to_uppercase()), format!("there is no {name} {}", aob_engine::issue::excerpt(given)));
+        let none = || {
+            Problem::new(
+                missing,
+                format!("argument {}", name.to_uppercase()),
+                format!("there is no {name} {}", aob_engine::issue::excerpt(given)),
+            )
+        };
         if !prefix.starts_with(&format!("{name}_")) {
             return Err(none());
         }
@@ -105,7 +112,11 @@ impl dyn Operations + '_ {
             many => {
                 let more = if many >= 10 { "10 or more" } else { &many.to_string() };
                 let message = format!("{more} {name}s begin with {prefix}");
-                let problem = Problem::new(&catalogue::NOT_UNIQUE, format!("argument {}", name.to_uppercase()), message);
+                let problem = Problem::new(
+                    &catalogue::NOT_UNIQUE,
+                    format!("argument {}", name.to_uppercase()),
+                    message,
+                );
                 Err(found.into_iter().fold(problem, Problem::detail))
             }
         }

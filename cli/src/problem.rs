@@ -36,7 +36,11 @@ pub(crate) struct Finding {
 
 impl Problem {
     /// One finding about an argument, a run, a directory.
-    pub(crate) fn new(entry: &'static Entry, about: impl Into<String>, message: impl Into<String>) -> Self {
+    pub(crate) fn new(
+        entry: &'static Entry,
+        about: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
         Self::found(about, Issue::new(entry, "", message))
     }
 
@@ -60,7 +64,11 @@ impl Problem {
 
     /// How the command ends: what could not be read counts before what was refused.
     pub(crate) fn exit(&self) -> Exit {
-        let mut exits = self.findings.iter().filter(|one| !one.issue.warning).map(|one| Exit::of(one.issue.entry));
+        let mut exits = self
+            .findings
+            .iter()
+            .filter(|one| !one.issue.warning)
+            .map(|one| Exit::of(one.issue.entry));
         let first = exits.next().unwrap_or(Exit::Error);
         if exits.any(|exit| exit == Exit::Usage) { Exit::Usage } else { first }
     }
@@ -85,18 +93,25 @@ impl Problem {
     pub(crate) fn runs(error: runs::Error, about: &str) -> Self {
         match error {
             runs::Error::Invalid(issues) => {
-                let one = |issue| Finding { issue, about: about.to_owned(), place: None, source: None };
+                let one =
+                    |issue| Finding { issue, about: about.to_owned(), place: None, source: None };
                 Self { findings: issues.into_iter().map(one).collect() }
             }
-            runs::Error::NoRun(run) => Self::new(&catalogue::NO_RUN, about, format!("there is no run {run}")),
+            runs::Error::NoRun(run) => {
+                Self::new(&catalogue::NO_RUN, about, format!("there is no run {run}"))
+            }
             runs::Error::NoWorkflow(name) => {
                 Self::new(&catalogue::NO_WORKFLOW, about, format!("there is no workflow {name}"))
             }
-            runs::Error::NoGraph(digest) => {
-                Self::new(&catalogue::NO_WORKFLOW, about, format!("the graph {digest} is not in the store"))
-            }
+            runs::Error::NoGraph(digest) => Self::new(
+                &catalogue::NO_WORKFLOW,
+                about,
+                format!("the graph {digest} is not in the store"),
+            ),
             runs::Error::Refused(Refusal::Start(issue)) => Self::found(about, *issue),
-            runs::Error::Refused(refusal) => Self::new(&catalogue::STORE_CORRUPT, about, refusal.to_string()),
+            runs::Error::Refused(refusal) => {
+                Self::new(&catalogue::STORE_CORRUPT, about, refusal.to_string())
+            }
             runs::Error::Store(error) => Self::store(error, about),
             busy @ runs::Error::Busy(_) => Self::new(&catalogue::BUSY, about, busy.to_string()),
         }
@@ -150,7 +165,12 @@ impl From<Vec<Sent>> for Problem {
     fn from(sent: Vec<Sent>) -> Self {
         let mut findings: Vec<Finding> = sent.into_iter().map(Finding::from).collect();
         if findings.is_empty() {
-            findings = Self::new(&catalogue::PROTOCOL, "the owner", "an error without a reason was answered").findings;
+            findings = Self::new(
+                &catalogue::PROTOCOL,
+                "the owner",
+                "an error without a reason was answered",
+            )
+            .findings;
         }
         Self { findings }
     }

@@ -59,9 +59,14 @@ fn many(verb: impl Future<Output = Result<Exit>>) -> Result<Exit> {
     block(tokio::runtime::Builder::new_multi_thread(), verb)
 }
 
-fn block(mut runtime: tokio::runtime::Builder, verb: impl Future<Output = Result<Exit>>) -> Result<Exit> {
+fn block(
+    mut runtime: tokio::runtime::Builder,
+    verb: impl Future<Output = Result<Exit>>,
+) -> Result<Exit> {
     let runtime = runtime.enable_all().build();
-    runtime.map_err(|error| Problem::new(&catalogue::SYSTEM, "threads", error.to_string()))?.block_on(verb)
+    runtime
+        .map_err(|error| Problem::new(&catalogue::SYSTEM, "threads", error.to_string()))?
+        .block_on(verb)
 }
 
 /// Opens the store that the flags name.

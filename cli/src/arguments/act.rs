@@ -47,8 +47,8 @@ pub(crate) struct Suspend {
 /// End a run early
 #[derive(Debug, Args)]
 #[command(after_help = "\
-What runs just now has 30 seconds to finish, then `finally` runs. With --now everything ends at once, and
-`finally` does not run.
+What runs just now has 30 seconds to finish, then `finally` runs. With --now everything ends at once, \
+and `finally` does not run.
 
 Examples:
   aob cancel run_01k9 --reason \"wrong month\"
@@ -98,9 +98,7 @@ pub(crate) struct Approve {
 /// Answers to an approval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Answer {
-    /// What is behind it may begin
     Approve,
-    /// It fails
     Reject,
 }
 

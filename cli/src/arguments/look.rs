@@ -14,7 +14,7 @@ Examples:
   aob ls tickets
   aob ls runs -o json | jq -r '.[].run'")]
 pub(crate) struct List {
-    /// What to list
+    /// What to list: runs newest first, tickets oldest first
     #[arg(value_name = "WHAT")]
     pub(crate) what: Listed,
     /// Runs with this status: running, waiting, suspended, succeeded, failed, cancelled
@@ -36,33 +36,26 @@ pub(crate) struct List {
 /// What can be listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Listed {
-    /// Runs, newest first
     Runs,
-    /// Workflows that were kept, with their tags
     Workflows,
-    /// Questions that wait for a person, oldest first
     Tickets,
-    /// Node types
     Types,
 }
 
 /// Formats of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ListFormat {
-    /// More columns
     Wide,
-    /// JSON
     Json,
-    /// YAML
     Yaml,
 }
 
 /// Show a run: its nodes, their states, attempts, durations, errors
 #[derive(Debug, Args)]
 #[command(after_help = "\
-JSON and YAML: {run, workflow, status, revision, digest, by, started, ended, durationMs, settled, instances,
-failure, output, parent, nodes: [{instance, type, state, attempts, started, ended, error, ticket, child}],
-edges: [{scope, edge, state}], tickets: [{ticket, run, instance, asks, title, since}]}.
+JSON and YAML: {run, workflow, status, revision, digest, by, started, ended, durationMs, settled, \
+instances, failure, output, parent, nodes: [{instance, node, type, state, cause, attempts, started, ended, due, error, \
+ticket, child, progress}], edges: [{scope, edge, state}], tickets: [{ticket, run, instance, asks, title}]}.
 
 Examples:
   aob get run_01k9
@@ -85,13 +78,9 @@ pub(crate) struct Get {
 /// Formats of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum GetFormat {
-    /// All items of containers, and more columns
     Wide,
-    /// JSON
     Json,
-    /// YAML
     Yaml,
-    /// A Mermaid flowchart of nodes and edges with their states
     Mermaid,
 }
 
@@ -113,7 +102,7 @@ pub(crate) enum LogsCommand {
 }
 
 const LOGS_HELP: &str = "\
-With -o json each line is an object with an `id`; give the last one to --after and nothing is missed or
+With -o json each line is an object with an `id`; give the last one to --after and nothing is missed or \
 repeated. Events: {id, type: \"event\", event}. Log lines: {id, type: \"log\", t, at, from, text}.
 
 Examples:
@@ -175,7 +164,7 @@ pub(crate) struct Explain {
 /// Check that a run's events lead to its state
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Folds the events of the run and compares the result with what is stored, byte for byte; each event names
+Folds the events of the run and compares the result with what is stored, byte for byte; each event names \
 the hash of the one before.
 
 Examples:
@@ -221,6 +210,8 @@ fn position(text: &str) -> Result<(u64, Option<u64>), String> {
     let wrong = |_| "an event's number, or an `id` of a line: 12 or 12.5".to_owned();
     match text.split_once('.') {
         None => Ok((text.parse().map_err(wrong)?, None)),
-        Some((event, line)) => Ok((event.parse().map_err(wrong)?, Some(line.parse().map_err(wrong)?))),
+        Some((event, line)) => {
+            Ok((event.parse().map_err(wrong)?, Some(line.parse().map_err(wrong)?)))
+        }
     }
 }

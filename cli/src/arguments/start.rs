@@ -9,12 +9,12 @@ use super::{Format, Where};
 /// Run a workflow file and print its result
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The result is printed as JSON on stdout, everything else on stderr. All documents of all files are read; the
-first one of the first file is run, and child workflows are found among the others by name. A name instead
-of a file runs a workflow that was kept before.
+The result is printed as JSON on stdout, everything else on stderr. All documents of all files are read; \
+the first one of the first file is run, and child workflows are found among the others by name. A name \
+instead of a file runs a workflow that was kept before.
 
-A run is kept in the data directory, or on Redis. Interrupted, it is still there: `aob resume RUN` goes on.
-At an approval the command waits on a terminal; without one it ends with 12 and the run stays.
+A run is kept in the data directory, or on Redis. Interrupted, it is still there: `aob resume RUN` goes \
+on. At an approval the command waits on a terminal; without one it ends with 12 and the run stays.
 
 Examples:
   aob run examples/hello.yaml -i name=Ada
@@ -58,10 +58,10 @@ pub(crate) struct Run {
 #[command(next_help_heading = "Rules for nodes that run in this process")]
 pub(crate) struct Rules {
     /// Let `exec` nodes run local commands: all, or those named
-    #[arg(long, value_name = "COMMAND,...", num_args = 0.., require_equals = true, value_delimiter = ',')]
+    #[arg(long, value_name = "COMMAND", num_args = 0.., require_equals = true, value_delimiter = ',')]
     pub(crate) allow_exec: Option<Vec<String>>,
     /// Let `http` nodes reach private and loopback addresses: all, or those named
-    #[arg(long, value_name = "HOST|CIDR,...", num_args = 0.., require_equals = true, value_delimiter = ',')]
+    #[arg(long, value_name = "HOST|CIDR", num_args = 0.., require_equals = true, value_delimiter = ',')]
     pub(crate) allow_private: Option<Vec<String>>,
     /// Folder with secrets: DIR/NAME/KEY
     #[arg(long, env = "AOB_SECRETS", value_name = "DIR", value_hint = clap::ValueHint::DirPath)]

@@ -49,7 +49,9 @@ impl History {
             match read {
                 Ok(()) => at += 1,
                 // A child run may be gone already; what became of it is told by its parent.
-                Err(problem) if at > 0 && problem.entry() == Some(&aob_engine::catalogue::NO_RUN) => {
+                Err(problem)
+                    if at > 0 && problem.entry() == Some(&aob_engine::catalogue::NO_RUN) =>
+                {
                     self.runs.remove(at);
                 }
                 Err(problem) => return Err(problem),
@@ -94,7 +96,14 @@ impl Told {
     /// Nothing has been read; `keep` keeps ended iterations.
     pub(crate) fn new(run: &str, within: Option<String>, keep: bool) -> Self {
         let picture = Picture::new(Arc::default(), keep);
-        Self { run: run.to_owned(), workflow: String::new(), status: "running".to_owned(), picture, seq: 0, within }
+        Self {
+            run: run.to_owned(),
+            workflow: String::new(),
+            status: "running".to_owned(),
+            picture,
+            seq: 0,
+            within,
+        }
     }
 
     /// Reads everything that is new.

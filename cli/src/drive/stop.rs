@@ -15,7 +15,10 @@ pub(crate) struct Stop {
 
 impl Stop {
     pub(crate) fn new() -> Result<Self> {
-        let listen = |kind| signal(kind).map_err(|error| Problem::new(&catalogue::SYSTEM, "signals", error.to_string()));
+        let listen = |kind| {
+            signal(kind)
+                .map_err(|error| Problem::new(&catalogue::SYSTEM, "signals", error.to_string()))
+        };
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,

@@ -43,7 +43,9 @@ impl Local {
     async fn does(&self, request: Request) -> std::result::Result<Value, aob_runner::runs::Error> {
         let (runs, store) = (&self.runs, self.runs.store());
         Ok(match request {
-            Request::Publish { document } => json(runs.publish(TENANT, &document, Some("main")).await?.digest),
+            Request::Publish { document } => {
+                json(runs.publish(TENANT, &document, Some("main")).await?.digest)
+            }
             Request::Tag { name, tag } => json(store.tag(TENANT, &name, &tag).await?),
             Request::Document { digest } => match store.artifact(&digest).await? {
                 None => Value::Null,
@@ -52,7 +54,8 @@ impl Local {
             },
             Request::Start { digest, input, key, by } => {
                 let input = Arc::new(input);
-                let options = StartOptions { tenant: TENANT.into(), digest, input, by: by.into(), key };
+                let options =
+                    StartOptions { tenant: TENANT.into(), digest, input, by: by.into(), key };
                 let started = runs.start(&options).await?;
                 json(Started { run: started.run.to_string(), existing: started.existing })
             }
@@ -60,20 +63,36 @@ impl Local {
             Request::Standing { run } => json(standing(runs, &run).await?),
             Request::Events { run, after, most } => {
                 let lines = store.events(&run, after, most.min(MOST) as usize).await?;
-                json(lines.into_iter().map(|line| String::from_utf8_lossy(&line).into_owned()).collect::<Vec<_>>())
+                json(
+                    lines
+                        .into_iter()
+                        .map(|line| String::from_utf8_lossy(&line).into_owned())
+                        .collect::<Vec<_>>(),
+                )
             }
             Request::Watch { run, seq, wait_ms } => {
                 json(store.watch(&run, seq, Duration::from_millis(wait_ms).min(LONGEST)).await?)
             }
-            Request::Logs { run, after, most } => json(store.logs(&run, after, most.min(MOST) as usize).await?),
+            Request::Logs { run, after, most } => {
+                json(store.logs(&run, after, most.min(MOST) as usize).await?)
+            }
             Request::Output { run, instance } => {
                 let found = runs.output(&run, instance.as_deref()).await?;
-                json(Kept { there: found.is_some(), value: found.map_or(Value::Null, |value| (*value).clone()) })
+                json(Kept {
+                    there: found.is_some(),
+                    value: found.map_or(Value::Null, |value| (*value).clone()),
+                })
             }
-            Request::Decide { run, decision } => self.apply(&run, Input::Decision(decision)).await?,
+            Request::Decide { run, decision } => {
+                self.apply(&run, Input::Decision(decision)).await?
+            }
             Request::Suspend { run, on, by } => self.apply(&run, Input::Suspend { on, by }).await?,
-            Request::Cancel { run, mode, by, reason } => json(verdict(runs.cancel(&run, mode, &by, reason).await?)),
-            Request::Runs { cursor, most } => json(store.runs(TENANT, cursor.as_deref(), most.min(MOST) as usize).await?),
+            Request::Cancel { run, mode, by, reason } => {
+                json(verdict(runs.cancel(&run, mode, &by, reason).await?))
+            }
+            Request::Runs { cursor, most } => {
+                json(store.runs(TENANT, cursor.as_deref(), most.min(MOST) as usize).await?)
+            }
             Request::Workflows => json(store.workflows(TENANT).await?),
             Request::Tickets { most } => json(store.tickets(TENANT, most as usize).await?),
             Request::Backlog => json(store.backlog().await?),
@@ -85,7 +104,11 @@ impl Local {
         })
     }
 
-    async fn apply(&self, run: &str, input: Input) -> std::result::Result<Value, aob_runner::runs::Error> {
+    async fn apply(
+        &self,
+        run: &str,
+        input: Input,
+    ) -> std::result::Result<Value, aob_runner::runs::Error> {
         let verdicts = self.runs.apply(run, vec![input]).await?;
         Ok(json(verdicts.into_iter().next().map_or(Verdict::Unknown, verdict)))
     }
@@ -95,7 +118,8 @@ impl Local {
 fn about(request: &Request) -> String {
     match request {
         Request::Publish { document } => {
-            let name = document.pointer("/metadata/name").and_then(Value::as_str).unwrap_or("a workflow");
+            let name =
+                document.pointer("/metadata/name").and_then(Value::as_str).unwrap_or("a workflow");
             aob_engine::issue::excerpt(name)
         }
         Request::Start { .. } => "the input".to_owned(),

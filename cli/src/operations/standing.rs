@@ -82,7 +82,12 @@ pub(crate) async fn standing(runs: &Runs, run: &str) -> Result<Standing, Error> 
     } else {
         Needs::Person
     };
-    Ok(Standing { status: root.status().to_owned(), head: root.head.clone(), needs, tickets: found.tickets })
+    Ok(Standing {
+        status: root.status().to_owned(),
+        head: root.head.clone(),
+        needs,
+        tickets: found.tickets,
+    })
 }
 
 /// What was found in a run and its child runs.
@@ -109,7 +114,9 @@ impl Found {
                         // What is inside a container says what it waits for.
                         None => self.work |= live.container.is_none(),
                     },
-                    Some(NodeState::Waiting) if live.ticket.is_some() => waiting.push((scope.clone(), slot, live)),
+                    Some(NodeState::Waiting) if live.ticket.is_some() => {
+                        waiting.push((scope.clone(), slot, live))
+                    }
                     _ => self.work |= !state.head.suspended,
                 }
             }
@@ -120,7 +127,12 @@ impl Found {
         Ok(children)
     }
 
-    async fn ask(&mut self, runs: &Runs, state: &State, waiting: &[(Arc<str>, u32, &Live)]) -> Result<(), Error> {
+    async fn ask(
+        &mut self,
+        runs: &Runs,
+        state: &State,
+        waiting: &[(Arc<str>, u32, &Live)],
+    ) -> Result<(), Error> {
         let ir = runs.ir(&state.head.digest).await?;
         let room = MOST_TICKETS.saturating_sub(self.tickets.len());
         let named: Vec<(String, &Live)> = waiting
@@ -132,15 +144,25 @@ impl Found {
                 Some((instance_name(scope, &ir.nodes.get(node as usize)?.id), *live))
             })
             .collect();
-        let keys: Vec<String> = named.iter().map(|(instance, _)| format!("{instance}#config")).collect();
+        let keys: Vec<String> =
+            named.iter().map(|(instance, _)| format!("{instance}#config")).collect();
         let configs = runs.store().context(&state.head.run, &keys).await?;
         for ((instance, live), key) in named.into_iter().zip(&keys) {
             let Some(ticket) = &live.ticket else { continue };
             let config = configs.get(key).and_then(|envelope| envelope.value.as_ref());
             let title = config.and_then(|config| config.get("title")).and_then(Value::as_str);
-            let title = title.or(live.error.as_ref().map(|error| error.message.as_str())).unwrap_or_default().to_owned();
+            let title = title
+                .or(live.error.as_ref().map(|error| error.message.as_str()))
+                .unwrap_or_default()
+                .to_owned();
             let run = state.head.run.to_string();
-            self.tickets.push(Waits { ticket: ticket.id.to_string(), run, instance, asks: ticket.asks, title });
+            self.tickets.push(Waits {
+                ticket: ticket.id.to_string(),
+                run,
+                instance,
+                asks: ticket.asks,
+                title,
+            });
         }
         Ok(())
     }

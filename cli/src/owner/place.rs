@@ -20,7 +20,9 @@ pub(crate) enum Place {
 impl Place {
     /// A flag counts before the environment, and that before the usual directory.
     pub(crate) fn of(given: &Where) -> Result<Self> {
-        Self::choose(given, |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from))
+        Self::choose(given, |name| {
+            std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+        })
     }
 
     fn choose(given: &Where, set: impl Fn(&str) -> Option<PathBuf>) -> Result<Self> {
@@ -30,15 +32,19 @@ impl Place {
         if let Some(dir) = &given.data {
             return Ok(Self::Folder(dir.clone()));
         }
-        if let Some(url) = set("AOB_REDIS").and_then(|url| url.into_os_string().into_string().ok()) {
+        if let Some(url) = set("AOB_REDIS").and_then(|url| url.into_os_string().into_string().ok())
+        {
             return Ok(Self::Redis(url));
         }
         let usual = || {
             let state = set("XDG_STATE_HOME").filter(|dir| dir.is_absolute());
-            state.or_else(|| set("HOME").map(|home| home.join(".local/state"))).map(|state| state.join("aob"))
+            state
+                .or_else(|| set("HOME").map(|home| home.join(".local/state")))
+                .map(|state| state.join("aob"))
         };
         set("AOB_DATA").or_else(usual).map(Self::Folder).ok_or_else(|| {
-            let message = "neither --data nor AOB_DATA, XDG_STATE_HOME or HOME says where runs are kept";
+            let message =
+                "neither --data nor AOB_DATA, XDG_STATE_HOME or HOME says where runs are kept";
             Problem::new(&catalogue::NO_HOME, "--data", message)
         })
     }
@@ -48,7 +54,9 @@ impl Place {
         match (given.redis.is_some(), given.data.is_some(), self) {
             (true, _, Self::Redis(url)) if !url.contains('@') => format!(" --redis {url}"),
             (true, _, _) => " --redis URL".to_owned(),
-            (_, true, Self::Folder(dir)) => format!(" --data-dir {}", quoted(&dir.display().to_string())),
+            (_, true, Self::Folder(dir)) => {
+                format!(" --data-dir {}", quoted(&dir.display().to_string()))
+            }
             _ => String::new(),
         }
     }
@@ -65,7 +73,11 @@ pub(super) fn make(dir: &Path) -> Result<()> {
 /// As a shell takes it.
 pub(crate) fn quoted(text: &str) -> String {
     let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:=+,@%".contains(&byte);
-    if !text.is_empty() && text.bytes().all(harmless) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+    if !text.is_empty() && text.bytes().all(harmless) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
 }
 
 #[cfg(test)]
@@ -91,8 +103,14 @@ mod tests {
         let folder = |path: &str| Place::Folder(path.into());
         assert_eq!(Place::choose(&data, all).unwrap(), folder("d"));
         assert_eq!(Place::choose(&none, all).unwrap(), Place::Redis("redis://r".into()));
-        assert_eq!(Place::choose(&none, |name| all(name).filter(|_| name != "AOB_REDIS")).unwrap(), folder("/e"));
-        assert_eq!(Place::choose(&none, |name| all(name).filter(|_| !name.starts_with("AOB"))).unwrap(), folder("/x/aob"));
+        assert_eq!(
+            Place::choose(&none, |name| all(name).filter(|_| name != "AOB_REDIS")).unwrap(),
+            folder("/e")
+        );
+        assert_eq!(
+            Place::choose(&none, |name| all(name).filter(|_| !name.starts_with("AOB"))).unwrap(),
+            folder("/x/aob")
+        );
         let home = |name: &str| all(name).filter(|_| name == "HOME");
         assert_eq!(Place::choose(&none, home).unwrap(), folder("/h/.local/state/aob"));
         assert!(Place::choose(&none, |_| None).is_err());

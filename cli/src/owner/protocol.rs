@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{
+    AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _,
+};
 
 use crate::arguments::Rules;
 use crate::problem::Sent;
@@ -49,7 +51,9 @@ impl OwnRules {
         let covers = |asked: &Option<Vec<String>>, own: &Option<Vec<String>>| match (asked, own) {
             (None, _) => true,
             (Some(_), None) => false,
-            (Some(asked), Some(own)) => own.is_empty() || (!asked.is_empty() && asked.iter().all(|one| own.contains(one))),
+            (Some(asked), Some(own)) => {
+                own.is_empty() || (!asked.is_empty() && asked.iter().all(|one| own.contains(one)))
+            }
         };
         let shown = |flag: &str, list: &Option<Vec<String>>| match list.as_deref() {
             None | Some([]) => flag.to_owned(),
@@ -77,14 +81,21 @@ pub(crate) async fn read<T: serde::de::DeserializeOwned>(
         return Ok(None);
     }
     if line.last() != Some(&b'\n') {
-        let why = if read as u64 > most { format!("a line is longer than {most} bytes") } else { "the line is cut off".to_owned() };
+        let why = if read as u64 > most {
+            format!("a line is longer than {most} bytes")
+        } else {
+            "the line is cut off".to_owned()
+        };
         return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, why));
     }
     Ok(Some(serde_json::from_slice(&line)?))
 }
 
 /// One line.
-pub(crate) async fn write(to: &mut (impl AsyncWrite + Unpin), value: &impl Serialize) -> std::io::Result<()> {
+pub(crate) async fn write(
+    to: &mut (impl AsyncWrite + Unpin),
+    value: &impl Serialize,
+) -> std::io::Result<()> {
     let mut line = serde_json::to_vec(value)?;
     line.push(b'\n');
     to.write_all(&line).await?;
@@ -98,14 +109,18 @@ mod tests {
 
     #[test]
     fn rules_are_compared_item_by_item() {
-        let list = |items: &[&str]| Some(items.iter().map(|&item| item.to_owned()).collect::<Vec<_>>());
+        let list =
+            |items: &[&str]| Some(items.iter().map(|&item| item.to_owned()).collect::<Vec<_>>());
         let own = |exec| OwnRules { pid: 1, exec, private: None, secrets: None };
         let asked = |allow_exec| Rules { allow_exec, ..Rules::default() };
         assert_eq!(own(None).lacks(&asked(None)), None);
         assert_eq!(own(None).lacks(&asked(list(&[]))).as_deref(), Some("--allow-exec"));
         assert_eq!(own(list(&[])).lacks(&asked(list(&["sh"]))), None);
         assert_eq!(own(list(&["sh"])).lacks(&asked(list(&["sh"]))), None);
-        assert_eq!(own(list(&["sh"])).lacks(&asked(list(&["git", "sh"]))).as_deref(), Some("--allow-exec=git,sh"));
+        assert_eq!(
+            own(list(&["sh"])).lacks(&asked(list(&["git", "sh"]))).as_deref(),
+            Some("--allow-exec=git,sh")
+        );
         assert_eq!(own(list(&["sh"])).lacks(&asked(list(&[]))).as_deref(), Some("--allow-exec"));
         let secrets = Rules { secrets: Some("/s".into()), ..Rules::default() };
         assert_eq!(own(None).lacks(&secrets).as_deref(), Some("--secrets"));
@@ -117,7 +132,9 @@ mod tests {
         assert_eq!(read::<Vec<u8>>(&mut from, 4).await.unwrap(), Some(vec![1]));
         assert!(read::<Vec<u8>>(&mut from, 4).await.unwrap_err().to_string().contains("cut off"));
         let mut long: &[u8] = b"[1,2,3]\n";
-        assert!(read::<Vec<u8>>(&mut long, 4).await.unwrap_err().to_string().contains("longer than 4"));
+        assert!(
+            read::<Vec<u8>>(&mut long, 4).await.unwrap_err().to_string().contains("longer than 4")
+        );
         let mut end: &[u8] = b"";
         assert_eq!(read::<Vec<u8>>(&mut end, 4).await.unwrap(), None);
     }

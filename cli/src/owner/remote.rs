@@ -9,13 +9,14 @@ use tokio::io::BufReader;
 use tokio::net::UnixStream;
 use tokio::sync::Mutex;
 
+use super::link::silent;
 use super::protocol::{Answer, Hello, LONGEST_ANSWER, OwnRules, VERSION, read, write};
-use super::{silent, socket};
+use super::socket;
 use crate::operations::{Operations, Request};
 use crate::problem::{Problem, Result};
 
 /// A connection to the process that owns a data directory.
-pub(crate) struct Remote {
+pub(super) struct Remote {
     dir: PathBuf,
     stream: Mutex<Stream>,
 }
@@ -28,22 +29,35 @@ struct Stream {
 
 impl Remote {
     /// Connects, and learns by which rules the owner runs nodes.
-    pub(crate) async fn connect(dir: &Path) -> Result<(Self, OwnRules)> {
+    pub(super) async fn connect(dir: &Path) -> Result<(Self, OwnRules)> {
         let gone = |error: std::io::Error| silent(dir, &error.to_string());
         let stream = socket::connect(dir).await.map_err(gone)?;
         if !socket::is_ours(&stream).map_err(gone)? {
-            return Err(Problem::new(&catalogue::PROTOCOL, dir.display().to_string(), "the socket is another user's"));
+            return Err(Problem::new(
+                &catalogue::PROTOCOL,
+                dir.display().to_string(),
+                "the socket is another user's",
+            ));
         }
         let mut stream = BufReader::new(stream);
         write(&mut stream, &Hello { aob: VERSION }).await.map_err(gone)?;
         let answer = read::<Answer>(&mut stream, LONGEST_ANSWER).await.map_err(gone)?;
         let rules = match answer {
-            Some(Answer::Done(rules)) => serde_json::from_value::<OwnRules>(rules)
-                .map_err(|error| Problem::new(&catalogue::PROTOCOL, dir.display().to_string(), error.to_string()))?,
+            Some(Answer::Done(rules)) => {
+                serde_json::from_value::<OwnRules>(rules).map_err(|error| {
+                    Problem::new(&catalogue::PROTOCOL, dir.display().to_string(), error.to_string())
+                })?
+            }
             Some(Answer::Problem(sent)) => return Err(Problem::from(sent)),
             None => return Err(silent(dir, "it hung up")),
         };
-        Ok((Self { dir: dir.to_path_buf(), stream: Mutex::new(Stream { lines: stream, broken: false }) }, rules))
+        Ok((
+            Self {
+                dir: dir.to_path_buf(),
+                stream: Mutex::new(Stream { lines: stream, broken: false }),
+            },
+            rules,
+        ))
     }
 }
 

@@ -35,8 +35,11 @@ impl Settings {
             None => Private::Deny,
             Some(list) if list.is_empty() => Private::Any,
             Some(list) => {
-                let list: std::result::Result<Vec<_>, String> = list.iter().map(|one| one.parse()).collect();
-                Private::Only(list.map_err(|why| Problem::new(&catalogue::USAGE, "--allow-private", why))?)
+                let list: std::result::Result<Vec<_>, String> =
+                    list.iter().map(|one| one.parse()).collect();
+                Private::Only(
+                    list.map_err(|why| Problem::new(&catalogue::USAGE, "--allow-private", why))?,
+                )
             }
         };
         let policy = Arc::new(Policy { private, exec, ..Policy::default() });
@@ -51,7 +54,11 @@ impl Settings {
     /// The types that this process runs. Alone it takes also what its rules forbid, so that the node fails with
     /// the reason instead of waiting for nobody.
     pub(crate) fn types(&self, alone: bool) -> Vec<&'static str> {
-        if alone { self.nodes.names().collect() } else { self.nodes.allowed(&self.policy).collect() }
+        if alone {
+            self.nodes.names().collect()
+        } else {
+            self.nodes.allowed(&self.policy).collect()
+        }
     }
 
     /// What guests are told.

@@ -34,22 +34,41 @@ pub(crate) struct Edge {
 impl Graph {
     /// From a workflow that has been judged; what has another shape is left out.
     pub(crate) fn of(document: &Value) -> Self {
-        let list = |name: &str| document.pointer(&format!("/spec/{name}")).and_then(Value::as_array).cloned().unwrap_or_default();
-        let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+        let list = |name: &str| {
+            document
+                .pointer(&format!("/spec/{name}"))
+                .and_then(Value::as_array)
+                .cloned()
+                .unwrap_or_default()
+        };
+        let text =
+            |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
         let edges: Vec<Edge> = list("edges")
             .iter()
             .filter_map(|edge| {
                 let after = text(edge, "after").unwrap_or_else(|| "success".to_owned());
                 let otherwise = edge.get("otherwise").and_then(Value::as_bool).unwrap_or(false);
-                Some(Edge { from: text(edge, "from")?, to: text(edge, "to")?, after, when: text(edge, "when"), otherwise })
+                Some(Edge {
+                    from: text(edge, "from")?,
+                    to: text(edge, "to")?,
+                    after,
+                    when: text(edge, "when"),
+                    otherwise,
+                })
             })
             .collect();
         let mut bodies: BTreeMap<String, Vec<Node>> = BTreeMap::new();
         for node in list("nodes") {
-            let (Some(id), Some(node_type)) = (text(&node, "id"), text(&node, "type")) else { continue };
-            bodies.entry(text(&node, "within").unwrap_or_default()).or_default().push(Node { id, node_type });
+            let (Some(id), Some(node_type)) = (text(&node, "id"), text(&node, "type")) else {
+                continue;
+            };
+            bodies
+                .entry(text(&node, "within").unwrap_or_default())
+                .or_default()
+                .push(Node { id, node_type });
         }
-        let ordered = bodies.into_iter().map(|(name, nodes)| (name, ordered(nodes, &edges))).collect();
+        let ordered =
+            bodies.into_iter().map(|(name, nodes)| (name, ordered(nodes, &edges))).collect();
         Self { bodies: ordered, edges }
     }
 
@@ -69,7 +88,8 @@ impl Edge {
 
 /// Sources before targets, otherwise as written.
 fn ordered(nodes: Vec<Node>, edges: &[Edge]) -> Vec<Node> {
-    let at: BTreeMap<&str, usize> = nodes.iter().enumerate().map(|(at, node)| (node.id.as_str(), at)).collect();
+    let at: BTreeMap<&str, usize> =
+        nodes.iter().enumerate().map(|(at, node)| (node.id.as_str(), at)).collect();
     let mut targets: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
     let mut before = vec![0_usize; nodes.len()];
     for edge in edges {
@@ -111,6 +131,9 @@ mod tests {
         let ids: Vec<&str> = graph.body("").iter().map(|node| node.id.as_str()).collect();
         assert_eq!(ids, ["a", "b", "c"]);
         assert_eq!(graph.body("c").len(), 1);
-        assert_eq!(graph.edges.iter().map(super::Edge::name).collect::<Vec<_>>(), ["a->b", "b->c:always"]);
+        assert_eq!(
+            graph.edges.iter().map(super::Edge::name).collect::<Vec<_>>(),
+            ["a->b", "b->c:always"]
+        );
     }
 }

@@ -9,34 +9,58 @@ use super::time::{length, rfc3339};
 
 /// What a change says to a person; nothing for those that another line tells too. The picture already has it.
 pub(crate) fn line(change: &Change, event: &Event, picture: &Picture) -> Option<String> {
-    let took = |at: &str| picture.row(at).and_then(|row| row.length(event.t)).map_or(String::new(), |ms| format!(" after {}", length(ms)));
+    let took = |at: &str| {
+        picture
+            .row(at)
+            .and_then(|row| row.length(event.t))
+            .map_or(String::new(), |ms| format!(" after {}", length(ms)))
+    };
     let text = match change {
-        Change::Started(started) => format!("{} {} started by {}", started.run, started.workflow, event.by),
+        Change::Started(started) => {
+            format!("{} {} started by {}", started.run, started.workflow, event.by)
+        }
         Change::Published { at, attempt: 1 } => format!("{at} started"),
         Change::Published { at, attempt } => format!("{at} started, attempt {attempt}"),
-        Change::Begun { at, total, .. } => match picture.row(at).map(|row| row.node_type.as_str()) {
-            Some("loop") => format!("{at} began: at most {total} rounds"),
-            _ => format!("{at} began: {total} items"),
-        },
+        Change::Begun { at, total, .. } => {
+            match picture.row(at).map(|row| row.node_type.as_str()) {
+                Some("loop") => format!("{at} began: at most {total} rounds"),
+                _ => format!("{at} began: {total} items"),
+            }
+        }
         Change::Iteration { at, index } => format!("{at}[{index}] began"),
         Change::IterationEnded { at, index, outcome, error, .. } => {
             format!("{at}[{index}] {}{}", outcome.name(), because(error.as_ref()))
         }
-        Change::Settled { at, outcome: Settled::Passed, cause, .. } => format!("{at} passed over: {}", why(cause)),
-        Change::Settled { at, outcome: Settled::Skipped, cause, .. } => format!("{at} skipped: {}", why(cause)),
-        Change::Settled { at, outcome, error, .. } => format!("{at} {}{}{}", outcome.name(), took(at), because(error.as_ref())),
+        Change::Settled { at, outcome: Settled::Passed, cause, .. } => {
+            format!("{at} passed over: {}", why(cause))
+        }
+        Change::Settled { at, outcome: Settled::Skipped, cause, .. } => {
+            format!("{at} skipped: {}", why(cause))
+        }
+        Change::Settled { at, outcome, error, .. } => {
+            format!("{at} {}{}{}", outcome.name(), took(at), because(error.as_ref()))
+        }
         Change::Backoff { at, due, error } => {
-            format!("{at} failed{}; next attempt in {}", because(Some(error)), length(due.saturating_sub(event.t)))
+            format!(
+                "{at} failed{}; next attempt in {}",
+                because(Some(error)),
+                length(due.saturating_sub(event.t))
+            )
         }
         Change::Lost { at } => format!("{at} lost its worker; another attempt follows"),
         Change::Waiting { at, ticket, asks, error, .. } => match asks {
             Asks::Gate => format!("{at} waits for an approval: {ticket}"),
-            Asks::Failure => format!("{at} failed and waits for a person: {ticket}{}", because(error.as_ref())),
+            Asks::Failure => {
+                format!("{at} failed and waits for a person: {ticket}{}", because(error.as_ref()))
+            }
             Asks::Unknown => format!("{at} waits for a person, its outcome is unknown: {ticket}"),
         },
         Change::Voted { at, by, .. } => format!("{at} approved by {by}; more approvals are needed"),
         Change::Answered { at, answer, by, reason, .. } => {
-            format!("{at} answered: {answer} by {by}{}", reason.as_ref().map_or(String::new(), |reason| format!(": {reason}")))
+            format!(
+                "{at} answered: {answer} by {by}{}",
+                reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"))
+            )
         }
         Change::Delayed { at, due } => format!("{at} waits until {}", rfc3339(*due)),
         Change::Child { at, run, .. } => format!("{at} began as {run}"),
@@ -44,12 +68,23 @@ pub(crate) fn line(change: &Change, event: &Event, picture: &Picture) -> Option<
         Change::Suspended { on: false } => format!("resumed by {}", event.by),
         Change::Cancelled { mode, reason, .. } => {
             let how = if *mode == CancelMode::Now { " at once" } else { "" };
-            format!("to be ended{how} by {}{}", event.by, reason.as_ref().map_or(String::new(), |reason| format!(": {reason}")))
+            format!(
+                "to be ended{how} by {}{}",
+                event.by,
+                reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"))
+            )
         }
-        Change::Stopped { at, error } => format!("{at} begins nothing further{}", because(Some(error))),
+        Change::Stopped { at, error } => {
+            format!("{at} begins nothing further{}", because(Some(error)))
+        }
         Change::Finally { outcome, .. } => format!("finally begins: {} so far", outcome.name()),
         Change::Ended { outcome, error, .. } => {
-            format!("{} after {}{}", outcome.name(), length(event.t.saturating_sub(picture.started)), because(error.as_ref()))
+            format!(
+                "{} after {}{}",
+                outcome.name(),
+                length(event.t.saturating_sub(picture.started)),
+                because(error.as_ref())
+            )
         }
         Change::Ready { .. } | Change::Edge { .. } | Change::Failing { .. } => return None,
     };

@@ -31,15 +31,24 @@ pub(crate) fn mermaid(workflow: &str, run: &str, picture: &Picture) -> String {
         if edge.otherwise {
             text.push("otherwise".to_owned());
         }
-        let arrow = if *state == EdgeState::Unsettled || *state == EdgeState::Taken { "-->" } else { "-.->" };
-        let text = if text.is_empty() { String::new() } else { format!("|\"{}\"|", label(&text.join(": "))) };
+        let arrow = if *state == EdgeState::Unsettled || *state == EdgeState::Taken {
+            "-->"
+        } else {
+            "-.->"
+        };
+        let text = if text.is_empty() {
+            String::new()
+        } else {
+            format!("|\"{}\"|", label(&text.join(": ")))
+        };
         let _written = writeln!(out, "  {} {arrow}{text} {}", id(&edge.from), id(&edge.to));
         if *state == EdgeState::Taken {
             styles.push(at.to_string());
         }
     }
     if !styles.is_empty() {
-        let _written = writeln!(out, "  linkStyle {} stroke:#2da44e,stroke-width:2px", styles.join(","));
+        let _written =
+            writeln!(out, "  linkStyle {} stroke:#2da44e,stroke-width:2px", styles.join(","));
     }
     for (class, style) in [
         ("active", "fill:#ddf4ff,stroke:#0969da"),
@@ -48,9 +57,14 @@ pub(crate) fn mermaid(workflow: &str, run: &str, picture: &Picture) -> String {
         ("failed", "fill:#ffebe9,stroke:#cf222e"),
         ("other", "fill:#f6f8fa,stroke:#8c959f,color:#57606a"),
     ] {
-        let of: Vec<&str> = marks.iter().filter(|(_, mark)| *mark == class).map(|(node, _)| node.as_str()).collect();
+        let of: Vec<&str> = marks
+            .iter()
+            .filter(|(_, mark)| *mark == class)
+            .map(|(node, _)| node.as_str())
+            .collect();
         if !of.is_empty() {
-            let _written = writeln!(out, "  classDef {class} {style}\n  class {} {class}", of.join(","));
+            let _written =
+                writeln!(out, "  classDef {class} {style}\n  class {} {class}", of.join(","));
         }
     }
     out
@@ -71,18 +85,26 @@ impl Chart<'_, '_> {
         let indent = "  ".repeat(depth);
         let alone = body.is_empty() || body == "finally";
         for node in graph.body(body) {
-            let row = self.picture.scopes.get(scope).and_then(|rows| rows.iter().find(|row| row.id == node.id));
+            let row = self
+                .picture
+                .scopes
+                .get(scope)
+                .and_then(|rows| rows.iter().find(|row| row.id == node.id));
             let state = row.filter(|_| alone).map_or(NodeState::Idle, |row| row.state);
             if graph.bodies.contains_key(&node.id) && depth < 8 {
-                let progress = row.and_then(|row| row.progress).map_or(String::new(), |progress| format!(" {} done", progress.done));
+                let progress = row
+                    .and_then(|row| row.progress)
+                    .map_or(String::new(), |progress| format!(" {} done", progress.done));
                 let state = if alone { format!(": {}", state.name()) } else { String::new() };
                 let title = label(&format!("{} ({}){state}{progress}", node.id, node.node_type));
-                let _written = writeln!(self.out, "{indent}subgraph {} [\"{title}\"]", id(&node.id));
+                let _written =
+                    writeln!(self.out, "{indent}subgraph {} [\"{title}\"]", id(&node.id));
                 self.body(&node.id.clone(), "\u{0}", depth + 1);
                 let _written = writeln!(self.out, "{indent}end");
             } else {
                 let shown = if alone { format!("<br/>{}", state.name()) } else { String::new() };
-                let title = format!("{} <small>{}</small>{shown}", label(&node.id), label(&node.node_type));
+                let title =
+                    format!("{} <small>{}</small>{shown}", label(&node.id), label(&node.node_type));
                 let _written = writeln!(self.out, "{indent}{}[\"{title}\"]", id(&node.id));
             }
             if alone {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aob_engine::event::{Cause, Change, Event, Settled};
-use aob_engine::state::{Asks, EdgeState, NodeError, NodeState, iteration_scope, split_instance, split_scope};
+use aob_engine::state::{
+    Asks, EdgeState, NodeError, NodeState, iteration_scope, split_instance, split_scope,
+};
 
 use super::graph::Graph;
 
@@ -97,7 +99,9 @@ impl Picture {
                 row.started.get_or_insert(t);
                 (row.due, row.ticket) = (None, None);
             }),
-            Change::Ready { at } | Change::Lost { at } => self.with(at, |row| row.state = NodeState::Ready),
+            Change::Ready { at } | Change::Lost { at } => {
+                self.with(at, |row| row.state = NodeState::Ready)
+            }
             Change::Begun { at, total, due, .. } => self.with(at, |row| {
                 row.state = NodeState::Active;
                 row.attempts = 1;
@@ -109,7 +113,9 @@ impl Picture {
                 self.inside.entry(at.clone()).or_default().insert(*index, Iteration::default());
                 self.open(iteration_scope(at, *index));
             }
-            Change::IterationEnded { at, index, outcome, .. } => self.iteration_ended(at, *index, *outcome),
+            Change::IterationEnded { at, index, outcome, .. } => {
+                self.iteration_ended(at, *index, *outcome)
+            }
             Change::Settled { at, outcome, cause, attempt, error, .. } => self.with(at, |row| {
                 row.state = state(*outcome);
                 row.attempts = row.attempts.max(*attempt);
@@ -149,7 +155,10 @@ impl Picture {
             Change::Suspended { on } => self.suspended = *on,
             Change::Finally { .. } => self.open("finally".to_owned()),
             Change::Ended { .. } => self.ended = Some(t),
-            Change::Voted { .. } | Change::Cancelled { .. } | Change::Stopped { .. } | Change::Failing { .. } => {}
+            Change::Voted { .. }
+            | Change::Cancelled { .. }
+            | Change::Stopped { .. }
+            | Change::Failing { .. } => {}
         }
     }
 
@@ -168,12 +177,16 @@ impl Picture {
             at.push((scope, 0));
             // Down into iterations and up again, without recursion.
             while let Some((scope, next)) = at.pop() {
-                let Some(row) = self.scopes.get(&scope).and_then(|rows| rows.get(next)) else { continue };
+                let Some(row) = self.scopes.get(&scope).and_then(|rows| rows.get(next)) else {
+                    continue;
+                };
                 let instance = aob_engine::state::instance_name(&scope, &row.id);
                 out.push((scope.clone(), row));
                 at.push((scope, next + 1));
                 let iterations = self.inside.get(&instance).into_iter().flatten();
-                at.extend(iterations.rev().map(|(index, _)| (iteration_scope(&instance, *index), 0)));
+                at.extend(
+                    iterations.rev().map(|(index, _)| (iteration_scope(&instance, *index), 0)),
+                );
             }
         }
         out
@@ -190,7 +203,8 @@ impl Picture {
             Some((container, _)) => split_instance(container).1,
             None => scope.as_str(),
         };
-        let rows = self.graph.body(body).iter().map(|node| Row::new(&node.id, &node.node_type)).collect();
+        let rows =
+            self.graph.body(body).iter().map(|node| Row::new(&node.id, &node.node_type)).collect();
         self.scopes.insert(scope, rows);
     }
 
@@ -218,7 +232,9 @@ impl Picture {
             }
         });
         if self.keep || (outcome == Settled::Failed && failed <= MOST_FAILED) {
-            if let Some(iteration) = self.inside.get_mut(at).and_then(|iterations| iterations.get_mut(&index)) {
+            if let Some(iteration) =
+                self.inside.get_mut(at).and_then(|iterations| iterations.get_mut(&index))
+            {
                 iteration.outcome = Some(outcome);
             }
             return;

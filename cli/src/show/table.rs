@@ -8,8 +8,10 @@ use super::plain;
 /// Cells are text from outside. Ends with a line break.
 pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     let head = header.iter().map(|&name| name.to_owned()).collect();
-    let all: Vec<Vec<String>> =
-        std::iter::once(&head).chain(rows).map(|row: &Vec<String>| row.iter().map(|cell| plain(cell)).collect()).collect();
+    let all: Vec<Vec<String>> = std::iter::once(&head)
+        .chain(rows)
+        .map(|row: &Vec<String>| row.iter().map(|cell| plain(cell)).collect())
+        .collect();
     let mut widths = vec![0; header.len()];
     for row in &all {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -33,7 +35,8 @@ pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
 mod tests {
     #[test]
     fn columns_are_aligned_by_what_is_seen() {
-        let rows = [vec!["漢".to_owned(), "1".to_owned()], vec!["abc".to_owned(), "x\u{1b}".to_owned()]];
+        let rows =
+            [vec!["漢".to_owned(), "1".to_owned()], vec!["abc".to_owned(), "x\u{1b}".to_owned()]];
         assert_eq!(super::table(&["A", "B"], &rows), "A    B\n漢   1\nabc  x\\u{1b}\n");
     }
 }

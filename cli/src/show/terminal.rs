@@ -25,14 +25,22 @@ impl Terminal {
         let dumb = set("TERM").is_some_and(|term| term == "dumb");
         let live = std::io::stderr().is_terminal() && !dumb;
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| set(name));
-        let unicode = locale.is_some_and(|locale| locale.to_ascii_lowercase().replace('-', "").contains("utf8"));
-        Self { data: std::io::stdout().is_terminal(), live, colour: live && set("NO_COLOR").is_none(), unicode }
+        let unicode = locale
+            .is_some_and(|locale| locale.to_ascii_lowercase().replace('-', "").contains("utf8"));
+        Self {
+            data: std::io::stdout().is_terminal(),
+            live,
+            colour: live && set("NO_COLOR").is_none(),
+            unicode,
+        }
     }
 
     /// Columns and rows of the terminal behind stderr.
     pub(crate) fn size(self) -> (usize, usize) {
         match rustix::termios::tcgetwinsize(std::io::stderr()) {
-            Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (size.ws_col.into(), size.ws_row.into()),
+            Ok(size) if size.ws_col > 0 && size.ws_row > 0 => {
+                (size.ws_col.into(), size.ws_row.into())
+            }
             _ => (80, 24),
         }
     }
@@ -41,7 +49,12 @@ impl Terminal {
     pub(crate) fn data(self, text: &str) {
         let mut out = std::io::stdout().lock();
         let end = if text.ends_with('\n') { "" } else { "\n" };
-        if out.write_all(text.as_bytes()).and_then(|()| out.write_all(end.as_bytes())).and_then(|()| out.flush()).is_err() {
+        if out
+            .write_all(text.as_bytes())
+            .and_then(|()| out.write_all(end.as_bytes()))
+            .and_then(|()| out.flush())
+            .is_err()
+        {
             // Whoever read it has gone: `aob ls runs | head`.
             std::process::exit(i32::from(Exit::Done as u8));
         }

@@ -36,8 +36,10 @@ mod tests {
 
     #[test]
     fn lengths_and_times() {
-        let shown: Vec<String> =
-            [0, 999, 1_250, 12_900, 250_000, 11_100_000, 187_200_000].into_iter().map(length).collect();
+        let shown: Vec<String> = [0, 999, 1_250, 12_900, 250_000, 11_100_000, 187_200_000]
+            .into_iter()
+            .map(length)
+            .collect();
         assert_eq!(shown, ["0ms", "999ms", "1.2s", "12s", "4m10s", "3h05m", "2d04h"]);
         assert_eq!(rfc3339(1_793_836_799_999), "2026-11-04T23:59:59.999Z");
     }

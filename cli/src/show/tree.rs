@@ -38,7 +38,8 @@ impl Tree {
     pub(crate) fn draw(&mut self, root: &Shown<'_>, children: &[Shown<'_>], now: u64) {
         let (columns, rows) = self.terminal.size();
         let room = rows.saturating_sub(2).clamp(4, HIGHEST);
-        let lines = lines(self.terminal, root, children, now, columns.saturating_sub(1).max(20), room);
+        let lines =
+            lines(self.terminal, root, children, now, columns.saturating_sub(1).max(20), room);
         let mut text = self.erased(columns);
         for (line, _) in &lines {
             text.push_str(line);
@@ -76,10 +77,16 @@ fn lines(
 ) -> Vec<(String, usize)> {
     let mut entries = Vec::new();
     gather(root, children, now, &mut entries);
-    let names = entries.iter().map(|entry| entry.depth.min(DEEPEST) * 2 + entry.name.width()).max().unwrap_or(0).min(columns / 2);
+    let names = entries
+        .iter()
+        .map(|entry| entry.depth.min(DEEPEST) * 2 + entry.name.width())
+        .max()
+        .unwrap_or(0)
+        .min(columns / 2);
     let types = entries.iter().map(|entry| entry.node_type.width()).max().unwrap_or(0).min(16);
     let since = root.picture.ended.unwrap_or(now).saturating_sub(root.picture.started);
-    let head = format!("{}  {}  {}  {}", plain(root.workflow), root.run, root.status, length(since));
+    let head =
+        format!("{}  {}  {}  {}", plain(root.workflow), root.run, root.status, length(since));
     let head = cut(&head, columns);
     let mut out = vec![(terminal.paint("1", &head), head.width())];
     let (kept, left) = keep(&entries, room.saturating_sub(1));
@@ -92,7 +99,11 @@ fn lines(
         let node_type = format!("{node_type}{}", " ".repeat(types - node_type.width()));
         let rest = cut(&entry.rest, columns.saturating_sub(names + types + 8));
         let width = 8 + names + types + rest.width();
-        let line = format!("  {} {name}{gap}  {}  {rest}", terminal.paint(colour(entry.state, entry.asks), sign), terminal.paint("2", &node_type));
+        let line = format!(
+            "  {} {name}{gap}  {}  {rest}",
+            terminal.paint(colour(entry.state, entry.asks), sign),
+            terminal.paint("2", &node_type)
+        );
         out.push((line, width));
     }
     if !left.is_empty() {
@@ -132,7 +143,10 @@ fn gather(shown: &Shown<'_>, children: &[Shown<'_>], now: u64, out: &mut Vec<Ent
             rest: plain(&rest(row, now)),
         });
         open.push((rows, base));
-        let child = row.child.as_ref().filter(|_| !row.state.is_settled() || row.state == NodeState::Failed);
+        let child = row
+            .child
+            .as_ref()
+            .filter(|_| !row.state.is_settled() || row.state == NodeState::Failed);
         if let Some(child) = child.and_then(|run| children.iter().find(|shown| shown.run == run)) {
             if open.len() < DEEPEST {
                 open.push((child.picture.rows().into_iter(), depth + 1));
@@ -144,25 +158,42 @@ fn gather(shown: &Shown<'_>, children: &[Shown<'_>], now: u64, out: &mut Vec<Ent
 /// What is said of a row behind its name and type.
 fn rest(row: &Row, now: u64) -> String {
     let took = row.length(now).map(length).unwrap_or_default();
-    let attempt = if row.attempts > 1 { format!("  attempt {}", row.attempts) } else { String::new() };
+    let attempt =
+        if row.attempts > 1 { format!("  attempt {}", row.attempts) } else { String::new() };
     let progress = row.progress.map_or(String::new(), |progress| {
-        let of = if row.node_type == "loop" { "rounds".to_owned() } else { format!("of {}", progress.total) };
-        let failed = if progress.failed > 0 { format!(", {} failed", progress.failed) } else { String::new() };
+        let of = if row.node_type == "loop" {
+            "rounds".to_owned()
+        } else {
+            format!("of {}", progress.total)
+        };
+        let failed = if progress.failed > 0 {
+            format!(", {} failed", progress.failed)
+        } else {
+            String::new()
+        };
         format!("  {} {of}{failed}", progress.done)
     });
-    let error = row.error.as_ref().map_or(String::new(), |error| format!("{}: {}", error.code, error.message));
+    let error = row
+        .error
+        .as_ref()
+        .map_or(String::new(), |error| format!("{}: {}", error.code, error.message));
     match row.state {
         NodeState::Idle | NodeState::Ready => String::new(),
         NodeState::Backoff => {
             let left = row.due.map_or(0, |due| due.saturating_sub(now));
             format!("{took}  attempt {} in {}  {error}", row.attempts + 1, length(left))
         }
-        NodeState::Waiting if row.ticket.is_some() => format!("{took}  waits for a person  {error}"),
-        NodeState::Waiting => format!("{took}  {} left", length(row.due.map_or(0, |due| due.saturating_sub(now)))),
-        NodeState::Failed => format!("{took}{attempt}{progress}  {error}"),
-        NodeState::Skipped | NodeState::Passed | NodeState::Cancelled => {
-            row.cause.as_ref().map_or(String::new(), |cause| format!("{}: {}", row.state.name(), why(cause)))
+        NodeState::Waiting if row.ticket.is_some() => {
+            format!("{took}  waits for a person  {error}")
         }
+        NodeState::Waiting => {
+            format!("{took}  {} left", length(row.due.map_or(0, |due| due.saturating_sub(now))))
+        }
+        NodeState::Failed => format!("{took}{attempt}{progress}  {error}"),
+        NodeState::Skipped | NodeState::Passed | NodeState::Cancelled => row
+            .cause
+            .as_ref()
+            .map_or(String::new(), |cause| format!("{}: {}", row.state.name(), why(cause))),
         NodeState::Active | NodeState::Succeeded => format!("{took}{attempt}{progress}"),
     }
 }
@@ -195,7 +226,10 @@ fn keep(entries: &[Entry], room: usize) -> (Vec<&Entry>, Vec<String>) {
             None => counts.push((name, 1)),
         }
     }
-    (kept.into_iter().map(|at| &entries[at]).collect(), counts.into_iter().map(|(name, count)| format!("{count} {name}")).collect())
+    (
+        kept.into_iter().map(|at| &entries[at]).collect(),
+        counts.into_iter().map(|(name, count)| format!("{count} {name}")).collect(),
+    )
 }
 
 fn sign(state: NodeState, asks: bool, unicode: bool) -> &'static str {
@@ -236,12 +270,23 @@ mod tests {
     use serde_json::json;
 
     fn event(changes: Vec<Change>) -> Event {
-        Event { n: 1, t: 1_000, rev: 0, kind: Kind::NodesSettled, by: "system".into(), epoch: 1, prev: String::new(), changes }
+        Event {
+            n: 1,
+            t: 1_000,
+            rev: 0,
+            kind: Kind::NodesSettled,
+            by: "system".into(),
+            epoch: 1,
+            prev: String::new(),
+            changes,
+        }
     }
 
     fn picture(nodes: usize) -> Picture {
-        let nodes: Vec<_> = (0..nodes).map(|at| json!({"id": format!("n{at}"), "type": "noop"})).collect();
-        let mut picture = Picture::new(Arc::new(Graph::of(&json!({"spec": {"nodes": nodes}}))), false);
+        let nodes: Vec<_> =
+            (0..nodes).map(|at| json!({"id": format!("n{at}"), "type": "noop"})).collect();
+        let mut picture =
+            Picture::new(Arc::new(Graph::of(&json!({"spec": {"nodes": nodes}}))), false);
         let started = serde_json::from_value(json!({"change": "started", "run": "run_1", "workflow": "w", "digest": "", "input": "", "tenant": "t", "deadline": 0, "bytes": 0})).unwrap();
         let changes = vec![started, Change::Published { at: "n1".into(), attempt: 1 }];
         let event = event(changes);
@@ -264,12 +309,18 @@ mod tests {
 
     #[test]
     fn nodes_stand_under_their_run() {
-        assert_eq!(drawn(2, 80, 10), ["w  run_1  running  1.5s", "  ○ n0  noop", "  ● n1  noop  1.5s"]);
+        assert_eq!(
+            drawn(2, 80, 10),
+            ["w  run_1  running  1.5s", "  ○ n0  noop", "  ● n1  noop  1.5s"]
+        );
     }
 
     #[test]
     fn a_low_terminal_keeps_what_matters() {
-        assert_eq!(drawn(9, 80, 4), ["w  run_1  running  1.5s", "  ○ n0  noop", "  ● n1  noop  1.5s", "    and 7 to come"]);
+        assert_eq!(
+            drawn(9, 80, 4),
+            ["w  run_1  running  1.5s", "  ○ n0  noop", "  ● n1  noop  1.5s", "    and 7 to come"]
+        );
     }
 
     #[test]

@@ -99,7 +99,12 @@ fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for letter in json.chars() {
         match letter {
-            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
+            '\u{7f}'..='\u{9f}'
+            | '\u{2028}'
+            | '\u{2029}'
+            | '\u{feff}'
+            | '\u{fffe}'
+            | '\u{ffff}' => {
                 out.push_str(&format!("\\u{:04x}", u32::from(letter)));
             }
             _ => out.push(letter),
@@ -156,7 +161,11 @@ name: Ada
         ] {
             let text = yaml(&value);
             let read = documents(text.as_bytes(), &Limits::default());
-            let read: Vec<Value> = read.unwrap_or_else(|found| panic!("{text}: {found:?}")).into_iter().map(|one| one.value).collect();
+            let read: Vec<Value> = read
+                .unwrap_or_else(|found| panic!("{text}: {found:?}"))
+                .into_iter()
+                .map(|one| one.value)
+                .collect();
             assert_eq!(read, [value], "{text}");
         }
     }

@@ -45,14 +45,23 @@ impl Act {
         if let Some(host) = access.guest_of()
             && let Some(lacking) = host.lacks(&self.rules)
         {
-            let message = format!("process {} has the data directory and runs nodes without {lacking}", host.pid);
+            let message = format!(
+                "process {} has the data directory and runs nodes without {lacking}",
+                host.pid
+            );
             return Err(Problem::new(&catalogue::OTHER_RULES, lacking, message));
         }
         Ok(access)
     }
 
     /// Moves and follows a run to its end, prints its result, and ends as the run does.
-    pub(super) async fn finish(&self, mut access: Access, run: &str, ending: Ending, stop: &mut Stop) -> Result<Exit> {
+    pub(super) async fn finish(
+        &self,
+        mut access: Access,
+        run: &str,
+        ending: Ending,
+        stop: &mut Stop,
+    ) -> Result<Exit> {
         let waits = ending.wait || self.terminal.live;
         let end = match self.follow(&mut access, run, waits, stop).await {
             Ok(end) => end,
@@ -63,7 +72,10 @@ impl Act {
         };
         let exit = match &end {
             End::Over(standing) => {
-                let kept: Kept = access.operations.ask(Request::Output { run: run.to_owned(), instance: None }).await?;
+                let kept: Kept = access
+                    .operations
+                    .ask(Request::Output { run: run.to_owned(), instance: None })
+                    .await?;
                 if kept.there {
                     self.terminal.data(&value(&kept.value, ending.output, self.terminal.data));
                 }
@@ -86,7 +98,13 @@ impl Act {
     }
 
     /// After an answer: moves the run on as far as it goes, if nobody else does.
-    pub(super) async fn go_on(&self, mut access: Access, run: &str, detach: bool, stop: &mut Stop) -> Result<Exit> {
+    pub(super) async fn go_on(
+        &self,
+        mut access: Access,
+        run: &str,
+        detach: bool,
+        stop: &mut Stop,
+    ) -> Result<Exit> {
         if detach || !access.is_owner() {
             self.close(access, stop).await?;
             return Ok(Exit::Done);
@@ -120,10 +138,15 @@ impl Act {
         }
     }
 
-    async fn follow(&self, access: &mut Access, run: &str, waits: bool, stop: &mut Stop) -> Result<End> {
-        access.drive(&self.settings).await?;
-        let Self { terminal, place, settings, flag, .. } = self;
-        let follow = Follow { terminal: *terminal, place, settings, waits, flag };
+    async fn follow(
+        &self,
+        access: &mut Access,
+        run: &str,
+        waits: bool,
+        stop: &mut Stop,
+    ) -> Result<End> {
+        let Self { terminal, settings, flag, .. } = self;
+        let follow = Follow { terminal: *terminal, settings, waits, flag };
         follow.run(access, run, stop).await
     }
 
@@ -143,14 +166,25 @@ impl Act {
             return Exit::RunFailed;
         };
         let at = failure.at.as_ref().map_or(String::new(), |at| format!("{at}: "));
-        match catalogue::find(&failure.code) {
+        // The engine's short names of two entries.
+        let entry = match failure.code.as_str() {
+            "budget" => Some(&catalogue::EXPRESSION_BUDGET),
+            "timeout" => Some(&catalogue::NODE_TIMEOUT),
+            code => catalogue::find(code),
+        };
+        match entry {
             Some(entry) => {
                 let issue = Issue::new(entry, "", format!("{at}{}", failure.message));
                 self.terminal.findings(&Problem::found(&*head.run, issue).findings);
             }
             None => {
-                let text = crate::show::plain(&format!("{at}{}: {}", failure.code, failure.message));
-                self.terminal.say(&format!("{}: {text}\n  --> {}", self.terminal.paint("1;31", "error"), head.run));
+                let text =
+                    crate::show::plain(&format!("{at}{}: {}", failure.code, failure.message));
+                self.terminal.say(&format!(
+                    "{}: {text}\n  --> {}",
+                    self.terminal.paint("1;31", "error"),
+                    head.run
+                ));
             }
         }
         Exit::RunFailed
@@ -167,7 +201,8 @@ impl Act {
                 Exit::Waiting
             }
             End::Suspended => {
-                self.terminal.say(&format!("{run} is suspended; go on with: aob resume {run}{}", self.flag));
+                self.terminal
+                    .say(&format!("{run} is suspended; go on with: aob resume {run}{}", self.flag));
                 Exit::Waiting
             }
             End::Stopped(exit) => *exit,
@@ -181,7 +216,9 @@ impl Act {
             Some(host) => {
                 self.terminal.say(&format!("interrupted; process {} moves {run} on. Follow it with: aob resume {run}{flag}", host.pid));
             }
-            None => self.terminal.say(&format!("interrupted; {run} stays. Go on with: aob resume {run}{flag}")),
+            None => self
+                .terminal
+                .say(&format!("interrupted; {run} stays. Go on with: aob resume {run}{flag}")),
         }
     }
 }
@@ -190,9 +227,12 @@ impl Act {
 async fn root(access: &Access, run: &str) -> Result<String> {
     let mut run = run.to_owned();
     loop {
-        let standing: Standing = access.operations.ask(Request::Standing { run: run.clone() }).await?;
+        let standing: Standing =
+            access.operations.ask(Request::Standing { run: run.clone() }).await?;
         match standing.head.parent {
-            Some(parent) if standing.needs != Needs::Nothing || parent.run.as_ref() != run => run = parent.run.to_string(),
+            Some(parent) if standing.needs != Needs::Nothing || parent.run.as_ref() != run => {
+                run = parent.run.to_string()
+            }
             _ => return Ok(run),
         }
     }

@@ -18,7 +18,12 @@ pub(super) async fn cancel(arguments: &Cancel, terminal: Terminal) -> Result<Exi
     let access = act.open().await?;
     let run = access.operations.resolve(Kind::Run, &arguments.run).await?;
     let mode = if arguments.now { CancelMode::Now } else { CancelMode::Graceful };
-    let request = Request::Cancel { run: run.clone(), mode, by: super::user(), reason: arguments.reason.clone() };
+    let request = Request::Cancel {
+        run: run.clone(),
+        mode,
+        by: super::user(),
+        reason: arguments.reason.clone(),
+    };
     let verdict: Verdict = access.operations.ask(request).await?;
     judged(verdict, &run, "cancel")?;
     terminal.say(&format!("{run} ends early"));

@@ -24,9 +24,15 @@ pub(super) fn lint(arguments: &Lint, terminal: Terminal) -> Result<Exit> {
     }
     let warnings = findings.iter().filter(|finding| finding.issue.warning).count();
     let errors = findings.len() - warnings;
-    let count = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
+    let count = |number: usize, what: &str| {
+        format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+    };
     let allowed = count(judged.workflows.len(), "workflow");
-    terminal.say(&format!("{allowed} in order, {}, {}", count(errors, "error"), count(warnings, "warning")));
+    terminal.say(&format!(
+        "{allowed} in order, {}, {}",
+        count(errors, "error"),
+        count(warnings, "warning")
+    ));
     Ok(if errors > 0 {
         Problem { findings }.exit()
     } else if arguments.strict && warnings > 0 {

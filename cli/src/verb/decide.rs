@@ -33,7 +33,8 @@ pub(super) async fn approve(arguments: Approve, terminal: Terminal) -> Result<Ex
     };
     let opened = Opened::open(terminal, &place.into(), &driving).await?;
     let ticket = opened.access.operations.resolve(Kind::Ticket, &ticket).await?;
-    let open: Vec<TicketRow> = opened.access.operations.ask(Request::Tickets { most: MOST_TICKETS }).await?;
+    let open: Vec<TicketRow> =
+        opened.access.operations.ask(Request::Tickets { most: MOST_TICKETS }).await?;
     let Some(row) = open.into_iter().find(|row| row.ticket == ticket) else {
         let message = format!("{ticket} is no longer open");
         return Err(Problem::new(&catalogue::NO_TICKET, "argument TICKET", message));
@@ -93,7 +94,14 @@ impl Opened {
             Reply::Fail => "failed",
         };
         let by_name = ticket.is_none();
-        let decision = Decision { instance: instance.clone(), ticket, answer, by: super::user(), groups: Vec::new(), reason };
+        let decision = Decision {
+            instance: instance.clone(),
+            ticket,
+            answer,
+            by: super::user(),
+            groups: Vec::new(),
+            reason,
+        };
         let request = Request::Decide { run: run.to_owned(), decision };
         let verdict: Verdict = self.access.operations.ask(request).await?;
         if by_name && matches!(verdict, Verdict::Unknown) {
@@ -111,7 +119,9 @@ pub(super) fn judged(verdict: Verdict, run: &str, what: &str) -> Result<()> {
     match verdict {
         Verdict::Applied | Verdict::Same => Ok(()),
         Verdict::Ended => refused(format!("{run} is over")),
-        Verdict::Superseded => refused(format!("{}: what was asked has been answered", excerpt(what))),
+        Verdict::Superseded => {
+            refused(format!("{}: what was asked has been answered", excerpt(what)))
+        }
         Verdict::Unknown => refused(format!("{} waits for no answer", excerpt(what))),
         Verdict::Refused { code, why } => {
             Err(Problem::new(catalogue::find(&code).unwrap_or(&catalogue::NOT_POSSIBLE), run, why))
@@ -122,14 +132,17 @@ pub(super) fn judged(verdict: Verdict, run: &str, what: &str) -> Result<()> {
 /// Whether the graph has such a node; lists them if not.
 async fn is_node(operations: &dyn Operations, run: &str, instance: &str) -> Result<()> {
     let standing: Standing = operations.ask(Request::Standing { run: run.to_owned() }).await?;
-    let document: Value = operations.ask(Request::Document { digest: standing.head.digest.to_string() }).await?;
+    let document: Value =
+        operations.ask(Request::Document { digest: standing.head.digest.to_string() }).await?;
     let graph = Graph::of(&document);
     let (_, id) = split_instance(instance);
     let mut ids = graph.bodies.values().flatten().map(|node| node.id.as_str());
     if ids.any(|known| known == id) {
         return Ok(());
     }
-    let known: Vec<&str> = graph.bodies.values().flatten().map(|node| node.id.as_str()).take(20).collect();
+    let known: Vec<&str> =
+        graph.bodies.values().flatten().map(|node| node.id.as_str()).take(20).collect();
     let message = format!("there is no node {} in {run}", excerpt(instance));
-    Err(Problem::new(&catalogue::NO_NODE, "argument NODE", message).detail(format!("nodes: {}", known.join(", "))))
+    Err(Problem::new(&catalogue::NO_NODE, "argument NODE", message)
+        .detail(format!("nodes: {}", known.join(", "))))
 }

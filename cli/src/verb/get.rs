@@ -33,9 +33,19 @@ pub(super) async fn get(arguments: &Get, terminal: Terminal) -> Result<Exit> {
         told.read(operations, &mut Vec::new(), &mut Vec::new()).await?;
         let standing: Standing = operations.ask(Request::Standing { run: run.clone() }).await?;
         match arguments.output {
-            Some(GetFormat::Mermaid) => terminal.data(&mermaid(&told.workflow, &run, &told.picture)),
-            Some(GetFormat::Json) => terminal.data(&value(&data(operations, &told, &standing).await?, Some(Format::Json), terminal.data)),
-            Some(GetFormat::Yaml) => terminal.data(&value(&data(operations, &told, &standing).await?, Some(Format::Yaml), terminal.data)),
+            Some(GetFormat::Mermaid) => {
+                terminal.data(&mermaid(&told.workflow, &run, &told.picture))
+            }
+            Some(GetFormat::Json) => terminal.data(&value(
+                &data(operations, &told, &standing).await?,
+                Some(Format::Json),
+                terminal.data,
+            )),
+            Some(GetFormat::Yaml) => terminal.data(&value(
+                &data(operations, &told, &standing).await?,
+                Some(Format::Yaml),
+                terminal.data,
+            )),
             Some(GetFormat::Wide) | None => {
                 let flag = Place::of(&arguments.place)?.flag(&arguments.place);
                 let shown = text(&told, &standing, arguments.output.is_some(), &flag);
@@ -84,7 +94,11 @@ fn text(told: &Told, standing: &Standing, wide: bool, flag: &str) -> String {
         crate::show::plain(&head.by),
     );
     if let Some(parent) = &head.parent {
-        out.push_str(&format!("child of {} at {}\n", parent.run, crate::show::plain(&parent.instance)));
+        out.push_str(&format!(
+            "child of {} at {}\n",
+            parent.run,
+            crate::show::plain(&parent.instance)
+        ));
     }
     if let Some(failure) = &head.failure {
         let at = failure.at.as_ref().map_or(String::new(), |at| format!(" at {at}"));
@@ -94,14 +108,22 @@ fn text(told: &Told, standing: &Standing, wide: bool, flag: &str) -> String {
     out.push('\n');
     let mut header = vec!["NODE", "TYPE", "STATE", "ATTEMPTS", "DURATION", "DETAIL"];
     if wide {
-        header = vec!["NODE", "TYPE", "STATE", "ATTEMPTS", "DURATION", "STARTED", "ENDED", "DETAIL"];
+        header =
+            vec!["NODE", "TYPE", "STATE", "ATTEMPTS", "DURATION", "STARTED", "ENDED", "DETAIL"];
     }
     let cells = |(scope, row): &(String, &Row)| {
         let attempts = if row.attempts > 0 { row.attempts.to_string() } else { String::new() };
         let took = row.length(now).map(length).unwrap_or_default();
-        let mut cells = vec![instance_name(scope, &row.id), row.node_type.clone(), row.state.name().to_owned(), attempts, took];
+        let mut cells = vec![
+            instance_name(scope, &row.id),
+            row.node_type.clone(),
+            row.state.name().to_owned(),
+            attempts,
+            took,
+        ];
         if wide {
-            cells.extend([row.started, row.ended].map(|time| time.map(rfc3339).unwrap_or_default()));
+            cells
+                .extend([row.started, row.ended].map(|time| time.map(rfc3339).unwrap_or_default()));
         }
         cells.push(detail(row, now));
         cells
@@ -118,8 +140,16 @@ fn text(told: &Told, standing: &Standing, wide: bool, flag: &str) -> String {
 fn detail(row: &Row, now: u64) -> String {
     let mut parts = Vec::new();
     if let Some(progress) = row.progress {
-        let of = if row.node_type == "loop" { "rounds".to_owned() } else { format!("of {} items", progress.total) };
-        let failed = if progress.failed > 0 { format!(", {} failed", progress.failed) } else { String::new() };
+        let of = if row.node_type == "loop" {
+            "rounds".to_owned()
+        } else {
+            format!("of {} items", progress.total)
+        };
+        let failed = if progress.failed > 0 {
+            format!(", {} failed", progress.failed)
+        } else {
+            String::new()
+        };
         parts.push(format!("{} {of}{failed}", progress.done));
     }
     if let Some((ticket, _)) = &row.ticket {
@@ -131,7 +161,9 @@ fn detail(row: &Row, now: u64) -> String {
     parts.extend(row.child.clone());
     match (&row.error, &row.cause) {
         (Some(error), _) => parts.push(format!("{}: {}", error.code, error.message)),
-        (None, Some(cause)) if row.state.is_settled() && row.ended.is_some() && row.started.is_none() => {
+        (None, Some(cause))
+            if row.state.is_settled() && row.ended.is_some() && row.started.is_none() =>
+        {
             parts.push(crate::show::line::why(cause).to_owned());
         }
         _ => {}
@@ -142,7 +174,8 @@ fn detail(row: &Row, now: u64) -> String {
 /// Everything about a run, for programs.
 async fn data(operations: &dyn Operations, told: &Told, standing: &Standing) -> Result<Value> {
     let head = &standing.head;
-    let kept: Kept = operations.ask(Request::Output { run: told.run.clone(), instance: None }).await?;
+    let kept: Kept =
+        operations.ask(Request::Output { run: told.run.clone(), instance: None }).await?;
     let mut data = json!({
         "run": head.run,
         "workflow": head.workflow,
@@ -187,9 +220,7 @@ fn node(scope: &str, row: &Row) -> Value {
 }
 
 fn edges(picture: &Picture) -> Vec<Value> {
-    let settled = |((scope, edge), state): (&(String, String), &aob_engine::state::EdgeState)| {
-        json!({"scope": scope, "edge": edge, "state": state.name()})
-    };
+    let settled = |((scope, edge), state): (&(String, String), &aob_engine::state::EdgeState)| json!({"scope": scope, "edge": edge, "state": state.name()});
     picture.edges.iter().map(settled).collect()
 }
 
@@ -197,9 +228,15 @@ fn edges(picture: &Picture) -> Vec<Value> {
 async fn warn(operations: &dyn Operations, terminal: Terminal) -> Result<()> {
     let rows: Vec<BacklogRow> = operations.ask(Request::Backlog).await?;
     let now = now();
-    for row in rows.into_iter().filter(|row| row.tasks > 0 && now.saturating_sub(row.since) > UNSERVED) {
+    for row in
+        rows.into_iter().filter(|row| row.tasks > 0 && now.saturating_sub(row.since) > UNSERVED)
+    {
         let since = length(now.saturating_sub(row.since));
-        terminal.say(&format!("warning: {} tasks of type {} wait for a worker, the oldest for {since}", row.tasks, crate::show::plain(&row.node_type)));
+        terminal.say(&format!(
+            "warning: {} tasks of type {} wait for a worker, the oldest for {since}",
+            row.tasks,
+            crate::show::plain(&row.node_type)
+        ));
     }
     Ok(())
 }

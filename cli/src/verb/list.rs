@@ -34,21 +34,34 @@ pub(super) async fn list(arguments: &List, terminal: Terminal) -> Result<Exit> {
         Listed::Workflows => {
             let mut rows: Vec<WorkflowRow> = operations.ask(Request::Workflows).await?;
             rows.truncate(arguments.limit as usize);
-            let cells = |row: &WorkflowRow| vec![row.workflow.clone(), row.tag.clone(), row.digest.clone()];
+            let cells =
+                |row: &WorkflowRow| vec![row.workflow.clone(), row.tag.clone(), row.digest.clone()];
             let data = |row: &WorkflowRow| json!({"workflow": row.workflow, "tag": row.tag, "digest": row.digest});
             show(arguments, terminal, &["WORKFLOW", "TAG", "DIGEST"], &rows, cells, data);
         }
         Listed::Tickets => {
-            let rows: Vec<TicketRow> = operations.ask(Request::Tickets { most: arguments.limit }).await?;
+            let rows: Vec<TicketRow> =
+                operations.ask(Request::Tickets { most: arguments.limit }).await?;
             let now = now();
             let cells = |row: &TicketRow| {
                 let age = length(now.saturating_sub(row.since));
-                vec![row.ticket.clone(), row.run.clone(), row.instance.clone(), row.asks.clone(), age]
+                vec![
+                    row.ticket.clone(),
+                    row.run.clone(),
+                    row.instance.clone(),
+                    row.asks.clone(),
+                    age,
+                ]
             };
-            let data = |row: &TicketRow| {
-                json!({"ticket": row.ticket, "run": row.run, "instance": row.instance, "asks": row.asks, "since": rfc3339(row.since)})
-            };
-            show(arguments, terminal, &["TICKET", "RUN", "NODE", "ASKS", "AGE"], &rows, cells, data);
+            let data = |row: &TicketRow| json!({"ticket": row.ticket, "run": row.run, "instance": row.instance, "asks": row.asks, "since": rfc3339(row.since)});
+            show(
+                arguments,
+                terminal,
+                &["TICKET", "RUN", "NODE", "ASKS", "AGE"],
+                &rows,
+                cells,
+                data,
+            );
         }
         Listed::Types => {}
     }
@@ -63,11 +76,13 @@ async fn runs(operations: &dyn Operations, arguments: &List) -> Result<(Vec<RunR
     let mut rows: Vec<RunRow> = Vec::new();
     let mut cursor = None;
     loop {
-        let (page, next): (Vec<RunRow>, Option<String>) = operations.ask(Request::Runs { cursor, most: PAGE }).await?;
+        let (page, next): (Vec<RunRow>, Option<String>) =
+            operations.ask(Request::Runs { cursor, most: PAGE }).await?;
         // Newest first: behind the first that is too old are only older ones.
         let old = page.iter().any(|row| row.started < from);
         let status = arguments.status.as_deref();
-        let fits = |row: &RunRow| row.started >= from && status.is_none_or(|status| row.status == status);
+        let fits =
+            |row: &RunRow| row.started >= from && status.is_none_or(|status| row.status == status);
         rows.extend(page.into_iter().filter(fits));
         if rows.len() > most {
             rows.truncate(most);
@@ -87,9 +102,20 @@ fn show_runs(rows: &[RunRow], arguments: &List, terminal: Terminal) {
     let cells = |row: &RunRow| {
         let progress = format!("{}/{}", row.progress.0, row.progress.1);
         let age = length(now.saturating_sub(row.started));
-        let mut cells = vec![row.run.clone(), row.workflow.clone(), row.status.clone(), progress, length(took(row)), age];
+        let mut cells = vec![
+            row.run.clone(),
+            row.workflow.clone(),
+            row.status.clone(),
+            progress,
+            length(took(row)),
+            age,
+        ];
         if wide {
-            cells.extend([row.revision.to_string(), rfc3339(row.started), row.ended.map(rfc3339).unwrap_or_default()]);
+            cells.extend([
+                row.revision.to_string(),
+                rfc3339(row.started),
+                row.ended.map(rfc3339).unwrap_or_default(),
+            ]);
         }
         cells
     };
@@ -116,14 +142,15 @@ fn show_runs(rows: &[RunRow], arguments: &List, terminal: Terminal) {
 fn types(arguments: &List, terminal: Terminal) {
     let registry = Registry::builtin();
     let text = |name: &str, field: &str| {
-        let found = registry.get(name).and_then(|info| info.schema().get(field)).and_then(Value::as_str);
+        let found =
+            registry.get(name).and_then(|info| info.schema().get(field)).and_then(Value::as_str);
         found.unwrap_or_default().to_owned()
     };
     let rows: Vec<&str> = registry.names().collect();
-    let cells = |name: &&str| vec![(*name).to_owned(), text(name, "x-aob-effect"), text(name, "description")];
-    let data = |name: &&str| {
-        json!({"type": name, "effect": text(name, "x-aob-effect"), "description": text(name, "description"), "output": text(name, "x-aob-output")})
+    let cells = |name: &&str| {
+        vec![(*name).to_owned(), text(name, "x-aob-effect"), text(name, "description")]
     };
+    let data = |name: &&str| json!({"type": name, "effect": text(name, "x-aob-effect"), "description": text(name, "description"), "output": text(name, "x-aob-output")});
     show(arguments, terminal, &["TYPE", "EFFECT", "DESCRIPTION"], &rows, cells, data);
 }
 

@@ -34,7 +34,11 @@ pub(super) async fn logs(arguments: &ShowLogs, follow: bool, terminal: Terminal)
         if news {
             continue;
         }
-        let watch = operations.ask::<u64>(Request::Watch { run: run.clone(), seq: reader.event, wait_ms: WAIT });
+        let watch = operations.ask::<u64>(Request::Watch {
+            run: run.clone(),
+            seq: reader.event,
+            wait_ms: WAIT,
+        });
         tokio::select! {
             seen = watch => drop(seen?),
             exit = stop.next() => break exit,
@@ -66,17 +70,35 @@ enum Entry {
 }
 
 impl<'a> Reader<'a> {
-    async fn begin(operations: &dyn Operations, arguments: &'a ShowLogs, terminal: Terminal, run: &str) -> Result<Self> {
+    async fn begin(
+        operations: &dyn Operations,
+        arguments: &'a ShowLogs,
+        terminal: Terminal,
+        run: &str,
+    ) -> Result<Self> {
         let (seen, line) = arguments.after.unwrap_or((0, Some(0)));
         let mut seen_until = None;
         if line.is_none() && seen > 0 {
             let page = Request::Events { run: run.to_owned(), after: seen - 1, most: 1 };
             let page: Vec<String> = operations.ask(page).await?;
-            seen_until = page.first().map(|text| parse(run, seen - 1, text)).transpose()?.map(|event| event.t);
+            seen_until = page
+                .first()
+                .map(|text| parse(run, seen - 1, text))
+                .transpose()?
+                .map(|event| event.t);
         }
         let told = Told::new(run, None, false);
         let run = run.to_owned();
-        Ok(Self { arguments, terminal, run, told, event: 0, line: line.unwrap_or(0), seen, seen_until })
+        Ok(Self {
+            arguments,
+            terminal,
+            run,
+            told,
+            event: 0,
+            line: line.unwrap_or(0),
+            seen,
+            seen_until,
+        })
     }
 
     /// Reads a page of each and shows it; whether there was anything.
@@ -86,7 +108,12 @@ impl<'a> Reader<'a> {
         let (lines, next): LogPage = operations.ask(request).await?;
         let mut any = !lines.is_empty();
         let first = next.saturating_sub(lines.len() as u64);
-        entries.extend(lines.into_iter().enumerate().map(|(at, line)| (first + at as u64 + 1, Entry::Line(line))));
+        entries.extend(
+            lines
+                .into_iter()
+                .enumerate()
+                .map(|(at, line)| (first + at as u64 + 1, Entry::Line(line))),
+        );
         let request = Request::Events { run: self.run.clone(), after: self.event, most: PAGE };
         let page: Vec<String> = operations.ask(request).await?;
         any |= !page.is_empty();
@@ -116,17 +143,28 @@ impl<'a> Reader<'a> {
         Ok(any)
     }
 
-    async fn event_shown(&mut self, operations: &dyn Operations, n: u64, t: u64, text: &str, line_id: u64) -> Result<()> {
+    async fn event_shown(
+        &mut self,
+        operations: &dyn Operations,
+        n: u64,
+        t: u64,
+        text: &str,
+        line_id: u64,
+    ) -> Result<()> {
         let event = parse(&self.run, n - 1, text)?;
         self.told.take(operations, &event).await?;
         if n <= self.seen {
             return Ok(());
         }
         if self.arguments.output.is_some() {
-            let about_node = event.changes.iter().any(|change| self.wanted(subject(change).unwrap_or_default()));
+            let about_node =
+                event.changes.iter().any(|change| self.wanted(subject(change).unwrap_or_default()));
             if about_node {
                 let event: Value = serde_json::from_str(text).unwrap_or_default();
-                self.terminal.data(&json!({"id": format!("{n}.{line_id}"), "type": "event", "event": event}).to_string());
+                self.terminal.data(
+                    &json!({"id": format!("{n}.{line_id}"), "type": "event", "event": event})
+                        .to_string(),
+                );
             }
             return Ok(());
         }
@@ -150,14 +188,20 @@ impl<'a> Reader<'a> {
             self.terminal.data(&data.to_string());
         } else {
             let at = if shown.at.is_empty() { "run" } else { &shown.at };
-            self.terminal.data(&plain(&format!("{}        {at} {}| {}", rfc3339(shown.t), shown.from, shown.text)));
+            self.terminal.data(&plain(&format!(
+                "{}        {at} {}| {}",
+                rfc3339(shown.t),
+                shown.from,
+                shown.text
+            )));
         }
     }
 
     /// Whether an instance is the one asked for, or inside it.
     fn wanted(&self, at: &str) -> bool {
         self.arguments.node.as_ref().is_none_or(|node| {
-            at.strip_prefix(node.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(['[', '/']))
+            at.strip_prefix(node.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['[', '/']))
         })
     }
 }

@@ -21,5 +21,6 @@ pub(super) async fn resume(arguments: &Resume, terminal: Terminal) -> Result<Exi
         act.close(access, &mut stop).await?;
         return Ok(Exit::Done);
     }
-    act.finish(access, &run, Ending { output: arguments.output, wait: arguments.wait }, &mut stop).await
+    act.finish(access, &run, Ending { output: arguments.output, wait: arguments.wait }, &mut stop)
+        .await
 }

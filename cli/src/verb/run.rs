@@ -44,11 +44,17 @@ pub(super) fn run(arguments: &Run, terminal: Terminal) -> Result<Exit> {
 }
 
 /// Starts the first workflow; the others are there for it.
-async fn start(arguments: &Run, terminal: Terminal, workflows: &[Workflow], input: &Given) -> Result<Exit> {
+async fn start(
+    arguments: &Run,
+    terminal: Terminal,
+    workflows: &[Workflow],
+    input: &Given,
+) -> Result<Exit> {
     let act = Act::new(terminal, &arguments.place, &arguments.rules)?;
     if matches!(act.place, Place::Folder(_)) {
         let served = act.settings.types(true);
-        let findings: Vec<Finding> = workflows.iter().flat_map(|workflow| workflow.not_served(&served)).collect();
+        let findings: Vec<Finding> =
+            workflows.iter().flat_map(|workflow| workflow.not_served(&served)).collect();
         if !findings.is_empty() {
             return Err(Problem { findings });
         }
@@ -92,21 +98,29 @@ async fn begin(
     input: &Given,
     mut stop: Stop,
 ) -> Result<Exit> {
-    let request = Request::Start { digest, input: input.value.clone(), key: arguments.key.clone(), by: super::user() };
-    let started: Started = access.operations.ask(request).await.map_err(|problem| placed(problem, input))?;
+    // A guest asks again when its host ends; the key makes that one start.
+    let own = || {
+        access.guest_of().map(|host| format!("guest-{}-{}-{}", host.pid, std::process::id(), now()))
+    };
+    let key = arguments.key.clone().or_else(own);
+    let request = Request::Start { digest, input: input.value.clone(), key, by: super::user() };
+    let started: Started =
+        access.operations.ask(request).await.map_err(|problem| placed(problem, input))?;
     let Started { run, existing } = started;
-    if existing {
+    if existing && arguments.key.is_some() {
         act.terminal.say(&format!("{run} was started under this key before"));
     }
     if arguments.detach {
         act.terminal.data(&run);
         if access.is_owner() {
-            act.terminal.say("started; it goes on with the next command that moves runs here: aob resume");
+            act.terminal
+                .say("started; it goes on with the next command that moves runs here: aob resume");
         }
         act.close(access, &mut stop).await?;
         return Ok(Exit::Done);
     }
-    act.finish(access, &run, Ending { output: arguments.output, wait: arguments.wait }, &mut stop).await
+    act.finish(access, &run, Ending { output: arguments.output, wait: arguments.wait }, &mut stop)
+        .await
 }
 
 fn plan(arguments: &Run, terminal: Terminal, workflows: &[Workflow], input: &Given) -> Exit {
@@ -140,7 +154,11 @@ fn fits(workflow: &Workflow, input: &Given) -> Result<()> {
 /// A finding in the input where that part of it came from; others as they are.
 fn placed(problem: Problem, input: &Given) -> Problem {
     let placed = |finding: Finding| {
-        if finding.issue.entry == &catalogue::BAD_INPUT { input.finding(finding.issue) } else { finding }
+        if finding.issue.entry == &catalogue::BAD_INPUT {
+            input.finding(finding.issue)
+        } else {
+            finding
+        }
     };
     Problem { findings: problem.findings.into_iter().map(placed).collect() }
 }
@@ -153,10 +171,17 @@ async fn children_are_there(operations: &dyn Operations, workflows: &[Workflow])
             if tag == "main" && workflows.iter().any(|other| other.ir.name == name) {
                 continue;
             }
-            let known: Option<String> = operations.ask(Request::Tag { name: name.clone(), tag: tag.clone() }).await?;
+            let known: Option<String> =
+                operations.ask(Request::Tag { name: name.clone(), tag: tag.clone() }).await?;
             if known.is_none() {
-                let message = format!("the child workflow `{name}` with tag {tag} is neither in these files nor kept");
-                findings.push(workflow.finding(Issue::new(&catalogue::CHILD_UNKNOWN, pointer, message)));
+                let message = format!(
+                    "the child workflow `{name}` with tag {tag} is neither in these files nor kept"
+                );
+                findings.push(workflow.finding(Issue::new(
+                    &catalogue::CHILD_UNKNOWN,
+                    pointer,
+                    message,
+                )));
             }
         }
     }
@@ -166,5 +191,9 @@ async fn children_are_there(operations: &dyn Operations, workflows: &[Workflow])
 /// Whether it can be the name of a workflow and looks like no path.
 fn is_name(text: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    !text.is_empty() && text.len() <= 63 && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-')
+    !text.is_empty()
+        && text.len() <= 63
+        && text.bytes().all(inner)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
 }

@@ -25,8 +25,9 @@ pub(super) fn explain(arguments: &Explain, terminal: Terminal) -> Result<Exit> {
                 terminal.data(&value(&list, Some(format), terminal.data));
             }
             None => {
-                let rows: Vec<Vec<String>> =
-                    catalogue::all().map(|entry| [entry.code, entry.name, entry.title].map(str::to_owned).to_vec()).collect();
+                let rows: Vec<Vec<String>> = catalogue::all()
+                    .map(|entry| [entry.code, entry.name, entry.title].map(str::to_owned).to_vec())
+                    .collect();
                 terminal.data(&table(&["CODE", "NAME", "MEANS"], &rows));
             }
         }
@@ -57,7 +58,11 @@ pub(super) fn schema(arguments: &Schema, terminal: Terminal) -> Result<Exit> {
         name => aob_schema::node_type(name),
     };
     let Some(text) = text else {
-        let names: Vec<&str> = aob_schema::NODE_TYPES.iter().map(|(name, _)| *name).filter(|name| *name != "workflow").collect();
+        let names: Vec<&str> = aob_schema::NODE_TYPES
+            .iter()
+            .map(|(name, _)| *name)
+            .filter(|name| *name != "workflow")
+            .collect();
         let message = format!("there is no schema {}", excerpt(&arguments.name));
         let known = format!("workflow, patch, event, workflow-node, {}", names.join(", "));
         return Err(Problem::new(&catalogue::NO_SCHEMA, "argument NAME", message).detail(known));

@@ -34,11 +34,16 @@ fn a_second_run_is_moved_by_the_owner_and_taken_over_when_it_is_killed() {
     let said = place.ends(0, &["run", &example("hello.yaml")]);
     assert_eq!(said.json(), json!({"greeting": "Hello, world!"}));
 
-    let mut guest = place.begin(&["run", &example("pause-and-settle.yaml"), "--wait"]);
+    let mut guest = place.begin(&["run", &place.pausing(), "--wait"]);
     guest.until("aob settle run_");
     owner.signal("KILL");
     guest.until("the process that moved the run has ended; this one goes on");
-    let run = guest.said.lines().find_map(|line| line.split(' ').find(|word| word.starts_with("run_"))).unwrap().to_owned();
+    let run = guest
+        .said
+        .lines()
+        .find_map(|line| line.split(' ').find(|word| word.starts_with("run_")))
+        .unwrap()
+        .to_owned();
     place.ends(0, &["settle", &run, "charge", "--output", "{\"receipt\": 7}", "--reason", "x"]);
     let said = guest.end();
     assert_eq!((said.code, said.json()), (0, json!("receipt 7")), "{said:?}");
@@ -50,7 +55,7 @@ fn the_owner_stays_for_its_guests() {
     let mut owner = place.begin(&["run", &example("approval.yaml"), "--wait"]);
     owner.until("aob approve ticket_");
     let first = place.ticket()["ticket"].as_str().unwrap().to_owned();
-    let mut guest = place.begin(&["run", &example("pause-and-settle.yaml"), "--wait"]);
+    let mut guest = place.begin(&["run", &place.pausing(), "--wait"]);
     guest.until("aob settle run_");
     place.ends(0, &["approve", &first, "approve"]);
     owner.until("other commands follow runs that this process moves");
@@ -88,7 +93,8 @@ fn strangers_and_nonsense_are_shown_the_door() {
     let mut owner = place.begin(&["run", &example("approval.yaml"), "--wait"]);
     owner.until("aob approve ticket_");
     let ask = |line: &str| {
-        let mut stream = std::os::unix::net::UnixStream::connect(place.data().join("aob.sock")).unwrap();
+        let mut stream =
+            std::os::unix::net::UnixStream::connect(place.data().join("aob.sock")).unwrap();
         stream.write_all(line.as_bytes()).unwrap();
         let mut answers = String::new();
         for answer in BufReader::new(stream).lines() {
@@ -119,7 +125,11 @@ fn many_verbs_at_once_wait_for_each_other() {
     let all: Vec<_> = (0..6).map(|_| place.begin(&["run", &file])).collect();
     for one in all {
         let said = one.end();
-        assert_eq!((said.code, said.out.as_str()), (0, "{\"greeting\":\"Hello, world!\"}\n"), "{said:?}");
+        assert_eq!(
+            (said.code, said.out.as_str()),
+            (0, "{\"greeting\":\"Hello, world!\"}\n"),
+            "{said:?}"
+        );
     }
     eventually("six runs", || place.runs().len() == 6);
 }

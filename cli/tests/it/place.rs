@@ -54,15 +54,47 @@ impl Place {
     /// A workflow of these nodes and edges (YAML lists) in a file.
     pub(crate) fn workflow(&self, name: &str, nodes: &str, edges: &str) -> String {
         let edges = if edges.is_empty() { String::new() } else { format!("  edges:\n{edges}\n") };
-        let text = format!("apiVersion: aob.dev/v1alpha1\nkind: Workflow\nmetadata: {{name: {name}}}\nspec:\n  nodes:\n{nodes}\n{edges}");
+        let text = format!(
+            "apiVersion: aob.dev/v1alpha1\nkind: Workflow\nmetadata: {{name: {name}}}\nspec:\n  nodes:\n{nodes}\n{edges}"
+        );
         self.write(&format!("{name}.yaml"), text)
+    }
+
+    /// A workflow whose node `charge` fails and pauses, in a file.
+    pub(crate) fn pausing(&self) -> String {
+        self.write(
+            "pausing.yaml",
+            "\
+apiVersion: aob.dev/v1alpha1
+kind: Workflow
+metadata: {name: pausing}
+spec:
+  output: \"${ has(nodes.confirm.output) ? nodes.confirm.output : null }\"
+  nodes:
+    - {id: order, type: transform, config: {value: {card: expired}}}
+    - id: charge
+      type: transform
+      config:
+        value: {receipt: R-0}
+        assert: [{that: nodes.order.output.card == 'valid', message: the card has expired}]
+      onError: pause
+    - {id: confirm, type: transform, config: {value: \"receipt ${ nodes.charge.output.receipt }\"}}
+  edges:
+    - {from: order, to: charge}
+    - {from: charge, to: confirm}
+",
+        )
     }
 
     /// The binary, in this directory, knowing nothing else of the machine.
     pub(crate) fn aob(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_aob"));
         command.args(arguments).current_dir(self.dir.path()).env_clear();
-        command.env("AOB_DATA", self.data()).env("HOME", self.dir.path()).env("USER", "ada").env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command
+            .env("AOB_DATA", self.data())
+            .env("HOME", self.dir.path())
+            .env("USER", "ada")
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.stdin(Stdio::null());
         command
     }
@@ -80,7 +112,8 @@ impl Place {
 
     /// Begins and goes on.
     pub(crate) fn begin(&self, arguments: &[&str]) -> Running {
-        let mut child = self.aob(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            self.aob(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let err = BufReader::new(child.stderr.take().unwrap());
         Running { child, err, said: String::new() }
     }
@@ -130,7 +163,11 @@ impl Running {
             let mut line = String::new();
             let read = self.err.read_line(&mut line).unwrap();
             self.said.push_str(&line);
-            assert!(read > 0 && began.elapsed() < PATIENCE, "`{text}` was not said:\n{}", self.said);
+            assert!(
+                read > 0 && began.elapsed() < PATIENCE,
+                "`{text}` was not said:\n{}",
+                self.said
+            );
             if line.contains(text) {
                 return line.trim().to_owned();
             }
@@ -143,7 +180,10 @@ impl Running {
 
     /// Sends a signal by its name.
     pub(crate) fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status().unwrap();
+        let sent = Command::new("kill")
+            .args([&format!("-{name}"), &self.pid().to_string()])
+            .status()
+            .unwrap();
         assert!(sent.success());
     }
 

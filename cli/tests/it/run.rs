@@ -9,8 +9,17 @@ fn hello_prints_its_result_as_json() {
     let place = Place::new();
     let said = place.ends(0, &["run", &example("hello.yaml"), "-i", "name=Ada"]);
     assert_eq!(said.out, "{\"greeting\":\"Hello, Ada!\"}\n");
-    said.says(&["hello started by user:ada\n", "\nwhom started\n", "\nwhom succeeded after ", "\ngreet succeeded after ", "\nsucceeded after "]);
-    assert_eq!(place.ends(0, &["run", &example("hello.yaml"), "-o", "yaml"]).out, "greeting: \"Hello, world!\"\n");
+    said.says(&[
+        "hello started by user:ada\n",
+        "\nwhom started\n",
+        "\nwhom succeeded after ",
+        "\ngreet succeeded after ",
+        "\nsucceeded after ",
+    ]);
+    assert_eq!(
+        place.ends(0, &["run", &example("hello.yaml"), "-o", "yaml"]).out,
+        "greeting: \"Hello, world!\"\n"
+    );
 }
 
 #[test]
@@ -44,7 +53,13 @@ fn every_example_that_needs_nothing_gives_what_it_says() {
 fn a_failing_run_ends_with_10_and_says_where_and_why() {
     let place = Place::new();
     let said = place.ends(10, &["run", &example("finally.yaml")]);
-    said.says(&["error[AOB3001]: work: ", "this example works on a scratch table", "help: ", "aob explain AOB3001", "finally/clean_up succeeded"]);
+    said.says(&[
+        "error[AOB3001]: work: ",
+        "this example works on a scratch table",
+        "help: ",
+        "aob explain AOB3001",
+        "finally/clean_up succeeded",
+    ]);
     assert_eq!(said.out, "");
     place.ends(10, &["run", &example("exec.yaml")]).says(&["error[AOB3041]: measure: "]);
 }
@@ -61,8 +76,14 @@ fn input_comes_from_a_file_and_from_flags() {
     let place = Place::new();
     place.write("input.yaml", "amount: 250\n");
     let branch = example("branch.yaml");
-    assert_eq!(place.ends(0, &["run", &branch, "--input-file", "input.yaml"]).json(), "reviewed 250");
-    assert_eq!(place.ends(0, &["run", &branch, "--input-file", "input.yaml", "-i", "amount=1"]).json(), "accepted 1");
+    assert_eq!(
+        place.ends(0, &["run", &branch, "--input-file", "input.yaml"]).json(),
+        "reviewed 250"
+    );
+    assert_eq!(
+        place.ends(0, &["run", &branch, "--input-file", "input.yaml", "-i", "amount=1"]).json(),
+        "accepted 1"
+    );
 }
 
 #[test]
@@ -90,17 +111,27 @@ fn a_detached_run_goes_on_with_resume() {
 fn a_dry_run_starts_nothing() {
     let place = Place::new();
     let said = place.ends(0, &["run", &example("hello.yaml"), "--dry-run", "-i", "name=Ada"]);
-    assert_eq!((&said.json()["run"]["nodes"], &said.json()["input"]), (&json!(2), &json!({"name": "Ada"})));
+    assert_eq!(
+        (&said.json()["run"]["nodes"], &said.json()["input"]),
+        (&json!(2), &json!({"name": "Ada"}))
+    );
     assert!(!place.data().exists());
-    place.ends(3, &["run", &example("hello.yaml"), "--dry-run", "-i", "name=1"]).says(&["error[AOB3101]"]);
+    place
+        .ends(3, &["run", &example("hello.yaml"), "--dry-run", "-i", "name=1"])
+        .says(&["error[AOB3101]"]);
 }
 
 #[test]
 fn a_kept_workflow_runs_by_its_name() {
     let place = Place::new();
     place.ends(0, &["run", &example("hello.yaml")]);
-    assert_eq!(place.ends(0, &["run", "hello", "-i", "name=Bo"]).json(), json!({"greeting": "Hello, Bo!"}));
-    place.ends(4, &["run", "hallo"]).says(&["error[AOB5008]", "neither a file nor a kept workflow `hallo`"]);
+    assert_eq!(
+        place.ends(0, &["run", "hello", "-i", "name=Bo"]).json(),
+        json!({"greeting": "Hello, Bo!"})
+    );
+    place
+        .ends(4, &["run", "hallo"])
+        .says(&["error[AOB5008]", "neither a file nor a kept workflow `hallo`"]);
 }
 
 #[test]
@@ -109,8 +140,14 @@ fn child_workflows_are_found_among_the_files() {
     place.workflow("parent", "    - {id: child, type: workflow, config: {name: child}}", "");
     place.workflow("child", "    - {id: one, type: transform, config: {value: 1}}", "");
     let alone = place.ends(3, &["run", "parent.yaml"]);
-    alone.says(&["error[AOB5007]: the child workflow `child`", "parent.yaml:6:48  /spec/nodes/0/config/name", "aob run parent.yaml child.yaml"]);
-    place.ends(0, &["run", "parent.yaml", "child.yaml"]).says(&["child began as run_", "child > one succeeded"]);
+    alone.says(&[
+        "error[AOB5007]: the child workflow `child`",
+        "parent.yaml:6:50  /spec/nodes/0/config/name",
+        "aob run parent.yaml child.yaml",
+    ]);
+    place
+        .ends(0, &["run", "parent.yaml", "child.yaml"])
+        .says(&["child began as run_", "child > one succeeded"]);
     // Kept by the run before.
     place.ends(0, &["run", "parent.yaml"]);
 }

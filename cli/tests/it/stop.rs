@@ -17,7 +17,12 @@ fn ctrl_c_says_how_to_go_on_and_resume_does() {
     let command = said.err.lines().last().unwrap().rsplit("aob ").next().unwrap().to_owned();
     let again = place.ends(0, &command.split(' ').collect::<Vec<_>>());
     assert_eq!(again.json(), json!(2));
-    assert_eq!(again.err.matches("before started").count(), 1, "shown from the begin, run once: {}", again.err);
+    assert_eq!(
+        again.err.matches("before started").count(),
+        1,
+        "shown from the begin, run once: {}",
+        again.err
+    );
     let run = place.runs()[0]["run"].as_str().unwrap().to_owned();
     let got = place.ends(0, &["get", &run, "-o", "json"]).json();
     assert_eq!(got["nodes"][0]["attempts"], 1);

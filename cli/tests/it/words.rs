@@ -8,12 +8,18 @@ use crate::place::Place;
 fn every_code_is_explained() {
     let place = Place::new();
     let listed = place.ends(0, &["explain", "-o", "json"]).json();
-    let codes: Vec<&str> = listed.as_array().unwrap().iter().map(|entry| entry["code"].as_str().unwrap()).collect();
+    let codes: Vec<&str> =
+        listed.as_array().unwrap().iter().map(|entry| entry["code"].as_str().unwrap()).collect();
     assert!(codes.len() > 80, "{}", codes.len());
     for entry in listed.as_array().unwrap() {
         let said = place.ends(0, &["explain", entry["code"].as_str().unwrap()]);
         for part in ["code", "name", "title", "rule", "remedy"] {
-            assert!(said.out.contains(entry[part].as_str().unwrap()), "{}: {}", entry["code"], said.out);
+            assert!(
+                said.out.contains(entry[part].as_str().unwrap()),
+                "{}: {}",
+                entry["code"],
+                said.out
+            );
         }
     }
     assert!(place.ends(0, &["explain", "read_race"]).out.starts_with("AOB1202 READ_RACE"));
@@ -42,7 +48,10 @@ fn schemas_are_json() {
 fn the_version_is_there_at_once() {
     let place = Place::new();
     assert_eq!(place.ends(0, &["--version"]).out, format!("aob {}\n", env!("CARGO_PKG_VERSION")));
-    assert_eq!(place.ends(0, &["version", "-o", "json"]).json()["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(
+        place.ends(0, &["version", "-o", "json"]).json()["version"],
+        env!("CARGO_PKG_VERSION")
+    );
     let fastest = (0..20)
         .map(|_| {
             let began = Instant::now();
@@ -59,10 +68,29 @@ fn the_version_is_there_at_once() {
 fn help_names_every_verb_and_shows_examples() {
     let place = Place::new();
     let help = place.ends(0, &["--help"]).out;
-    let verbs = ["run", "resume", "suspend", "cancel", "ls", "get", "logs", "approve", "retry", "settle", "lint", "explain", "verify", "schema", "redis", "completion", "version"];
+    let verbs = [
+        "run",
+        "resume",
+        "suspend",
+        "cancel",
+        "ls",
+        "get",
+        "logs",
+        "approve",
+        "retry",
+        "settle",
+        "lint",
+        "explain",
+        "verify",
+        "schema",
+        "redis",
+        "completion",
+        "version",
+    ];
     for verb in verbs {
         assert!(help.contains(&format!("\n  {verb} ")), "{verb} is not in:\n{help}");
-        let arguments: &[&str] = if verb == "logs" { &["logs", "show", "--help"] } else { &[verb, "--help"] };
+        let arguments: &[&str] =
+            if verb == "logs" { &["logs", "show", "--help"] } else { &[verb, "--help"] };
         let own = place.ends(0, arguments).out;
         assert!(own.contains("Examples:\n") && own.contains(&format!("aob {verb}")), "{own}");
     }
@@ -77,7 +105,12 @@ fn help_names_every_verb_and_shows_examples() {
 #[test]
 fn a_wrong_command_is_an_error_like_any_other() {
     let place = Place::new();
-    place.ends(2, &["rnu"]).says(&["error[AOB5001]: unrecognized subcommand 'rnu'", "run", "help: ", "aob explain AOB5001"]);
+    place.ends(2, &["explian"]).says(&[
+        "error[AOB5001]: unrecognized subcommand 'explian'",
+        "'explain'",
+        "help: ",
+        "aob explain AOB5001",
+    ]);
     place.ends(2, &["run", "x", "--frobnicate"]).says(&["error[AOB5001]"]);
     place.ends(2, &["run", "x", "--redis", "redis://h", "--data", "d"]).says(&["error[AOB5001]"]);
     place.ends(6, &["ls", "runs", "--redis", "redis://127.0.0.1:1"]).says(&["error[AOB4005]"]);

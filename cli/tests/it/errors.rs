@@ -1,0 +1,539 @@
+//! Every error code that a command can reach, provoked. Codes without a case are listed with the reason, so that a
+//! new code needs either.
+
+use std::collections::BTreeSet;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+
+use crate::place::{Place, example};
+
+/// A code, how the command ends, files (a text that begins with `nodes:` is put into a workflow named like its
+/// file), and the arguments.
+struct Case {
+    code: &'static str,
+    exit: i32,
+    files: &'static [(&'static str, &'static str)],
+    arguments: &'static [&'static str],
+}
+
+const fn lint(
+    code: &'static str,
+    exit: i32,
+    text: &'static [(&'static str, &'static str)],
+) -> Case {
+    Case { code, exit, files: text, arguments: &["lint", "x.yaml"] }
+}
+
+const fn run(code: &'static str, text: &'static [(&'static str, &'static str)]) -> Case {
+    Case {
+        code,
+        exit: 10,
+        files: text,
+        arguments: &["run", "x.yaml", "--allow-exec", "--allow-private", "--secrets", "secrets"],
+    }
+}
+
+const fn verb(code: &'static str, exit: i32, arguments: &'static [&'static str]) -> Case {
+    Case { code, exit, files: &[], arguments }
+}
+
+const CASES: &[Case] = &[
+    lint("AOB1001", 2, &[("x.yaml", "a: [1\nb: }\n")]),
+    lint("AOB1002", 2, &[("x.yaml", "a: yes\n")]),
+    lint("AOB1003", 2, &[("x.yaml", "a: 1\na: 2\n")]),
+    lint("AOB1005", 2, &[("x.yaml", "a: \0\n")]),
+    lint("AOB1006", 2, &[("x.yaml", "a: &a 1\nb: *a\n")]),
+    lint("AOB1007", 2, &[("x.yaml", "kind: ConfigMap\n")]),
+    lint("AOB1008", 2, &[("x.yaml", "{a: 1, [2]: 3}\n")]),
+    lint("AOB1009", 2, &[("x.yaml", "a: 9007199254740993\n")]),
+    lint("AOB1010", 2, &[("x.yaml", "a: !!binary aGk=\n")]),
+    lint(
+        "AOB1101",
+        3,
+        &[("x.yaml", "nodes:\n    - {id: a, type: transform, config: {value: \"${ 1 + }\"}}\n")],
+    ),
+    lint(
+        "AOB1102",
+        3,
+        &[(
+            "x.yaml",
+            "nodes:\n    - {id: a, type: transform, config: {value: \"${ inputs.x }\"}}\n",
+        )],
+    ),
+    run(
+        "AOB1103",
+        &[(
+            "x.yaml",
+            "nodes:\n    - {id: a, type: transform, config: {value: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20]}}\n    - id: b\n      type: transform\n      config: {value: \"${ nodes.a.output.all(a, nodes.a.output.all(b, nodes.a.output.all(c, nodes.a.output.all(d, nodes.a.output.all(e, a + b + c + d + e > 0))))) }\"}\n  edges: [{from: a, to: b}]\n",
+        )],
+    ),
+    lint(
+        "AOB1105",
+        3,
+        &[(
+            "x.yaml",
+            "nodes:\n    - {id: a, type: http, config: {url: \"https://example.com\", bearer: \"${ secrets.a.b + 'x' }\"}}\n",
+        )],
+    ),
+    run(
+        "AOB1106",
+        &[("x.yaml", "nodes:\n    - {id: a, type: transform, config: {value: \"${ [1][5] }\"}}\n")],
+    ),
+    run(
+        "AOB1107",
+        &[(
+            "x.yaml",
+            "nodes:\n    - {id: a, type: acme.none}\n    - {id: b, type: transform, config: {value: \"${ nodes.a.output }\"}}\n  edges: [{from: a, to: b}]\n",
+        )],
+    ),
+    run(
+        "AOB1108",
+        &[(
+            "x.yaml",
+            "nodes:\n    - {id: a, type: transform, config: {value: \"${ 9007199254740991 + 1 }\"}}\n",
+        )],
+    ),
+    run(
+        "AOB1109",
+        &[(
+            "x.yaml",
+            "nodes:\n    - {id: a, type: transform, config: {value: \"${ (has(input.x) ? input.x : 'a') + 1 }\"}}\n",
+        )],
+    ),
+    lint(
+        "AOB1201",
+        3,
+        &[(
+            "x.yaml",
+            "nodes:\n    - {id: a, type: noop}\n    - {id: b, type: noop}\n  edges: [{from: a, to: b}, {from: b, to: a}]\n",
+        )],
+    ),
+    lint(
+        "AOB1202",
+        3,
+        &[(
+            "x.yaml",
+            "nodes:\n    - {id: a, type: noop}\n    - {id: b, type: transform, config: {value: \"${ nodes.a.output }\"}}\n",
+        )],
+    ),
+    lint(
+        "AOB1203",
+        3,
+        &[(
+            "x.yaml",
+            "nodes:\n    - {id: a, type: noop}\n    - {id: b, type: transform, config: {value: \"${ nodes.a.output }\"}}\n  edges: [{from: a, to: b, after: always}]\n",
+        )],
+    ),
+    lint(
+        "AOB1204",
+        3,
+        &[("x.yaml", "nodes:\n    - {id: a, type: noop}\n  edges: [{from: a, to: b}]\n")],
+    ),
+    lint(
+        "AOB1205",
+        3,
+        &[("x.yaml", "unknownTypes: Refuse\n  nodes:\n    - {id: a, type: acme.none}\n")],
+    ),
+    lint(
+        "AOB1206",
+        3,
+        &[(
+            "x.yaml",
+            "nodes:\n    - {id: a, type: approval, config: {title: T}}\n    - {id: b, type: noop, join: any}\n  edges: [{from: a, to: b}]\n",
+        )],
+    ),
+    lint("AOB1207", 3, &[("x.yaml", "nodes:\n    - {id: a, type: aproval}\n")]),
+    lint(
+        "AOB1208",
+        3,
+        &[(
+            "x.yaml",
+            "nodes:\n    - {id: a, type: noop}\n    - {id: each, type: foreach, config: {items: [1]}}\n    - {id: b, within: each, type: noop}\n  edges: [{from: a, to: b}]\n",
+        )],
+    ),
+    lint(
+        "AOB1209",
+        3,
+        &[("x.yaml", "nodes:\n    - {id: a, type: noop}\n    - {id: a, type: noop}\n")],
+    ),
+    lint(
+        "AOB1210",
+        3,
+        &[(
+            "x.yaml",
+            "nodes:\n    - {id: a, type: noop}\n    - {id: b, type: noop}\n  edges: [{from: a, to: b}, {from: a, to: b}]\n",
+        )],
+    ),
+    lint("AOB1211", 3, &[("x.yaml", "nodes:\n    - {id: true-north, type: noop}\n")]),
+    lint(
+        "AOB1212",
+        3,
+        &[("x.yaml", "nodes:\n    - {id: a, type: noop}\n    - {id: b, within: a, type: noop}\n")],
+    ),
+    lint(
+        "AOB1213",
+        3,
+        &[(
+            "x.yaml",
+            "nodes:\n    - {id: a, type: foreach, config: {items: [1]}}\n    - {id: b, within: a, type: foreach, config: {items: [1]}}\n    - {id: c, within: b, type: foreach, config: {items: [1]}}\n    - {id: d, within: c, type: foreach, config: {items: [1]}}\n    - {id: e, within: d, type: foreach, config: {items: [1]}}\n    - {id: f, within: e, type: noop}\n",
+        )],
+    ),
+    lint(
+        "AOB1214",
+        3,
+        &[(
+            "x.yaml",
+            "nodes:\n    - {id: a, type: approval, retry: {attempts: 2}, config: {title: T}}\n",
+        )],
+    ),
+    lint(
+        "AOB1215",
+        3,
+        &[(
+            "x.yaml",
+            "nodes:\n    - {id: a, within: finally, type: approval, config: {title: T}}\n",
+        )],
+    ),
+    lint(
+        "AOB1216",
+        3,
+        &[(
+            "x.yaml",
+            "nodes:\n    - {id: a, type: noop}\n    - {id: b, type: noop}\n    - {id: c, type: noop}\n    - {id: d, type: noop}\n  edges: [{from: a, to: b, when: input.x == 1}, {from: a, to: c, otherwise: true}, {from: a, to: d, otherwise: true}]\n",
+        )],
+    ),
+    lint(
+        "AOB1217",
+        3,
+        &[(
+            "x.yaml",
+            "nodes:\n    - {id: a, type: noop}\n    - {id: b, type: noop}\n  edges: [{from: a, to: b, otherwise: true}]\n",
+        )],
+    ),
+    lint(
+        "AOB1218",
+        3,
+        &[("x.yaml", "nodes:\n    - {id: a, type: foreach, config: {items: [1]}}\n")],
+    ),
+    lint(
+        "AOB1219",
+        3,
+        &[(
+            "x.yaml",
+            "nodes:\n    - {id: a, type: foreach, config: {items: [1], as: nodes}}\n    - {id: b, within: a, type: noop}\n",
+        )],
+    ),
+    lint("AOB1220", 3, &[("x.yaml", "nodes:\n    - {id: a, type: http, config: {method: GET}}\n")]),
+    lint("AOB1301", 3, &[("x.yaml", "nodes:\n    - {id: a, typ: noop}\n")]),
+    lint(
+        "AOB1302",
+        3,
+        &[(
+            "x.yaml",
+            "limits: {nodes: 1}\n  nodes:\n    - {id: a, type: noop}\n    - {id: b, type: noop}\n",
+        )],
+    ),
+    Case {
+        code: "AOB1303",
+        exit: 3,
+        files: &[(
+            "x.yaml",
+            "nodes:\n    - {id: a, type: acme.none}\n    - {id: b, type: transform, config: {value: \"${ nodes.a.output }\"}}\n  edges: [{from: a, to: b}]\n",
+        )],
+        arguments: &["lint", "--strict", "x.yaml"],
+    },
+    run(
+        "AOB3001",
+        &[(
+            "x.yaml",
+            "nodes:\n    - {id: a, type: transform, config: {value: 1, assert: value == 2}}\n",
+        )],
+    ),
+    run(
+        "AOB3002",
+        &[("x.yaml", "nodes:\n    - {id: a, type: http, config: {url: \"${ [1] }\"}}\n")],
+    ),
+    run(
+        "AOB3007",
+        &[(
+            "x.yaml",
+            "nodes:\n    - {id: a, type: exec, timeout: 50ms, config: {command: [sleep, \"30\"]}}\n",
+        )],
+    ),
+    run(
+        "AOB3011",
+        &[(
+            "x.yaml",
+            "nodes:\n    - {id: a, type: http, config: {url: \"http://127.0.0.1:1\", bearer: \"${ secrets.none.key }\"}}\n",
+        )],
+    ),
+    run(
+        "AOB3012",
+        &[(
+            "x.yaml",
+            "nodes:\n    - {id: a, type: http, config: {url: \"http://127.0.0.1:1\", bearer: \"${ secrets.empty.key }\"}}\n",
+        )],
+    ),
+    run(
+        "AOB3021",
+        &[(
+            "x.yaml",
+            "nodes:\n    - {id: a, type: http, config: {url: \"${ 'ftp://example.com' }\"}}\n",
+        )],
+    ),
+    Case {
+        code: "AOB3022",
+        exit: 10,
+        files: &[(
+            "x.yaml",
+            "nodes:\n    - {id: a, type: http, config: {url: \"http://127.0.0.1:1\"}}\n",
+        )],
+        arguments: &["run", "x.yaml"],
+    },
+    run(
+        "AOB3023",
+        &[("x.yaml", "nodes:\n    - {id: a, type: http, config: {url: \"http://127.0.0.1:1\"}}\n")],
+    ),
+    run(
+        "AOB3025",
+        &[(
+            "x.yaml",
+            "nodes:\n    - {id: a, type: http, config: {url: \"http://SERVER/broken\"}}\n",
+        )],
+    ),
+    run(
+        "AOB3026",
+        &[(
+            "x.yaml",
+            "nodes:\n    - {id: a, type: http, config: {url: \"http://SERVER/status\"}}\n",
+        )],
+    ),
+    run(
+        "AOB3027",
+        &[("x.yaml", "nodes:\n    - {id: a, type: http, config: {url: \"http://SERVER/away\"}}\n")],
+    ),
+    run(
+        "AOB3028",
+        &[(
+            "x.yaml",
+            "nodes:\n    - {id: a, type: http, config: {url: \"http://SERVER/large\"}}\n",
+        )],
+    ),
+    run(
+        "AOB3029",
+        &[("x.yaml", "nodes:\n    - {id: a, type: http, config: {url: \"http://SERVER/json\"}}\n")],
+    ),
+    Case {
+        code: "AOB3041",
+        exit: 10,
+        files: &[("x.yaml", "nodes:\n    - {id: a, type: exec, config: {command: [\"true\"]}}\n")],
+        arguments: &["run", "x.yaml"],
+    },
+    run(
+        "AOB3042",
+        &[(
+            "x.yaml",
+            "nodes:\n    - {id: a, type: exec, config: {command: [there-is-no-such-program]}}\n",
+        )],
+    ),
+    run(
+        "AOB3043",
+        &[("x.yaml", "nodes:\n    - {id: a, type: exec, config: {command: [\"false\"]}}\n")],
+    ),
+    run(
+        "AOB3044",
+        &[(
+            "x.yaml",
+            "nodes:\n    - {id: a, type: exec, config: {command: [sh, -c, \"kill -9 $$\"]}}\n",
+        )],
+    ),
+    run(
+        "AOB3045",
+        &[(
+            "x.yaml",
+            "nodes:\n    - {id: a, type: exec, config: {command: [echo, hello], parse: json}}\n",
+        )],
+    ),
+    Case {
+        code: "AOB3101",
+        exit: 3,
+        files: &[("x.yaml", "input: {required: [a]}\n  nodes:\n    - {id: a, type: noop}\n")],
+        arguments: &["run", "x.yaml"],
+    },
+    verb("AOB4005", 6, &["ls", "runs", "--redis", "redis://127.0.0.1:1"]),
+    verb("AOB4008", 1, &["ls", "runs", "--data", "/dev/null/x"]),
+    verb("AOB5001", 2, &["run"]),
+    verb("AOB5002", 2, &["run", "./none.yaml"]),
+    verb("AOB5003", 4, &["get", "run_none"]),
+    verb("AOB5004", 4, &["approve", "ticket_none", "approve"]),
+    Case {
+        code: "AOB5007",
+        exit: 3,
+        files: &[("x.yaml", "nodes:\n    - {id: a, type: workflow, config: {name: none}}\n")],
+        arguments: &["run", "x.yaml"],
+    },
+    verb("AOB5008", 4, &["run", "none"]),
+    verb("AOB5017", 4, &["explain", "AOB9999"]),
+    Case {
+        code: "AOB5020",
+        exit: 3,
+        files: &[("x.yaml", "nodes:\n    - {id: a, type: noop}\n")],
+        arguments: &["lint", "x.yaml", "x.yaml"],
+    },
+    verb("AOB5023", 4, &["schema", "none"]),
+    Case {
+        code: "AOB5025",
+        exit: 3,
+        files: &[("x.yaml", "nodes:\n    - {id: a, type: job, config: {image: busybox}}\n")],
+        arguments: &["run", "x.yaml"],
+    },
+];
+
+/// Codes that a test of their own provokes.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("AOB1004", "files: hostile_files_end_in_a_clear_refusal"),
+    ("AOB1104", "below: long_expressions_are_refused"),
+    ("AOB3005", "below: a_large_output_is_refused"),
+    ("AOB3102", "answer: an_approval_asks_for_data_and_judges_it"),
+    ("AOB3103", "answer: who_may_not_decide_is_told"),
+    ("AOB4004", "owner: a_directory_that_another_program_holds_is_named"),
+    ("AOB4006", "stop: a_changed_byte_is_found"),
+    ("AOB5005", "look: ids_are_taken_by_their_beginning"),
+    ("AOB5009", "answer: a_paused_node_is_retried_settled_or_failed"),
+    ("AOB5016", "answer: a_paused_node_is_retried_settled_or_failed"),
+    ("AOB5018", "owner: strangers_and_nonsense_are_shown_the_door"),
+    ("AOB5019", "owner: the_owner_s_rules_hold_for_guests"),
+    ("AOB5024", "words: a_wrong_command_is_an_error_like_any_other"),
+];
+
+/// Codes that no command can be made to show here, and why.
+const OUT_OF_REACH: &[(&str, &str)] = &[
+    (
+        "AOB3003",
+        "`aob` serves every type that it lets a run wait for; others are refused before the start",
+    ),
+    ("AOB3004", "needs a node type with a defect"),
+    (
+        "AOB3006",
+        "the answer of a cancelled attempt no longer counts, so it is never a run's failure",
+    ),
+    ("AOB3008", "likewise of a lost attempt"),
+    ("AOB3024", "the limit is 300 s and no flag shortens it"),
+    ("AOB3030", "needs a machine without root certificates"),
+    ("AOB4001", "needs a server that restarts between two calls: tests of the store"),
+    ("AOB4002", "needs a full server or disk: tests of the store"),
+    ("AOB4003", "needs a server with another policy: tests of the store"),
+    ("AOB4007", "a defect of the caller"),
+    ("AOB5006", "the owner must end between two lines of a guest that does not follow a run"),
+    ("AOB5013", "needs a process without threads or signals"),
+    ("AOB5015", "needs a state that was changed behind the journal's checks"),
+    ("AOB5022", "needs twenty lost races"),
+];
+
+#[test]
+fn every_code_is_provoked() {
+    let server = serve();
+    let mut wrong = Vec::new();
+    for case in CASES {
+        let place = Place::new();
+        std::fs::create_dir_all(place.path().join("secrets/empty")).unwrap();
+        place.write("secrets/empty/key", "");
+        for (name, text) in case.files {
+            let body = ["nodes:", "unknownTypes:", "limits:", "input:"]
+                .iter()
+                .any(|word| text.starts_with(word));
+            let head =
+                "apiVersion: aob.dev/v1alpha1\nkind: Workflow\nmetadata: {name: x}\nspec:\n  ";
+            let text = format!("{}{text}", if body { head } else { "" }).replace("SERVER", &server);
+            place.write(name, text);
+        }
+        let said = place.run(case.arguments);
+        let shown = said.err.contains(&format!("[{}]: ", case.code));
+        if said.code != case.exit || !shown || !said.err.contains("\nhelp: ") {
+            wrong.push(format!("{} wants {}: {said:#?}", case.code, case.exit));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_code_is_forgotten() {
+    let place = Place::new();
+    let all = place.ends(0, &["explain", "-o", "json"]).json();
+    let all: BTreeSet<String> = all
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["code"].as_str().unwrap().to_owned())
+        .collect();
+    let named = CASES
+        .iter()
+        .map(|case| case.code)
+        .chain(ELSEWHERE.iter().chain(OUT_OF_REACH).map(|(code, _)| *code));
+    let named: BTreeSet<String> = named.map(str::to_owned).collect();
+    // Patches come with a command of their own.
+    let missing: Vec<&String> = all
+        .difference(&named)
+        .filter(|code| !code.starts_with("AOB20") && !code.starts_with("AOB21"))
+        .collect();
+    let unknown: Vec<&String> = named.difference(&all).collect();
+    println!("out of reach: {OUT_OF_REACH:#?}");
+    assert!(
+        missing.is_empty() && unknown.is_empty(),
+        "without a case: {missing:?}; not in the catalogue: {unknown:?}"
+    );
+}
+
+#[test]
+fn long_expressions_are_refused() {
+    let place = Place::new();
+    let file = place.workflow(
+        "long",
+        &format!(
+            "    - {{id: a, type: transform, config: {{value: \"${{ '{}' }}\"}}}}",
+            "x".repeat(5_000)
+        ),
+        "",
+    );
+    place.ends(3, &["lint", &file]).says(&["error[AOB1104]"]);
+    let said = place.ends(3, &["run", &file]);
+    assert!(said.err.len() < 2_000, "{}", said.err.len());
+    // And an example is in order, so that this test can tell the difference.
+    place.ends(0, &["lint", &example("hello.yaml")]);
+}
+
+#[test]
+fn a_large_output_is_refused() {
+    let place = Place::new();
+    let text = |times: usize, of: &str| of.repeat(times);
+    let nodes = format!(
+        "    - {{id: a, type: transform, config: {{value: {}}}}}\n    - {{id: b, type: transform, config: {{value: \"{}\"}}}}",
+        text(4_000, "x"),
+        text(70, "${ nodes.a.output }"),
+    );
+    let file = place.workflow("large", &nodes, "    - {from: a, to: b}");
+    place.ends(10, &["run", &file]).says(&["error[AOB3005]: b: "]);
+}
+
+/// A server whose answers are wrong in a way that the path names.
+fn serve() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 4_096];
+            let read = stream.read(&mut request).unwrap_or(0);
+            let request = String::from_utf8_lossy(&request[..read]).into_owned();
+            let answer = match request.split(' ').nth(1).unwrap_or_default() {
+                "/broken" => "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf".to_owned(),
+                "/status" => "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_owned(),
+                "/away" => "HTTP/1.1 302 Found\r\nlocation: ftp://example.com/\r\ncontent-length: 0\r\n\r\n".to_owned(),
+                "/large" => format!("HTTP/1.1 200 OK\r\ncontent-length: 2000000\r\n\r\n{}", "x".repeat(2_000_000)),
+                _ => "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1\r\n\r\n{".to_owned(),
+            };
+            drop(stream.write_all(answer.as_bytes()));
+        }
+    });
+    address
+}
