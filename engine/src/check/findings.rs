@@ -24,6 +24,16 @@ impl Findings {
         }
     }
 
+    /// Keeps what refuses the document, or counts it: then it is not even made, because telling a path or a
+    /// near miss may take long and a document may have ten thousand mistakes.
+    pub(crate) fn refuse(&mut self, make: impl FnOnce() -> Issue) {
+        if self.full() {
+            self.left_out += 1;
+        } else {
+            self.push(make());
+        }
+    }
+
     /// Whether the document is refused.
     pub(crate) fn refused(&self) -> bool {
         !self.issues.is_empty()

@@ -48,8 +48,8 @@ impl Graph {
             let ends = (ids.get(edge.from), ids.get(edge.to));
             let (Some(from), Some(to)) = ends else {
                 for (name, end, found) in [("from", edge.from, ends.0), ("to", edge.to, ends.1)] {
-                    if found.is_none() && !end.is_empty() && !findings.full() {
-                        findings.push(unknown(edge, name, end, document, ids));
+                    if found.is_none() && !end.is_empty() {
+                        findings.refuse(|| unknown(edge, name, end, document, ids));
                     }
                 }
                 continue;

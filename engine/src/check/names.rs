@@ -141,13 +141,12 @@ impl<'d, 'a> Names<'d, 'a> {
         findings: &mut Findings,
     ) {
         let Some(node) = self.ids.get(id) else {
-            let meant = did_you_mean(id, self.ids.nearest(self.document, id));
-            let message = format!(
-                "{} reads the node {}, which does not exist{meant}",
-                quote(&read.text),
-                quote(id)
-            );
-            findings.push(Issue::new(&UNKNOWN_NODE, pointer(), message));
+            findings.refuse(|| {
+                let meant = did_you_mean(id, self.ids.nearest(self.document, id));
+                let (text, id) = (quote(&read.text), quote(id));
+                let message = format!("{text} reads the node {id}, which does not exist{meant}");
+                Issue::new(&UNKNOWN_NODE, pointer(), message)
+            });
             return;
         };
         let lies = self.scopes.of(node);

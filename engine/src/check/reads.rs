@@ -58,7 +58,7 @@ pub(crate) fn judge(ground: &Ground<'_>, reads: &[NodeRead], findings: &mut Find
     let mut doubtful = Vec::new();
     for read in reads {
         if !ground.has_settled(&settled, read) {
-            findings.push(ground.race(read));
+            findings.refuse(|| ground.race(read));
         } else if !read.guarded && read.field != Field::Outcome {
             doubtful.push(read);
         }
@@ -70,7 +70,7 @@ pub(crate) fn judge(ground: &Ground<'_>, reads: &[NodeRead], findings: &mut Find
     let sure = ground.sure(outputs().map(|read| read.node));
     for read in doubtful {
         if read.field == Field::Error || !ground.is_sure(&sure, read) {
-            findings.push(ground.absent(read));
+            findings.refuse(|| ground.absent(read));
         } else if ground.types[read.node as usize].role == Role::Unknown {
             findings.push(ground.passed(read));
         }
@@ -301,9 +301,7 @@ impl<'g> Ground<'g> {
         match self.graph.ins(node).find(|link| !link.unconditional || link.after == After::Failure)
         {
             Some(link) => format!("{name} is skipped if {} is not taken", self.edge(link)),
-            None if self.scopes.of(node) == Scope::Root => format!(
-                "{name} runs only if what leads to it does, and the run does not end before"
-            ),
+
             None => format!("{name} runs only if what leads to it does"),
         }
     }

@@ -47,19 +47,22 @@ impl Scopes {
         });
         let mut scopes = Self { of: of.collect(), bodies: BTreeMap::new() };
         for (at, node) in document.nodes.iter().enumerate() {
-            let fault = match (scopes.of[at], node.within) {
-                (Scope::Lost, Some(name)) if !plain(name) => None,
-                (Scope::Lost, Some(name)) => Some(nowhere(name, document, ids)),
-                (Scope::Body(container), Some(name)) => wrong(types[container as usize], name),
-                _ => None,
+            let Some(name) = node.within else { continue };
+            let wrong = |reason: String| {
+                let message = format!("{}: {reason}", quote(node.id));
+                Issue::new(&BAD_WITHIN, node.field("within"), message)
             };
-            if let Some(reason) = fault {
-                findings.push(Issue::new(
-                    &BAD_WITHIN,
-                    node.field("within"),
-                    format!("{}: {reason}", quote(node.id)),
-                ));
-                scopes.of[at] = Scope::Lost;
+            match scopes.of[at] {
+                // Its letters are wrong already.
+                Scope::Lost if !plain(name) => {}
+                Scope::Lost => findings.refuse(|| wrong(nowhere(name, document, ids))),
+                Scope::Body(container) => {
+                    if let Some(reason) = no_body(types[container as usize], name) {
+                        findings.push(wrong(reason));
+                        scopes.of[at] = Scope::Lost;
+                    }
+                }
+                Scope::Root | Scope::Finally => {}
             }
         }
         scopes.refuse_circles(document, findings);
@@ -237,7 +240,7 @@ fn nowhere(name: &str, document: &Document<'_>, ids: &Ids<'_>) -> String {
     format!("there is no node {} to lie within{meant}", quote(name))
 }
 
-fn wrong(container: Type<'_>, name: &str) -> Option<String> {
+fn no_body(container: Type<'_>, name: &str) -> Option<String> {
     match container.role {
         Role::Foreach | Role::Loop => None,
         Role::Unknown => {

@@ -140,6 +140,15 @@ fn the_digest_is_that_of_the_spec_as_written() {
     let spec = json!({"nodes": [node], "edges": []});
     let digest = spec_digest(&workflow(spec.clone()));
     assert_eq!(digest, crate::canonical::digest(&spec));
+    // Also of what no rule would let pass.
+    for spec in [
+        json!({"nodes": [], "edges": [{"from": "a\"\n", "to": "\\"}]}),
+        json!({}),
+        json!(null),
+        json!({"nodes": 1, "é": 2}),
+    ] {
+        assert_eq!(spec_digest(&workflow(spec.clone())), crate::canonical::digest(&spec));
+    }
     // Reserved fields: `ui` is left out, the others are not.
     let mut with_ui = spec.clone();
     with_ui["nodes"][0]["ui"] = json!({"x": 1});

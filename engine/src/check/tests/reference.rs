@@ -238,7 +238,7 @@ fn any_graph(most: usize) -> impl Strategy<Value = Value> {
                         1 => json!({"id": id, "type": "acme.unknown"}),
                         _ => noop(&id),
                     };
-                    gates.push(*kind == 0);
+                    gates.push(*kind < 2);
                     any_joins.push(*any);
                     if *any {
                         node["join"] = json!("any");
@@ -392,6 +392,30 @@ fn a_gate_that_may_refuse_makes_nothing_sure() {
     let settled: &[&str] = &["a", "g", "m", "z"];
     table(&graph(nodes(gate.clone()), edges(json!({}))), &[("d", settled, &["a", "g", "m", "z"])]);
     table(&graph(nodes(gate), edges(json!({"when": "input.x"}))), &[("d", settled, &["a", "z"])]);
+}
+
+#[test]
+fn a_node_behind_two_gates_is_sure_when_both_are() {
+    let gate = |id: &str| json!({"id": id, "type": "approval", "config": {"title": "x"}});
+    let nodes = json!([noop("a"), gate("g"), gate("h"), noop("m"), noop("z"), noop("d")]);
+    let edges = |when: Value| {
+        let optional = plus(edge("a", "h"), when);
+        let seldom = plus(edge("h", "m"), json!({"when": "input.y"}));
+        json!([
+            edge("a", "g"),
+            optional,
+            edge("g", "m"),
+            seldom,
+            edge("a", "z"),
+            edge("m", "d"),
+            edge("z", "d")
+        ])
+    };
+    let settled: &[&str] = &["a", "g", "h", "m", "z"];
+    let source = graph(nodes.clone(), edges(json!({})));
+    table(&source, &[("d", settled, settled)]);
+    let source = graph(nodes, edges(json!({"when": "input.x"})));
+    table(&source, &[("d", settled, &["a", "g", "z"])]);
 }
 
 #[test]

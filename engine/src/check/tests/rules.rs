@@ -1,6 +1,6 @@
 //! Each rule by name: what it refuses, and the nearest thing that it does not.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{accepts, edge, graph, judged, noop, plus, reader, refused, refuses, warned, workflow};
 use crate::check::{Bound, Ceiling, MOST_ISSUES, check};
@@ -550,6 +550,52 @@ fn read_absent_of_the_output_and_in_finally() {
     accepts(&finally("[nodes.a.outcome, run.outcome]"));
     accepts(&finally("has(nodes.a.output) ? nodes.a.output : 0"));
     refuses(&finally("nodes.a.output"), &[("READ_ABSENT", "/spec/nodes/1/config/value")]);
+}
+
+#[test]
+fn reads_at_the_end_of_a_body_and_within_finally() {
+    let body = |result: &str, when: Value| {
+        let each =
+            json!({"id": "each", "type": "foreach", "config": {"items": [], "result": result}});
+        let inner = |id: &str| plus(noop(id), json!({"within": "each"}));
+        graph(json!([each, inner("x"), inner("y")]), json!([plus(edge("x", "y"), when)]))
+    };
+    let when = json!({"when": "item > 1"});
+    let at = [("READ_ABSENT", "/spec/nodes/0/config/result")];
+    accepts(&body("${ nodes.y.output }", json!({})));
+    accepts(&body("${ nodes.x.output }", when.clone()));
+    accepts(&body("${ nodes.y.outcome }", when.clone()));
+    refuses(&body("${ nodes.y.output }", when), &at);
+    // Nodes of `finally` wait for each other like any.
+    let within = json!({"within": "finally"});
+    let nodes =
+        json!([plus(noop("f"), within.clone()), plus(reader("g", "nodes.f.output"), within)]);
+    accepts(&graph(nodes.clone(), json!([edge("f", "g")])));
+    refuses(&graph(nodes, json!([])), &[("READ_RACE", "/spec/nodes/1/config/value")]);
+}
+
+#[test]
+fn a_document_full_of_mistakes_is_judged_in_bounded_time() {
+    let nodes: Vec<Value> = (0..9000)
+        .map(|at| {
+            reader(
+                &format!("node_number_{at}"),
+                &format!("nodes.node_number_{}.output", (at + 1) % 9000),
+            )
+        })
+        .collect();
+    let found = judged(&workflow(json!({"nodes": nodes, "limits": {"nodes": 10_000}})));
+    assert_eq!((found.issues.len(), found.left_out), (MOST_ISSUES, 9000 - MOST_ISSUES));
+    let nodes: Vec<Value> = (0..9000)
+        .map(|at| {
+            plus(
+                reader(&format!("node_number_{at}"), "nodes.nodenumber.output"),
+                json!({"within": format!("x{at}")}),
+            )
+        })
+        .collect();
+    let found = judged(&workflow(json!({"nodes": nodes, "limits": {"nodes": 10_000}})));
+    assert_eq!(found.issues.len(), MOST_ISSUES);
 }
 
 #[test]
