@@ -62,10 +62,14 @@ impl Args {
         self.bytes.split_off(self.ends.last().copied().unwrap_or(0))
     }
 
-    /// Writes over an argument of the same length.
-    pub(super) fn patch(&mut self, at: usize, argument: &[u8]) {
+    /// Puts another argument in the place of one.
+    pub(super) fn replace(&mut self, at: usize, argument: &[u8]) {
         let from = at.checked_sub(1).map_or(0, |before| self.ends[before]);
-        self.bytes[from..self.ends[at]].copy_from_slice(argument);
+        let old = self.ends[at] - from;
+        self.bytes.splice(from..self.ends[at], argument.iter().copied());
+        for end in &mut self.ends[at..] {
+            *end = *end - old + argument.len();
+        }
     }
 
     /// Appends the arguments of another list from a position on.
@@ -107,9 +111,9 @@ mod tests {
         args.number(u64::MAX);
         assert_eq!(args.json(&[1, 2]), 5);
         args.format(format_args!("{}-{}", 1, 2));
-        args.push([0_u8; 3]);
-        args.patch(5, &[1, 2, 3]);
+        args.push("x");
         args.push("gone");
+        args.replace(5, &[1, 2, 3]);
         assert_eq!(args.pop(), b"gone");
         let mut more = Args::default();
         more.push("");

@@ -141,9 +141,9 @@ fn line_epoch(line: &[u8]) -> Option<u64> {
 /// Items as calls of about [`CALL`] bytes, linked ones in the same. At least one call, which may have no items.
 fn cut(list: &[Item], epoch: u64) -> Result<Vec<Call>> {
     let now = std::time::UNIX_EPOCH.elapsed().map_or(0, |time| time.as_millis() as u64);
-    let mut last: BTreeMap<u32, (u16, usize)> = BTreeMap::new();
+    let mut last: BTreeMap<u32, (u8, usize)> = BTreeMap::new();
     for (at, item) in list.iter().enumerate().filter(|(_, item)| item.link != 0) {
-        let next = last.len() as u16 + 1;
+        let next = last.len() as u8 + 1;
         last.entry(item.link).and_modify(|(_, end)| *end = at).or_insert((next, at));
     }
     let mut calls = vec![Call::default()];

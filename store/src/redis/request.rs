@@ -9,71 +9,94 @@ use super::entry::{INLINE, Kept, Published};
 use crate::commit::Item;
 use crate::{LogLine, timer_name};
 
-/// Flags of an item's header.
+/// Flags of an item's counts.
 const START: u8 = 1;
 const OVER: u8 = 2;
 const EVENT: u8 = 4;
 const PATCH: u8 = 8;
 const META: u8 = 16;
+const REST: u8 = 32;
+const LONG: u8 = 128;
 
-/// Header of an item: flags, link, number of arguments, then the count of each part.
+/// How many there are of each part of an item, in the order of the parts.
 #[derive(Default)]
-struct Header {
-    flags: u8,
-    link: u16,
-    size: u32,
-    acks: u32,
-    recalls: u32,
-    olds: u32,
-    sets: u32,
-    drops: u32,
-    context: u32,
-    tasks: u32,
-    blobs: u32,
-    arms: u32,
-    disarms: u32,
-    opens: u32,
-    closes: u32,
-    signals: u32,
-    logs: u32,
-    sends: u32,
+struct Counts {
+    acks: usize,
+    recalls: usize,
+    olds: usize,
+    sets: usize,
+    drops: usize,
+    context: usize,
+    tasks: usize,
+    blobs: usize,
+    arms: usize,
+    disarms: usize,
+    opens: usize,
+    closes: usize,
+    signals: usize,
+    logs: usize,
+    sends: usize,
 }
 
-impl Header {
-    const LENGTH: usize = 67;
+impl Counts {
+    /// Parts that every hop has come first.
+    const COMMON: usize = 7;
 
-    fn bytes(&self) -> [u8; Self::LENGTH] {
-        let mut bytes = [0; Self::LENGTH];
-        bytes[0] = self.flags;
-        bytes[1..3].copy_from_slice(&self.link.to_le_bytes());
-        let counts = [
-            [self.size, self.acks, self.recalls, self.olds],
-            [self.sets, self.drops, self.context, self.tasks],
-            [self.blobs, self.arms, self.disarms, self.opens],
-            [self.closes, self.signals, self.logs, self.sends],
-        ];
-        for (at, count) in counts.as_flattened().iter().enumerate() {
-            bytes[3 + 4 * at..7 + 4 * at].copy_from_slice(&count.to_le_bytes());
+    fn list(&self) -> [usize; 15] {
+        [
+            self.acks,
+            self.recalls,
+            self.olds,
+            self.sets,
+            self.drops,
+            self.context,
+            self.tasks,
+            self.blobs,
+            self.arms,
+            self.disarms,
+            self.opens,
+            self.closes,
+            self.signals,
+            self.logs,
+            self.sends,
+        ]
+    }
+
+    /// A byte for each count, where that holds them all, which is nearly always; else four.
+    fn header(&self, flags: u8, link: u8, size: usize) -> Vec<u8> {
+        let list = self.list();
+        let flags =
+            flags | if list[Self::COMMON..].iter().any(|count| *count > 0) { REST } else { 0 };
+        let short = |count: &usize| u8::try_from(*count).ok();
+        let counts: Option<Vec<u8>> = list.iter().map(short).collect();
+        if let (Some(counts), Ok(size)) = (counts, u16::try_from(size)) {
+            return [&[flags, link][..], &size.to_le_bytes(), &counts].concat();
         }
+        let long = |count: usize| u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes();
+        let mut bytes = vec![flags | LONG, link];
+        bytes.extend(long(size));
+        bytes.push(0);
+        bytes.extend(list.iter().flat_map(|count| long(*count)));
         bytes
     }
 }
 
 /// Appends an item. `link` is its group within the call, 0 for none; `now` is the time of its log lines.
-pub(super) fn item(args: &mut Args, item: &Item, link: u16, epoch: u64, now: u64) {
+pub(super) fn item(args: &mut Args, item: &Item, link: u8, epoch: u64, now: u64) {
     let (before, after) = (item.before.as_deref(), &*item.after);
     let (head, effects) = (&after.head, &item.effects);
     let over = before.is_some_and(State::is_ended);
     let ends = after.is_ended() && !over && !item.line.is_empty();
-    let mut header = Header { link, ..Header::default() };
+    let mut counts = Counts::default();
     let from = args.len();
-    args.push(header.bytes());
+    args.push([]);
     args.push(&*head.run);
     args.number(before.map_or(0, |state| state.head.seq));
     args.number(before.map_or(0, |state| u64::from(state.head.revision)));
     args.push(before.map_or(&[][..], |state| state.head.last.as_bytes()));
     args.number(head.seq);
     let closes = closes(item, ends);
+    let mut flags = 0;
     for (flag, set) in [
         (START, before.is_none()),
         (OVER, over),
@@ -81,9 +104,9 @@ pub(super) fn item(args: &mut Args, item: &Item, link: u16, epoch: u64, now: u64
         (PATCH, before.is_some_and(|state| state.head.revision != head.revision)),
         (META, before.is_none() || ends || !closes.is_empty() || !effects.open.is_empty()),
     ] {
-        header.flags |= if set { flag } else { 0 };
+        flags |= if set { flag } else { 0 };
     }
-    if header.flags & META != 0 {
+    if flags & META != 0 {
         args.push(&*head.tenant);
         args.push(item.key.as_deref().unwrap_or_default());
         match (ends, item.retention) {
@@ -94,16 +117,16 @@ pub(super) fn item(args: &mut Args, item: &Item, link: u16, epoch: u64, now: u64
             }
         }
     }
-    let freed = cells(args, item, ends, epoch, &mut header);
+    let freed = cells(args, item, ends, epoch, &mut counts);
     if !item.line.is_empty() {
         args.push(&item.line);
     }
     if !(ends && item.retention == 0) {
         // Else the run is removed in the same call.
         let mut blobs = Args::default();
-        fields(args, item, &freed, &mut blobs, &mut header);
-        tasks(args, item, &mut blobs, &mut header);
-        header.blobs = blobs.len() as u32 / 2;
+        fields(args, item, &freed, &mut blobs, &mut counts);
+        tasks(args, item, &mut blobs, &mut counts);
+        counts.blobs = blobs.len() / 2;
         args.append(blobs);
     }
     for (timer, due) in &effects.arm {
@@ -126,7 +149,7 @@ pub(super) fn item(args: &mut Args, item: &Item, link: u16, epoch: u64, now: u64
             args.push(id);
         }
     }
-    header.signals = (args.len() - signals) as u32;
+    counts.signals = args.len() - signals;
     for line in &effects.log {
         args.json(&LogLine {
             t: now,
@@ -135,21 +158,20 @@ pub(super) fn item(args: &mut Args, item: &Item, link: u16, epoch: u64, now: u64
             text: super::log::bounded(line),
         });
     }
-    header.arms = effects.arm.len() as u32;
-    header.disarms = effects.disarm.len() as u32;
-    header.opens = effects.open.len() as u32;
-    header.closes = closes.len() as u32;
+    counts.arms = effects.arm.len();
+    counts.disarms = effects.disarm.len();
+    counts.opens = effects.open.len();
+    counts.closes = closes.len();
     for signal in &item.send {
         args.json(signal);
     }
-    header.logs = effects.log.len() as u32;
-    header.sends = item.send.len() as u32;
-    header.size = (args.len() - from) as u32;
-    args.patch(from, &header.bytes());
+    counts.logs = effects.log.len();
+    counts.sends = item.send.len();
+    args.replace(from, &counts.header(flags, link, args.len() - from));
 }
 
 /// The cells whose tasks end: answered, taken back, and, with the run, all. Answers those that no task follows in.
-fn cells(args: &mut Args, item: &Item, ends: bool, epoch: u64, header: &mut Header) -> Vec<u32> {
+fn cells(args: &mut Args, item: &Item, ends: bool, epoch: u64, counts: &mut Counts) -> Vec<u32> {
     let effects = &item.effects;
     let mut acks = effects.ack.clone();
     if ends && let Some(before) = &item.before {
@@ -166,9 +188,9 @@ fn cells(args: &mut Args, item: &Item, ends: bool, epoch: u64, header: &mut Head
     };
     let (olds, recalls): (Vec<u32>, Vec<u32>) =
         effects.recall.iter().partition(|&&cell| is_old(cell));
-    header.acks = acks.len() as u32;
-    header.recalls = recalls.len() as u32;
-    header.olds = olds.len() as u32;
+    counts.acks = acks.len();
+    counts.recalls = recalls.len();
+    counts.olds = olds.len();
     acks.extend(recalls);
     acks.extend(olds);
     for cell in &acks {
@@ -183,7 +205,7 @@ fn live(state: &State) -> impl Iterator<Item = &Live> {
 }
 
 /// What changes in the run's hash and its context.
-fn fields(args: &mut Args, item: &Item, freed: &[u32], blobs: &mut Args, header: &mut Header) {
+fn fields(args: &mut Args, item: &Item, freed: &[u32], blobs: &mut Args, counts: &mut Counts) {
     let (mut sets, mut drops) = (0, Vec::new());
     item.after.changes(item.before.as_deref(), &mut |name, value| match value {
         Some(value) => {
@@ -212,8 +234,8 @@ fn fields(args: &mut Args, item: &Item, freed: &[u32], blobs: &mut Args, header:
         args.push(key);
         sets += 1;
     }
-    header.sets = sets;
-    header.drops = drops.len() as u32;
+    counts.sets = sets;
+    counts.drops = drops.len();
     drops.iter().for_each(|name| args.push(name));
     for (key, envelope) in &effects.context {
         args.push(key);
@@ -226,11 +248,11 @@ fn fields(args: &mut Args, item: &Item, freed: &[u32], blobs: &mut Args, header:
             args.json(&Kept::by_reference(envelope, name));
         }
     }
-    header.context = effects.context.len() as u32;
+    counts.context = effects.context.len();
 }
 
 /// Tasks: the field that remembers the entry, its type, itself, and what else that field holds.
-fn tasks(args: &mut Args, item: &Item, blobs: &mut Args, header: &mut Header) {
+fn tasks(args: &mut Args, item: &Item, blobs: &mut Args, counts: &mut Counts) {
     let run = &item.after.head.run;
     for task in &item.effects.publish {
         args.format(format_args!("t{}", task.cell));
@@ -247,7 +269,7 @@ fn tasks(args: &mut Args, item: &Item, blobs: &mut Args, header: &mut Header) {
         blobs.push(&name);
         blobs.json(&*task.input);
     }
-    header.tasks = item.effects.publish.len() as u32;
+    counts.tasks = item.effects.publish.len();
 }
 
 /// Tickets that close: those named and, with the run, all.
@@ -275,11 +297,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_header_is_as_long_as_the_function_reads() {
-        // '<BH' and 16 of 'I4'.
-        assert_eq!(1 + 2 + 16 * 4, Header::LENGTH);
-        let bytes = Header { flags: 5, link: 258, size: 3, sends: 7, ..Header::default() }.bytes();
-        assert_eq!(bytes[..7], [5, 2, 1, 3, 0, 0, 0]);
-        assert_eq!(bytes[63..], [7, 0, 0, 0]);
+    fn a_header_is_short_while_its_counts_are() {
+        let mut counts = Counts { acks: 1, tasks: 255, ..Counts::default() };
+        let short = counts.header(START, 3, 258);
+        assert_eq!(short[..5], [START, 3, 2, 1, 1]);
+        assert_eq!((short.len(), short[10]), (19, 255));
+        counts.sends = 256;
+        let long = counts.header(START, 3, 258);
+        assert_eq!(long.len(), 2 + 4 + 1 + 15 * 4);
+        assert_eq!((long[0], &long[2..6]), (START | REST | LONG, &[2, 1, 0, 0][..]));
+        assert_eq!(long[63..], [0, 1, 0, 0]);
+        assert_eq!(Counts::default().header(0, 0, 1 << 16)[0], LONG);
     }
 }

@@ -1,10 +1,16 @@
 
--- An item's header, little endian: flags, link, then how many there are of each part, in the order of the parts.
--- Flags: 1 start, 2 the run was over already, 4 has an event, 8 another revision, 16 tenant, key and keep follow.
-local HEADER = '<BHI4I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4'
+-- An item's header, a byte each: flags, link, number of arguments (low, high), then how many there are of each part,
+-- in the order of the parts. Flags: 1 start, 2 the run was over already, 4 has an event, 8 another revision,
+-- 16 tenant, key and keep follow, 32 has other parts than cells, fields, context and tasks, 128 the long form:
+-- the same in little endian, with four bytes for each count.
+local LONG = '<BBI4BI4I4I4I4I4I4I4I4I4I4I4I4I4I4I4'
 
--- Its beginning: flags, link, arguments in all, acks, recalls, recalls of an older epoch.
-local BEGINNING = '<BHI4I4I4I4'
+local function header(text)
+  if byte(text) < 128 then
+    return byte(text, 1, 19)
+  end
+  return decode(LONG, text)
+end
 
 local APPLIED, CONFLICT, UNKNOWN, ENDED, CLAIMED, UNLINKED = 1, 0, -2, -3, -4, -5
 
@@ -89,18 +95,19 @@ local function batch()
   return {done = {}, signals = {}, bell = {}}
 end
 
-local function done(shard, all, cell)
+-- Notes that the task of a cell has ended; answers the blob that goes with it.
+local function done(all, cell)
   if not cell or cell == '' then
     return nil
   end
-  local kind, id, blob = match(cell, '^(%S+) (%S+) (%S+)')
+  local kind, id, blob = match(cell, '^(%S+) (%S+) (%S)')
   local ids = all.done[kind]
-  if not ids then
-    ids = {}
-    all.done[kind] = ids
+  if ids then
+    ids[#ids + 1] = id
+  else
+    all.done[kind] = {id}
   end
-  ids[#ids + 1] = id
-  return blob ~= '-' and blob or nil
+  return blob ~= '-' and match(cell, '^%S+ %S+ (%S+)') or nil
 end
 
 -- Disarms what timers a run has left: its hash names them as `@<timer>`.
@@ -127,95 +134,41 @@ local function erase(shard, run, tenant, keyed)
   call('ZREM', prefix .. 'runs:' .. tenant, run)
 end
 
--- Publishes tasks; the fields that remember them come back as name, value, ...
-local function publish(shard, args, at, tasks)
-  local fields = {}
-  for i = 0, tasks - 1 do
-    local p = at + 4 * i
-    local kind = args[p + 1]
-    local id = call('XADD', stream(shard, kind), '*', 'task', args[p + 2])
-    shard.quiet[kind] = nil
-    if not shard.known[kind] then
-      call('SADD', shard.prefix .. 'streams', kind)
-      shard.known[kind] = true
-    end
-    fields[2 * i + 1] = args[p]
-    fields[2 * i + 2] = kind .. ' ' .. id .. ' ' .. args[p + 3]
+-- Publishes one task; what its cell's field remembers.
+local function publish(shard, args, p)
+  local kind = args[p + 1]
+  local id = call('XADD', shard.streams[kind] or stream(shard, kind), '*', 'task', args[p + 2])
+  shard.quiet[kind] = nil
+  if not shard.known[kind] then
+    call('SADD', shard.prefix .. 'streams', kind)
+    shard.known[kind] = true
   end
-  return fields
+  return kind .. ' ' .. id .. ' ' .. args[p + 3]
 end
 
--- Writes one item that was judged applicable.
-local function apply(shard, all, args, at, is)
-  local flags, _, _, acks, recalls, olds, sets, drops, context, tasks, blobs, arms, disarms, opens, closes, signals, logs, sends =
-    decode(HEADER, args[at])
-  local prefix, run = shard.prefix, args[at + 1]
-  local key, p = prefix .. 'run:' .. run, at + 6
-  local tenant, dedupe, keep = nil, '', ''
-  if flags % 32 >= 16 then
-    tenant, dedupe, keep = args[p], args[p + 1], args[p + 2]
-    p = p + 3
+-- Writes the fields args[p..] of a run, with those that remember its tasks.
+local function write(shard, args, key, p, sets, at, tasks)
+  local last = p + 2 * sets - 1
+  if tasks == 1 and sets < 1000 then
+    return call('HSET', key, args[at], publish(shard, args, at), unpack(args, p, last))
   end
-  local gone = nil
-  for i = 1, acks + recalls + olds do
-    local blob = done(shard, all, is[4 + i])
-    if blob then
-      gone = gone or {}
-      gone[#gone + 1] = blob
-    end
+  local fields = {}
+  for i = 0, tasks - 1 do
+    fields[2 * i + 1] = args[at + 4 * i]
+    fields[2 * i + 2] = publish(shard, args, at + 4 * i)
   end
-  p = p + acks + recalls + olds
-  local line = nil
-  if flags % 8 >= 4 then
-    line = args[p]
-    p = p + 1
-    local n = #all.bell
-    all.bell[n + 1], all.bell[n + 2] = run, args[at + 5]
-  end
-  local stays = keep ~= '0'
-  if flags % 2 == 1 then
-    call('ZADD', prefix .. 'runs:' .. tenant, 0, run)
-    if dedupe ~= '' then
-      call('SET', prefix .. 'key:' .. tenant .. ':' .. dedupe, run, 'EX', 259200)
-    end
-  end
-  local tasks_at = p + 2 * sets + drops + 2 * context
+  spread('HSET', key, fields, 1, 2 * tasks)
+  spread('HSET', key, args, p, last)
+end
+
+-- Writes the parts of an item that few items have.
+local function rest(shard, all, args, p, key, run, tenant, stays, counts)
+  local prefix = shard.prefix
+  local blobs, arms, disarms, opens, closes, signals, logs, sends = unpack(counts, 12, 19)
   if stays then
-    local fields = publish(shard, args, tasks_at, tasks)
-    if sets == 0 or 2 * sets + #fields > MOST then
-      spread('HSET', key, fields, 1, #fields)
-      spread('HSET', key, args, p, p + 2 * sets - 1)
-    elseif tasks == 0 then
-      call('HSET', key, unpack(args, p, p + 2 * sets - 1))
-    elseif tasks == 1 then
-      call('HSET', key, fields[1], fields[2], unpack(args, p, p + 2 * sets - 1))
-    else
-      local n = #fields
-      for i = 0, 2 * sets - 1 do
-        fields[n + 1 + i] = args[p + i]
-      end
-      call('HSET', key, unpack(fields))
-    end
-    p = p + 2 * sets
-    spread('HDEL', key, args, p, p + drops - 1)
-    p = p + drops
-    spread('HSET', prefix .. 'context:' .. run, args, p, p + 2 * context - 1)
-    p = p + 2 * context + 4 * tasks
     spread('HSET', prefix .. 'blobs:' .. run, args, p, p + 2 * blobs - 1)
-    if gone then
-      spread('HDEL', prefix .. 'blobs:' .. run, gone, 1, #gone)
-    end
-    if line then
-      call('RPUSH', prefix .. 'events:' .. run, line)
-    end
-    if keep ~= '' then
-      call('ZADD', prefix .. 'expire', keep, run .. ' ' .. tenant)
-    end
-    if is[4] and held(shard, is[4]) == 0 and flags % 16 >= 8 then
-      call('HDEL', key, 'hold')
-    end
   end
-  p = tasks_at + 4 * tasks + 2 * blobs
+  p = p + 2 * blobs
   spread('ZADD', prefix .. 'timers', args, p, p + 2 * arms - 1)
   p = p + 2 * arms
   spread('ZREM', prefix .. 'timers', args, p, p + disarms - 1)
@@ -223,7 +176,9 @@ local function apply(shard, all, args, at, is)
   for i = 0, opens - 1 do
     local id = args[p + 2 * i]
     call('ZADD', prefix .. 'tickets:' .. tenant, format('%.0f', now()), id .. ' ' .. run)
-    call('HSET', key, '?' .. id, args[p + 2 * i + 1])
+    if stays then
+      call('HSET', key, '?' .. id, args[p + 2 * i + 1])
+    end
   end
   p = p + 2 * opens
   for i = 0, closes - 1 do
@@ -242,11 +197,72 @@ local function apply(shard, all, args, at, is)
   for i = 0, sends - 1 do
     call('XADD', prefix .. 'wf.signals', '*', 'signal', args[p + i])
   end
+end
+
+-- Writes one item that was judged applicable.
+local function apply(shard, all, args, at, is)
+  local flags, _, _, _, acks, recalls, olds, sets, drops, context, tasks = header(args[at])
+  local prefix, run = shard.prefix, args[at + 1]
+  local key, p = prefix .. 'run:' .. run, at + 6
+  local tenant, dedupe, keep = nil, '', ''
+  if flags % 32 >= 16 then
+    tenant, dedupe, keep = args[p], args[p + 1], args[p + 2]
+    p = p + 3
+  end
+  local stays = keep ~= '0'
+  local ended = acks + recalls + olds
+  for i = 1, ended do
+    local blob = done(all, is[4 + i])
+    if blob and stays then
+      call('HDEL', prefix .. 'blobs:' .. run, blob)
+    end
+  end
+  p = p + ended
+  local line = nil
+  if flags % 8 >= 4 then
+    line = args[p]
+    p = p + 1
+    local n = #all.bell
+    all.bell[n + 1], all.bell[n + 2] = run, args[at + 5]
+  end
+  if flags % 2 == 1 then
+    call('ZADD', prefix .. 'runs:' .. tenant, 0, run)
+    if dedupe ~= '' then
+      call('SET', prefix .. 'key:' .. tenant .. ':' .. dedupe, run, 'EX', 259200)
+    end
+  end
+  if stays then
+    if sets + tasks > 0 then
+      write(shard, args, key, p, sets, p + 2 * sets + drops + 2 * context, tasks)
+    end
+    p = p + 2 * sets
+    if drops > 0 then
+      spread('HDEL', key, args, p, p + drops - 1)
+      p = p + drops
+    end
+    if context > 0 then
+      spread('HSET', prefix .. 'context:' .. run, args, p, p + 2 * context - 1)
+    end
+    if line then
+      call('RPUSH', prefix .. 'events:' .. run, line)
+    end
+    if is[4] and flags % 16 >= 8 and held(shard, is[4]) == 0 then
+      call('HDEL', key, 'hold')
+    end
+    p = p + 2 * context + 4 * tasks
+  else
+    p = p + 2 * sets + drops + 2 * context + 4 * tasks
+  end
+  if flags % 64 >= 32 then
+    rest(shard, all, args, p, key, run, tenant, stays, {header(args[at])})
+  end
   if keep ~= '' then
     disarm(shard, key)
-  end
-  if not stays then
-    erase(shard, run, tenant, dedupe ~= '' or call('HEXISTS', key, 'key') == 1)
+    if stays then
+      call('ZADD', prefix .. 'expire', keep, run .. ' ' .. tenant)
+    else
+      erase(shard, run, tenant, dedupe ~= '' or call('HEXISTS', key, 'key') == 1)
+    end
   end
 end
 
@@ -261,13 +277,13 @@ local function commit(keys, args)
   local places, verdicts, links, broken, cells = {}, {}, {}, {}, {}
   local at, refused = 6 + kinds, 0
   for i = 1, items do
-    local flags, link, size, acks, recalls, olds = decode(BEGINNING, args[at])
+    local flags, link, low, high, acks, recalls, olds = header(args[at])
     local verdict = judge(shard, args, at, flags, acks, recalls, olds, cells)
     places[i], verdicts[i], links[i] = at, verdict, link
     if verdict ~= APPLIED and link > 0 then
       broken[link] = true
     end
-    at = at + size
+    at = at + low + 256 * high
   end
   if at - 1 ~= #args then
     return error_reply('ERR aob1_commit: the items and their headers do not fit')
@@ -286,9 +302,9 @@ local function commit(keys, args)
       if verdict == UNKNOWN or verdict == ENDED then
         -- Nobody will decide these signals again.
         local place = places[i]
-        local header = {decode(HEADER, args[place])}
-        local last = place + header[3] - header[17] - header[18]
-        for p = last - header[16], last - 1 do
+        local counts = {header(args[place])}
+        local last = place + counts[3] + 256 * counts[4] - counts[18] - counts[19]
+        for p = last - counts[17], last - 1 do
           all.signals[#all.signals + 1] = args[p]
         end
       end

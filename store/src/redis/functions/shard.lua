@@ -6,13 +6,14 @@
 
 -- While a library is loaded there are no globals but `redis`: the first call sets these.
 local call, try, error_reply
-local unpack, tonumber, pairs, floor, min, max, sub, match, find, format, concat, decode
+local unpack, tonumber, pairs, floor, min, max, sub, match, find, format, concat, decode, byte
 
 local function bind()
   call, try, error_reply = redis.call, redis.pcall, redis.error_reply
   unpack, tonumber, pairs = _G.unpack, _G.tonumber, _G.pairs
   floor, min, max, concat = math.floor, math.min, math.max, table.concat
-  sub, match, find, format, decode = string.sub, string.match, string.find, string.format, struct.unpack
+  sub, match, find, format = string.sub, string.match, string.find, string.format
+  byte, decode = string.byte, struct.unpack
 end
 
 -- Values given to one command at most: Lua's stack holds about 8,000.

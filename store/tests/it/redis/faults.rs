@@ -311,3 +311,17 @@ async fn a_copy_of_the_data_has_everything() {
     assert_eq!(*other.load(&run).await.unwrap().unwrap(), *state);
     assert_ne!(other.epoch(), store.epoch());
 }
+
+/// After a restart that lost its last moments a run may come to the same seq by another way: a decision on the lost
+/// one is refused, since the hash of the last event is another.
+#[tokio::test]
+async fn a_decision_on_a_lost_history_is_refused() {
+    let server = server();
+    let store = RedisStore::open(&server.url()).await.unwrap();
+    let state = applied(&store, start(&store, &run_id(), 2).publish(0)).await;
+    let mut lost = (*state).clone();
+    lost.head.last = "ff".repeat(32).into();
+    let item = next(&store, &Arc::new(lost)).settle(0, json!(0)).item();
+    assert_eq!(commit(&store, vec![item]).await, [Outcome::Conflict]);
+    applied(&store, next(&store, &state).settle(0, json!(0))).await;
+}
