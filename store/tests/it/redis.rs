@@ -57,4 +57,5 @@ mod conformance {
 mod budget;
 mod faults;
 mod fitness;
+mod large;
 mod proxy;
