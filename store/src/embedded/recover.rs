@@ -1,12 +1,12 @@
 //! Opening: the snapshot, then the journals after it, applied in order. Memory stays within a small multiple of
 //! what is kept and one frame; a torn end is cut, damage anywhere else is an error that says where.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use aob_engine::state::{Fields, Head, Phase, State, decode};
+use aob_engine::state::{Fields, decode};
 
 use super::change::{Change, Op};
 use super::codec::In;
@@ -93,8 +93,6 @@ struct End {
 struct Replay {
     core: Core,
     fields: HashMap<Arc<str>, Fields>,
-    /// In place of states until all their fields are known.
-    blank: Arc<State>,
     /// What the snapshot knows of a run, up to which record.
     floors: HashMap<Arc<str>, u64>,
     /// The youngest record that the snapshot knows anything of.
@@ -110,7 +108,6 @@ impl Replay {
         Self {
             core: Core::default(),
             fields: HashMap::new(),
-            blank: Arc::new(blank()),
             floors: HashMap::new(),
             end: 0,
             lsn: 0,
@@ -217,6 +214,7 @@ impl Replay {
         let known = |run: &Arc<str>| {
             lsn.is_some_and(|lsn| self.floors.get(run).is_some_and(|floor| lsn <= *floor))
         };
+        let mut state = None;
         match &mut op {
             Op::Change(change, delta) => {
                 let missing = change.begins.is_none() && !self.core.runs.contains_key(&change.run);
@@ -234,6 +232,11 @@ impl Replay {
                     let fields = self.fields.entry(change.run.clone()).or_default();
                     fields.extend(delta.set.drain(..));
                     delta.gone.drain(..).for_each(|name| drop(fields.remove(&name)));
+                    if change.begins.is_some() {
+                        // Later steps change only fields, until the last has been read.
+                        let first = decode(fields).map_err(|error| error.why)?;
+                        state = Some(Arc::new(first));
+                    }
                 }
                 for task in &change.publish {
                     self.entries = self.entries.max(task.id);
@@ -253,7 +256,7 @@ impl Replay {
             _ => {}
         }
         let mut after = After::default();
-        self.core.apply(op, Some(&self.blank.clone()), lsn.unwrap_or(0), size, &mut after);
+        self.core.apply(op, state.as_ref(), lsn.unwrap_or(0), size, &mut after);
         Ok(())
     }
 
@@ -284,33 +287,4 @@ fn corrupt(path: &Path, at: u64, why: &str) -> Error {
         "{} at byte {at}: {why}; restore the directory from a copy",
         path.display()
     ))
-}
-
-fn blank() -> State {
-    let head = Head {
-        run: "".into(),
-        workflow: "".into(),
-        tenant: "".into(),
-        seq: 0,
-        revision: 0,
-        digest: "".into(),
-        phase: Phase::Running,
-        last: "".into(),
-        started: 0,
-        deadline: 0,
-        ended: None,
-        outcome: None,
-        failure: None,
-        suspended: false,
-        cancel: None,
-        parent: None,
-        tokens: 0,
-        settled: 0,
-        instances: 0,
-        agent_starts: 0,
-        bytes: 0,
-        depth: 0,
-        by: "".into(),
-    };
-    State { head, scopes: BTreeMap::new(), cells: 0, free: BTreeSet::new() }
 }

@@ -93,7 +93,5 @@ async fn commits_until_it_is_killed() {
             }
         })
     });
-    for task in tasks.collect::<Vec<_>>() {
-        task.await.unwrap();
-    }
+    futures::future::join_all(tasks).await;
 }

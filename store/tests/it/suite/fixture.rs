@@ -59,6 +59,8 @@ pub(crate) fn start(store: &dyn Store, run: &Arc<str>, nodes: usize) -> Draft {
         seq: 0,
         revision: 0,
         digest: "sha256:00".into(),
+        pinned: BTreeMap::new(),
+        patches: 0,
         phase: Phase::Running,
         last: "".into(),
         started: BEGIN,

@@ -265,7 +265,7 @@ impl World {
         };
         let publishes = item.effects.publish.clone();
         let committed = commit_and_claim(&*self.store, vec![item], None).await;
-        prop_assert_eq!(&committed.outcomes, &[expected.clone()]);
+        prop_assert_eq!(&committed.outcomes, std::slice::from_ref(&expected));
         if expected == Outcome::Applied {
             let mut model = ModelRun {
                 id: id.clone(),
@@ -346,7 +346,7 @@ impl World {
         let (acks, retention) = (item.signals.clone(), item.retention);
         let asked = (claim > 0).then(|| claim_of("0", &[self.node_type.as_str()], claim));
         let committed = commit_and_claim(&*self.store, vec![item], asked).await;
-        prop_assert_eq!(&committed.outcomes, &[expected.clone()]);
+        prop_assert_eq!(&committed.outcomes, std::slice::from_ref(&expected));
         if matches!(expected, Outcome::Applied | Outcome::Ended) {
             self.held.retain(|id, _| !acks.contains(id));
         }
@@ -360,7 +360,7 @@ impl World {
             !effects.ack.contains(&task.cell) && !effects.recall.contains(&task.cell)
         });
         model.publish(&effects.publish);
-        effects.disarm.iter().for_each(|timer| drop(model.timers.remove(timer)));
+        model.timers.retain(|timer, _| !effects.disarm.contains(timer));
         model.timers.extend(effects.arm);
         if let Some(ended) = model.state.head.ended {
             model.tasks.clear();

@@ -67,7 +67,8 @@ async fn keeps_everything(launcher: &mut dyn Launcher, kill: bool) {
     }
     let held = store.signals(0, "a", 2, AT_ONCE).await.unwrap();
     let item = Item { signals: vec![held[0].id.clone()], ..next(&*store, &second).item() };
-    let (third, lines) = (item.after.clone(), [&lines[..], &[item.line.clone()]].concat());
+    let (third, lines) =
+        (item.after.clone(), [&lines[..], std::slice::from_ref(&item.line)].concat());
     assert_eq!(commit(&*store, vec![item]).await, [Outcome::Applied]);
     store.put_artifact("sha256:doc", b"{\"a\":1}").await.unwrap();
     store.set_tag("t", "flow", "main", "sha256:doc").await.unwrap();
