@@ -297,8 +297,8 @@ fn heads() -> impl Strategy<Value = Head> {
                     bytes,
                     depth,
                     agent_starts: depth,
-                patches: depth,
-                pinned: (0..depth).map(|revision| (revision, text.clone())).collect(),
+                    patches: depth,
+                    pinned: (0..depth).map(|revision| (revision, text.clone())).collect(),
                     workflow: text.clone(),
                     last: text,
                     ..chain(0).head
