@@ -1,5 +1,6 @@
 //! The events of a run and of its child runs, read page by page into pictures.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use aob_engine::event::{Change, Event};
@@ -29,6 +30,8 @@ pub(crate) struct Told {
     pub(crate) status: String,
     pub(crate) picture: Picture,
     seq: u64,
+    /// Those of the event that is being taken in.
+    graphs: VecDeque<Graph>,
     /// The node of another run that it belongs to: `price`.
     within: Option<String>,
 }
@@ -102,6 +105,7 @@ impl Told {
             status: "running".to_owned(),
             picture,
             seq: 0,
+            graphs: VecDeque::new(),
             within,
         }
     }
@@ -145,21 +149,32 @@ impl Told {
         self.seq
     }
 
-    /// Counts the event; with the first one comes the graph.
+    /// Counts the event; with the first one, and with a patch, comes a graph.
     async fn prepare(&mut self, operations: &dyn Operations, event: &Event) -> Result<()> {
         self.seq = event.n;
-        if let Some(Change::Started(started)) = event.changes.first() {
-            self.workflow.clone_from(&started.workflow);
-            let graph = Arc::new(graph(operations, &started.digest).await?);
-            self.picture = Picture::new(graph, self.picture.keeps());
+        for change in &event.changes {
+            match change {
+                Change::Started(started) => {
+                    self.workflow.clone_from(&started.workflow);
+                    let graph = Arc::new(graph(operations, &started.digest).await?);
+                    self.picture = Picture::new(graph, self.picture.keeps());
+                }
+                Change::Patched(patched) => self.graphs.push_back(graph(operations, &patched.digest).await?),
+                _ => {}
+            }
         }
         Ok(())
     }
 
     fn apply(&mut self, change: &Change, event: &Event) {
         self.picture.apply(change, event);
-        if let Change::Ended { outcome, .. } = change {
-            outcome.name().clone_into(&mut self.status);
+        match change {
+            Change::Ended { outcome, .. } => outcome.name().clone_into(&mut self.status),
+            Change::Patched(patched) => {
+                let graph = self.graphs.pop_front().unwrap_or_default();
+                self.picture.patched(Arc::new(graph), patched);
+            }
+            _ => {}
         }
     }
 

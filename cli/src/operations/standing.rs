@@ -152,7 +152,7 @@ impl Found {
             let config = configs.get(key).and_then(|envelope| envelope.value.as_ref());
             let title = config.and_then(|config| config.get("title")).and_then(Value::as_str);
             let title = title
-                .or(live.error.as_ref().map(|error| error.message.as_str()))
+                .or_else(|| live.error.as_ref().map(|error| error.message.as_str()))
                 .unwrap_or_default()
                 .to_owned();
             let run = state.head.run.to_string();

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aob_engine::event::{Cause, Change, Event, Settled};
+use aob_engine::event::{Cause, Change, Event, Patched, Settled};
 use aob_engine::state::{
     Asks, EdgeState, NodeError, NodeState, iteration_scope, split_instance, split_scope,
 };
 
-use super::graph::Graph;
+use super::graph::{Graph, Node};
 
 /// Failed iterations that are kept of a container when ended ones are let go.
 const MOST_FAILED: u32 = 10;
@@ -155,11 +155,30 @@ impl Picture {
             Change::Suspended { on } => self.suspended = *on,
             Change::Finally { .. } => self.open("finally".to_owned()),
             Change::Ended { .. } => self.ended = Some(t),
-            Change::Voted { .. }
+            Change::Patched(_)
+            | Change::Voted { .. }
             | Change::Cancelled { .. }
             | Change::Stopped { .. }
             | Change::Failing { .. } => {}
         }
+    }
+
+    /// The root is read with another graph from here on: what it still knows keeps what happened to it.
+    pub(crate) fn patched(&mut self, graph: Arc<Graph>, patched: &Patched) {
+        let before = self.scopes.remove("").unwrap_or_default();
+        let row = |node: &Node| {
+            let known = before.iter().find(|row| row.id == node.id).cloned();
+            let recalled = patched.recalled.contains(&node.id);
+            let mut row = known.unwrap_or_else(|| Row::new(&node.id, &node.node_type));
+            if recalled {
+                row.state = NodeState::Idle;
+                (row.due, row.ticket) = (None, None);
+            }
+            row
+        };
+        self.scopes.insert(String::new(), graph.body("").iter().map(row).collect());
+        self.edges.retain(|(scope, edge), _| !scope.is_empty() || !patched.reset.contains(edge));
+        self.graph = graph;
     }
 
     /// The row of an instance.

@@ -93,14 +93,14 @@ fn lines(
     for entry in kept {
         let sign = sign(entry.state, entry.asks, terminal.unicode);
         let indent = "  ".repeat(entry.depth.min(DEEPEST));
-        let name = cut(&format!("{indent}{}", entry.name), names);
-        let gap = " ".repeat(names - name.width());
+        let name = cut(&entry.name, names.saturating_sub(indent.len()));
+        let gap = " ".repeat(names.saturating_sub(indent.len() + name.width()));
         let node_type = cut(&entry.node_type, types);
         let node_type = format!("{node_type}{}", " ".repeat(types - node_type.width()));
         let rest = cut(&entry.rest, columns.saturating_sub(names + types + 8));
         let width = 8 + names + types + rest.width();
         let line = format!(
-            "  {} {name}{gap}  {}  {rest}",
+            "  {indent}{} {name}{gap}  {}  {rest}",
             terminal.paint(colour(entry.state, entry.asks), sign),
             terminal.paint("2", &node_type)
         );
@@ -130,10 +130,10 @@ fn gather(shown: &Shown<'_>, children: &[Shown<'_>], now: u64, out: &mut Vec<Ent
         let depth = base + scope.matches('[').count();
         let name = instance_name(&scope, &row.id);
         // Within an iteration the container's name stands above already.
-        let name = name.rsplit_once("]/").map_or(name.clone(), |(before, id)| {
-            let index = before.rsplit_once('[').map_or(before, |(_, index)| index);
-            format!("[{index}] {id}")
-        });
+        let name = match name.rsplit_once("]/") {
+            None => name,
+            Some((before, id)) => format!("[{}] {id}", before.rsplit_once('[').map_or(before, |(_, index)| index)),
+        };
         out.push(Entry {
             depth,
             name: plain(&name),
@@ -147,10 +147,10 @@ fn gather(shown: &Shown<'_>, children: &[Shown<'_>], now: u64, out: &mut Vec<Ent
             .child
             .as_ref()
             .filter(|_| !row.state.is_settled() || row.state == NodeState::Failed);
-        if let Some(child) = child.and_then(|run| children.iter().find(|shown| shown.run == run)) {
-            if open.len() < DEEPEST {
-                open.push((child.picture.rows().into_iter(), depth + 1));
-            }
+        if let Some(child) = child.and_then(|run| children.iter().find(|shown| shown.run == run))
+            && open.len() < DEEPEST
+        {
+            open.push((child.picture.rows().into_iter(), depth + 1));
         }
     }
 }

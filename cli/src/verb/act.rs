@@ -202,7 +202,7 @@ impl Act {
             }
             End::Suspended => {
                 self.terminal
-                    .say(&format!("{run} is suspended; go on with: aob resume {run}{}", self.flag));
+                    .say(&format!("{run} is suspended; go on with:\n  aob resume {run}{}", self.flag));
                 Exit::Waiting
             }
             End::Stopped(exit) => *exit,
@@ -214,11 +214,11 @@ impl Act {
         let flag = &self.flag;
         match access.guest_of() {
             Some(host) => {
-                self.terminal.say(&format!("interrupted; process {} moves {run} on. Follow it with: aob resume {run}{flag}", host.pid));
+                self.terminal.say(&format!("interrupted; process {} moves {run} on. Follow it with:\n  aob resume {run}{flag}", host.pid));
             }
             None => self
                 .terminal
-                .say(&format!("interrupted; {run} stays. Go on with: aob resume {run}{flag}")),
+                .say(&format!("interrupted; {run} stays. Go on with:\n  aob resume {run}{flag}")),
         }
     }
 }

@@ -37,7 +37,7 @@ pub(super) async fn suspend(arguments: &Suspend, terminal: Terminal) -> Result<E
     let request = Request::Suspend { run: run.clone(), on: true, by: super::user() };
     let verdict: Verdict = access.operations.ask(request).await?;
     judged(verdict, &run, "suspend")?;
-    terminal.say(&format!("{run} is suspended; go on with: aob resume {run}"));
+    terminal.say(&format!("{run} is suspended; go on with:\n  aob resume {run}"));
     access.close().await?;
     Ok(Exit::Done)
 }

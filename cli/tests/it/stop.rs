@@ -13,7 +13,7 @@ fn ctrl_c_says_how_to_go_on_and_resume_does() {
     running.signal("INT");
     let said = running.end();
     assert_eq!((said.code, said.out.as_str()), (130, ""));
-    said.says(&["interrupted; run_", "Go on with: aob resume run_"]);
+    said.says(&["interrupted; run_", "Go on with:\n  aob resume run_"]);
     let command = said.err.lines().last().unwrap().rsplit("aob ").next().unwrap().to_owned();
     let again = place.ends(0, &command.split(' ').collect::<Vec<_>>());
     assert_eq!(again.json(), json!(2));
