@@ -92,7 +92,9 @@ impl Follow<'_> {
         if standing.head.seq > history.seq() {
             return Ok(None);
         }
-        view.tickets(&standing.tickets);
+        if self.waits {
+            view.tickets(&standing.tickets);
+        }
         let standing = Box::new(standing);
         match standing.needs {
             Needs::Nothing => return Ok(Some(End::Over(standing))),

@@ -159,7 +159,9 @@ impl Told {
                     let graph = Arc::new(graph(operations, &started.digest).await?);
                     self.picture = Picture::new(graph, self.picture.keeps());
                 }
-                Change::Patched(patched) => self.graphs.push_back(graph(operations, &patched.digest).await?),
+                Change::Patched(patched) => {
+                    self.graphs.push_back(graph(operations, &patched.digest).await?)
+                }
                 _ => {}
             }
         }

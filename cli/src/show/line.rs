@@ -78,7 +78,8 @@ pub(crate) fn line(change: &Change, event: &Event, picture: &Picture) -> Option<
             format!("{at} begins nothing further{}", because(Some(error)))
         }
         Change::Patched(patched) => {
-            let reason = patched.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
+            let reason =
+                patched.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
             format!("revision {} by {} of {}{reason}", patched.revision, patched.patch, event.by)
         }
         Change::Finally { outcome, .. } => format!("finally begins: {} so far", outcome.name()),

@@ -119,6 +119,7 @@ struct Entry {
     node_type: String,
     state: NodeState,
     asks: bool,
+    ended: Option<u64>,
     rest: String,
 }
 
@@ -132,7 +133,9 @@ fn gather(shown: &Shown<'_>, children: &[Shown<'_>], now: u64, out: &mut Vec<Ent
         // Within an iteration the container's name stands above already.
         let name = match name.rsplit_once("]/") {
             None => name,
-            Some((before, id)) => format!("[{}] {id}", before.rsplit_once('[').map_or(before, |(_, index)| index)),
+            Some((before, id)) => {
+                format!("[{}] {id}", before.rsplit_once('[').map_or(before, |(_, index)| index))
+            }
         };
         out.push(Entry {
             depth,
@@ -140,6 +143,7 @@ fn gather(shown: &Shown<'_>, children: &[Shown<'_>], now: u64, out: &mut Vec<Ent
             node_type: plain(&row.node_type),
             state: row.state,
             asks: row.ticket.is_some(),
+            ended: row.ended,
             rest: plain(&rest(row, now)),
         });
         open.push((rows, base));
@@ -212,7 +216,8 @@ fn keep(entries: &[Entry], room: usize) -> (Vec<&Entry>, Vec<String>) {
         _ => 5,
     };
     let mut order: Vec<usize> = (0..entries.len()).collect();
-    order.sort_by_key(|&at| weight(&entries[at]));
+    // Of what has settled the latest is shown.
+    order.sort_by_key(|&at| (weight(&entries[at]), std::cmp::Reverse(entries[at].ended)));
     let mut kept: Vec<usize> = order.drain(..room.saturating_sub(1)).collect();
     kept.sort_unstable();
     let mut counts: Vec<(&str, usize)> = Vec::new();

@@ -1,5 +1,7 @@
 //! What verbs have in common that move runs: opening by rules, following, saying how it ended.
 
+use std::time::Duration;
+
 use aob_engine::catalogue;
 use aob_engine::issue::Issue;
 use aob_engine::state::{Head, RunOutcome};
@@ -12,6 +14,9 @@ use crate::owner::{Access, Place, Settings};
 use crate::problem::{Problem, Result};
 use crate::show::terminal::Terminal;
 use crate::show::value::value;
+
+/// How long closing takes before something is said about it.
+const SHORT: Duration = Duration::from_millis(700);
 
 /// A verb that may move runs.
 pub(super) struct Act {
@@ -67,7 +72,11 @@ impl Act {
             Ok(end) => end,
             Err(problem) => {
                 self.close(access, stop).await?;
-                return Err(problem);
+                return Err(if problem.entry() == Some(&catalogue::NO_RUN) {
+                    gone(run)
+                } else {
+                    problem
+                });
             }
         };
         let exit = match &end {
@@ -129,11 +138,20 @@ impl Act {
 
     /// Ends this process's part; a second signal does not wait for what still runs.
     pub(super) async fn close(&self, access: Access, stop: &mut Stop) -> Result<()> {
-        tokio::select! {
-            closed = access.close() => closed,
-            exit = stop.next() => {
-                self.terminal.say("stopped at once");
-                std::process::exit(i32::from(exit as u8));
+        let close = access.close();
+        tokio::pin!(close);
+        let mut told = false;
+        loop {
+            tokio::select! {
+                closed = &mut close => return closed,
+                () = tokio::time::sleep(SHORT), if !told => {
+                    told = true;
+                    self.terminal.say("what runs just now has 5 seconds to finish; Ctrl-C stops at once");
+                }
+                exit = stop.next() => {
+                    self.terminal.say("stopped at once");
+                    std::process::exit(i32::from(exit as u8));
+                }
             }
         }
     }
@@ -201,8 +219,10 @@ impl Act {
                 Exit::Waiting
             }
             End::Suspended => {
-                self.terminal
-                    .say(&format!("{run} is suspended; go on with:\n  aob resume {run}{}", self.flag));
+                self.terminal.say(&format!(
+                    "{run} is suspended; go on with:\n  aob resume {run}{}",
+                    self.flag
+                ));
                 Exit::Waiting
             }
             End::Stopped(exit) => *exit,
@@ -221,6 +241,13 @@ impl Act {
                 .say(&format!("interrupted; {run} stays. Go on with:\n  aob resume {run}{flag}")),
         }
     }
+}
+
+/// A run that was there and no longer is.
+fn gone(run: &str) -> Problem {
+    let message = format!("{run} has ended and was dropped with its end; how it went was not kept");
+    let issue = Issue::new(&catalogue::NO_RUN, "/spec/retention", message);
+    Problem::found(run, issue.remedy("Give `spec.retention` a time, so that the result can be read: `{succeeded: 1h, failed: 24h}`."))
 }
 
 /// The run that nobody waits for, going up from a child run.

@@ -8,6 +8,7 @@ use crate::arguments::{Cancel, Suspend};
 use crate::drive::Stop;
 use crate::exit::Exit;
 use crate::operations::{Kind, Request, Verdict};
+use crate::owner::Place;
 use crate::problem::Result;
 use crate::show::terminal::Terminal;
 
@@ -37,7 +38,8 @@ pub(super) async fn suspend(arguments: &Suspend, terminal: Terminal) -> Result<E
     let request = Request::Suspend { run: run.clone(), on: true, by: super::user() };
     let verdict: Verdict = access.operations.ask(request).await?;
     judged(verdict, &run, "suspend")?;
-    terminal.say(&format!("{run} is suspended; go on with:\n  aob resume {run}"));
+    let flag = Place::of(&arguments.place)?.flag(&arguments.place);
+    terminal.say(&format!("{run} is suspended; go on with:\n  aob resume {run}{flag}"));
     access.close().await?;
     Ok(Exit::Done)
 }

@@ -10,4 +10,5 @@ mod owner;
 mod place;
 mod run;
 mod stop;
+mod terminal;
 mod words;

@@ -151,3 +151,15 @@ fn child_workflows_are_found_among_the_files() {
     // Kept by the run before.
     place.ends(0, &["run", "parent.yaml"]);
 }
+
+#[test]
+fn a_run_that_is_not_kept_says_so() {
+    let place = Place::new();
+    let text = std::fs::read_to_string(example("hello.yaml")).unwrap();
+    place.write("gone.yaml", text.replace("spec:\n", "spec:\n  retention: {succeeded: 0s}\n"));
+    place.ends(4, &["run", "gone.yaml"]).says(&[
+        "error[AOB5003]",
+        "was dropped with its end",
+        "spec.retention",
+    ]);
+}
