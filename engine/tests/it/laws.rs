@@ -18,7 +18,6 @@ use crate::simulate::Simulation;
 
 #[test]
 fn every_order_leads_to_the_same_end() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let cases = number("AOB_CASES").unwrap_or(20_000);
     let first = number("AOB_SEED").unwrap_or(1);
     let registry = Registry::builtin();
@@ -55,6 +54,28 @@ fn every_order_leads_to_the_same_end() {
         failed * 20 > compiled && failed * 2 < compiled * 2,
         "runs fail and succeed: {failed} of {compiled}"
     );
+}
+
+pub(crate) fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().and_then(|text| text.parse().ok())
+}
+
+/// What is answered to a ticket: fixed by the seed, the instance and what was tried before.
+pub(crate) fn reply_to(seed: u64, instance: &str, asks: Asks, tries: &mut BTreeMap<String, u64>) -> Reply {
+    let known = tries.entry(instance.to_owned()).or_default();
+    let word = fixed(seed, instance, 1_000 + *known);
+    let reply = match asks {
+        Asks::Gate if word.is_multiple_of(3) => Reply::Reject,
+        Asks::Gate => Reply::Approve(None),
+        Asks::Unknown => Reply::Retry,
+        Asks::Failure if word.is_multiple_of(3) => Reply::Fail,
+        Asks::Failure if word % 3 == 1 => Reply::Settle(Arc::new(json!({"settled": true}))),
+        Asks::Failure => Reply::Retry,
+    };
+    if asks == Asks::Failure {
+        *known += 100;
+    }
+    reply
 }
 
 /// Says which case it was when a check fails.
@@ -138,15 +159,7 @@ fn drive(run: &mut Simulation, seed: u64, random: &mut Random, rough: bool) -> u
             }
         } else if choice < run.tasks.len() + tickets.len() {
             let (instance, asks) = &tickets[choice - run.tasks.len()];
-            let word = fixed(seed, instance, 1_000 + *tries.get(instance).unwrap_or(&0));
-            let reply = match asks {
-                Asks::Gate if word.is_multiple_of(3) => Reply::Reject,
-                Asks::Gate => Reply::Approve(None),
-                Asks::Unknown => Reply::Retry,
-                Asks::Failure if word.is_multiple_of(3) => Reply::Fail,
-                Asks::Failure if word % 3 == 1 => Reply::Settle(Arc::new(json!({"settled": true}))),
-                Asks::Failure => Reply::Retry,
-            };
+            let reply = reply_to(seed, instance, *asks, &mut tries);
             let scope = aob_engine::state::split_instance(instance).1;
             let ir = run.irs.get(0).expect("the revision").clone();
             let container = ir.find(scope).is_some_and(|ix| ir.node(ix).kind.body().is_some());
@@ -165,8 +178,6 @@ fn drive(run: &mut Simulation, seed: u64, random: &mut Random, rough: bool) -> u
                     "a container is not tried again: {refused:?}"
                 );
                 decision.answer = Reply::Fail;
-            } else if *asks == Asks::Failure {
-                *tries.entry(instance.clone()).or_default() += 100;
             }
             assert_eq!(run.take(&[Input::Decision(decision)]), [Verdict::Applied]);
         } else {
@@ -189,7 +200,7 @@ fn next_own_timer(run: &mut Simulation) -> aob_engine::step::Timer {
     timer
 }
 
-fn open_tickets(run: &Simulation) -> Vec<(String, Asks)> {
+pub(crate) fn open_tickets(run: &Simulation) -> Vec<(String, Asks)> {
     let mut open = Vec::new();
     for (scope, marking) in &run.state.scopes {
         let ir = run.irs.get(marking.revision).expect("the revision");
@@ -204,7 +215,7 @@ fn open_tickets(run: &Simulation) -> Vec<(String, Asks)> {
     open
 }
 
-fn answer(seed: u64, instance: &str, failures: u64) -> Answer {
+pub(crate) fn answer(seed: u64, instance: &str, failures: u64) -> Answer {
     match fixed(seed, instance, failures) % 5 {
         0 => Answer::Error { error: NodeError::new("broken", "as the seed says"), retryable: true },
         1 if failures == 0 => {

@@ -2,6 +2,11 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr, reason = "tests say what they expect")]
 
 mod examples;
+mod json_patch;
 mod laws;
+mod laws_cancel;
+mod patched;
+mod patterns;
 mod random;
+mod rules;
 mod simulate;

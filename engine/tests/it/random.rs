@@ -51,6 +51,112 @@ pub(crate) fn workflow(random: &mut Random) -> Value {
     })
 }
 
+/// A workflow without containers and exit handler: what patches were searched on.
+pub(crate) fn flat(random: &mut Random) -> Value {
+    let mut graph = Graph { nodes: Vec::new(), edges: Vec::new(), next: 0 };
+    graph.body(random, None, 9);
+    graph.nodes.retain(|node| node["type"] != "foreach" && node["type"] != "loop");
+    json!({
+        "apiVersion": "aob.dev/v1alpha1", "kind": "Workflow", "metadata": {"name": "random"},
+        "spec": {"nodes": graph.nodes, "edges": graph.edges},
+    })
+}
+
+/// The same workflow with one to three things changed: nodes and edges added, removed, altered.
+pub(crate) fn mutate(random: &mut Random, document: &Value, round: usize) -> Value {
+    let mut document = document.clone();
+    for turn in 0..1 + random.below(3) {
+        let ids: Vec<String> = list(&document, "nodes").iter().filter_map(|node| node["id"].as_str().map(str::to_owned)).collect();
+        let some = |random: &mut Random| ids.get(random.below(ids.len())).cloned().unwrap_or_default();
+        match random.below(10) {
+            0..=2 => {
+                // A new node, with an edge from an old one and perhaps to another.
+                let id = format!("p{round}_{turn}");
+                let mut node = json!({"id": &id, "type": "transform", "config": {"value": {"of": &id}}});
+                if random.once_in(3) {
+                    node["join"] = json!("any");
+                }
+                push(&mut document, "nodes", node);
+                let (from, to) = (some(random), some(random));
+                let after = ["success", "success", "failure", "always"][random.below(4)];
+                push(&mut document, "edges", json!({"from": from, "to": &id, "after": after}));
+                if random.once_in(2) {
+                    push(&mut document, "edges", json!({"from": &id, "to": to}));
+                }
+            }
+            3 => {
+                let id = some(random);
+                retain(&mut document, "nodes", |node| node["id"] != *id);
+                retain(&mut document, "edges", |edge| edge["from"] != *id && edge["to"] != *id);
+            }
+            4 | 5 => {
+                let (from, to) = (some(random), some(random));
+                let mut edge = json!({"from": from, "to": to});
+                match random.below(6) {
+                    0 => edge["after"] = json!("failure"),
+                    1 => edge["after"] = json!("always"),
+                    2 => edge["when"] = json!("false"),
+                    3 => edge["otherwise"] = json!(true),
+                    _ => {}
+                }
+                push(&mut document, "edges", edge);
+            }
+            6 => {
+                let count = list(&document, "edges").len();
+                let chosen = random.below(count);
+                let mut at = 0;
+                retain(&mut document, "edges", |_| {
+                    at += 1;
+                    at != chosen + 1
+                });
+            }
+            7 => alter(random, &mut document, "edges", |random, edge| match random.below(3) {
+                0 => edge["when"] = json!("true"),
+                1 => edge["when"] = json!("false"),
+                _ => edge["when"] = Value::Null,
+            }),
+            _ => alter(random, &mut document, "nodes", |random, node| match random.below(4) {
+                0 => node["join"] = json!(if random.once_in(2) { "any" } else { "all" }),
+                1 => node["onError"] = json!(["fail", "continue", "pause"][random.below(3)]),
+                2 if node["type"] == "transform" => node["config"] = json!({"value": {"of": round}}),
+                _ => node["retry"] = json!({"attempts": 1 + random.below(4), "backoff": "100ms"}),
+            }),
+        }
+    }
+    retain(&mut document, "edges", |edge| edge["from"] != edge["to"]);
+    for edge in document["spec"]["edges"].as_array_mut().into_iter().flatten() {
+        if let Some(edge) = edge.as_object_mut() {
+            edge.retain(|_, value| !value.is_null());
+        }
+    }
+    document
+}
+
+fn list<'a>(document: &'a Value, what: &str) -> &'a [Value] {
+    document["spec"][what].as_array().map_or(&[], Vec::as_slice)
+}
+
+fn push(document: &mut Value, what: &str, value: Value) {
+    if let Some(list) = document["spec"][what].as_array_mut() {
+        list.push(value);
+    }
+}
+
+fn retain(document: &mut Value, what: &str, keep: impl FnMut(&Value) -> bool) {
+    if let Some(list) = document["spec"][what].as_array_mut() {
+        list.retain(keep);
+    }
+}
+
+fn alter(random: &mut Random, document: &mut Value, what: &str, change: impl Fn(&mut Random, &mut Value)) {
+    if let Some(list) = document["spec"][what].as_array_mut() {
+        let count = list.len();
+        if let Some(chosen) = list.get_mut(random.below(count)) {
+            change(random, chosen);
+        }
+    }
+}
+
 struct Graph {
     nodes: Vec<Value>,
     edges: Vec<Value>,

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use aob_engine::event::Event;
 use aob_engine::ir::Ir;
-use aob_engine::route;
+use aob_engine::issue::Issue;
+use aob_engine::route::{self, Candidate};
 use aob_engine::state::{IrSet, State, encode, fold};
 use aob_engine::step::{
     Answer, Effects, Envelope, Input, Now, Publish, StartRequest, Step, Timer, Verdict,
@@ -78,6 +79,24 @@ impl Simulation {
         self.state = folded;
         self.record(step);
         verdicts
+    }
+
+    /// Patches the run; checks L1 as every step does. Answers the refusals.
+    pub(crate) fn patch(&mut self, candidate: &Candidate, claimed: &[String]) -> Result<(), Vec<Issue>> {
+        self.now.time += 1;
+        let step = route::apply_patch(&self.irs, &self.state, &self.context, candidate, claimed, self.now).expect("a decision")?;
+        let event = step.event.clone().expect("a patch is an event");
+        self.irs.insert(self.state.head.revision + 1, candidate.ir.clone());
+        let folded = fold(Some(self.state.clone()), &event, &step.line, &self.irs).expect("the event folds");
+        assert_eq!(folded, step.state, "L1 after a patch");
+        assert_eq!(aob_engine::state::decode(&encode(&folded)).as_ref(), Ok(&folded));
+        for cell in &step.effects.recall {
+            let name = &self.tasks.get(cell).expect("a task that is out is taken back").instance;
+            assert!(!claimed.contains(name), "a claimed task is not taken back");
+        }
+        self.state = folded;
+        self.record(step);
+        Ok(())
     }
 
     pub(crate) fn complete(&mut self, task: &Publish, result: Answer) -> Verdict {

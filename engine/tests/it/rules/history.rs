@@ -1,0 +1,68 @@
+//! A run's history as lines that can be read, one per event.
+
+use aob_engine::event::{Cause, Change, Event, Settled};
+use aob_engine::state::{Asks, CancelMode};
+
+/// `a succeeded; a->b taken; b out`
+pub(crate) fn line(event: &Event) -> String {
+    event.changes.iter().map(told).collect::<Vec<_>>().join("; ")
+}
+
+fn told(change: &Change) -> String {
+    match change {
+        Change::Started(_) => "started".to_owned(),
+        Change::Published { at, attempt: 1 } => format!("{at} out"),
+        Change::Published { at, attempt } => format!("{at} out #{attempt}"),
+        Change::Ready { at } => format!("{at} ready"),
+        Change::Begun { at, .. } => format!("{at} begun"),
+        Change::Iteration { at, index } => format!("{at}[{index}] begins"),
+        Change::IterationEnded { at, index, outcome, .. } => format!("{at}[{index}] {}", outcome.name()),
+        Change::Settled { at, outcome: Settled::Succeeded, .. } => format!("{at} succeeded"),
+        Change::Settled { at, error: Some(error), .. } => format!("{at} failed: {}", error.code),
+        Change::Settled { at, outcome, cause, .. } => format!("{at} {} by {}", outcome.name(), why(cause)),
+        Change::Edge { scope, edge, state } if scope.is_empty() => format!("{edge} {}", state.name()),
+        Change::Edge { scope, edge, state } => format!("{scope}:{edge} {}", state.name()),
+        Change::Backoff { at, .. } => format!("{at} backs off"),
+        Change::Lost { at } => format!("{at} lost"),
+        Change::Waiting { at, asks, .. } => format!("{at} asks {}", question(*asks)),
+        Change::Voted { at, by, .. } => format!("{at} has a vote of {by}"),
+        Change::Answered { at, answer, .. } => format!("{at} answered {answer}"),
+        Change::Delayed { at, .. } => format!("{at} waits"),
+        Change::Child { at, .. } => format!("{at} has a child"),
+        Change::Suspended { on: true } => "suspended".to_owned(),
+        Change::Suspended { on: false } => "resumed".to_owned(),
+        Change::Cancelled { mode: CancelMode::Graceful, .. } => "cancel gracefully".to_owned(),
+        Change::Cancelled { mode: CancelMode::Now, .. } => "cancel now".to_owned(),
+        Change::Stopped { at, .. } => format!("{at} stops"),
+        Change::Failing { scope, .. } if scope.is_empty() => "failing".to_owned(),
+        Change::Failing { scope, .. } => format!("failing {scope}"),
+        Change::Patched(patch) => format!("patched to revision {}", patch.revision),
+        Change::Finally { outcome, .. } => format!("finally after {}", outcome.name()),
+        Change::Ended { outcome, .. } => format!("ended {}", outcome.name()),
+    }
+}
+
+fn why(cause: &Cause) -> &'static str {
+    match cause {
+        Cause::Completion => "completion",
+        Cause::DeadPath => "dead path",
+        Cause::Gate => "gate",
+        Cause::UnknownType => "unknown type",
+        Cause::AgentLimit => "agent limit",
+        Cause::Decision => "decision",
+        Cause::Timer => "timer",
+        Cause::Expression => "expression",
+        Cause::Drain => "drain",
+        Cause::Cancel => "cancel",
+        Cause::Lost => "loss",
+        Cause::Limit => "limit",
+    }
+}
+
+fn question(asks: Asks) -> &'static str {
+    match asks {
+        Asks::Gate => "gate",
+        Asks::Failure => "failure",
+        Asks::Unknown => "unknown",
+    }
+}
