@@ -6,6 +6,7 @@
 mod cache;
 mod commit;
 mod decide;
+mod ending;
 mod error;
 mod query;
 mod start;
@@ -21,11 +22,13 @@ use aob_store::Store;
 use serde_json::Value;
 
 pub use commit::{Done, Work};
+pub use ending::Ending;
 pub use error::Error;
 pub use query::RunView;
 pub use start::{Published, StartOptions, Started};
 
 use cache::Cache;
+use ending::Endings;
 
 /// Most compiled graphs kept.
 const MOST_IRS: usize = 512;
@@ -37,12 +40,20 @@ pub struct Runs {
     ceiling: Ceiling,
     irs: Mutex<BTreeMap<String, Arc<Ir>>>,
     cache: Cache,
+    endings: Endings,
 }
 
 impl Runs {
     /// Runs in this store, judged by these types and limits.
     pub fn new(store: Arc<dyn Store>, registry: Registry, ceiling: Ceiling) -> Arc<Self> {
-        Arc::new(Self { store, registry, ceiling, irs: Mutex::default(), cache: Cache::default() })
+        Arc::new(Self {
+            store,
+            registry,
+            ceiling,
+            irs: Mutex::default(),
+            cache: Cache::default(),
+            endings: Endings::default(),
+        })
     }
 
     /// The store behind it.

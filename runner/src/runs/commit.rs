@@ -177,7 +177,7 @@ impl Runs {
     fn learn(&self, run: &Arc<str>, decided: Decided) {
         let Decided { step, mut known, .. } = decided;
         if step.state.is_ended() {
-            return;
+            return self.endings.tell(&Arc::new(step.state));
         }
         let mut grown = 0;
         for (key, envelope) in step.effects.context {

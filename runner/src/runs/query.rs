@@ -11,6 +11,9 @@ use serde_json::Value;
 
 use super::{Done, Error, Runs, Work};
 
+/// How long a run that is gone may take to be told as ended.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// A run with its graph.
 #[derive(Debug, Clone)]
 pub struct RunView {
@@ -50,19 +53,39 @@ impl Runs {
         Ok(found.remove(&key).and_then(|envelope| envelope.value))
     }
 
-    /// Waits until a run has ended, at most `limit`; its state then, or as it stands.
+    /// Waits until a run has ended, at most `limit`; its state then, or as it stands. A run that is dropped with
+    /// its end is seen to end if this process ends it.
     ///
     /// # Errors
     /// [`Error::NoRun`] or the store's.
     pub async fn wait(&self, run: &str, limit: Duration) -> Result<Arc<State>, Error> {
         let until = tokio::time::Instant::now() + limit;
+        let mut ending = self.endings.of(&run.into());
+        let mut state = self.store.load(run).await?;
+        let mut was_there = false;
         loop {
-            let state = self.store.load(run).await?.ok_or_else(|| Error::NoRun(run.to_owned()))?;
+            let Some(now) = state else {
+                // It went with its end: who committed that tells it in a moment.
+                let told = tokio::time::timeout(FAREWELL, ending.state());
+                let missing = || Error::NoRun(run.to_owned());
+                return if was_there { told.await.map_err(|_| missing()) } else { Err(missing()) };
+            };
+            was_there = true;
             let left = until.saturating_duration_since(tokio::time::Instant::now());
-            if state.is_ended() || left.is_zero() {
-                return Ok(state);
+            if now.is_ended() || left.is_zero() {
+                return Ok(now);
             }
-            self.store.watch(run, state.head.seq, left).await?;
+            let seq = tokio::select! {
+                biased;
+                state = ending.state() => return Ok(state),
+                seq = self.store.watch(run, now.head.seq, left) => seq?,
+            };
+            // What this process has committed itself need not be loaded.
+            let own = self.cache.peek(run).filter(|state| seq > 0 && state.head.seq >= seq);
+            state = match own {
+                Some(state) => Some(state),
+                None => self.store.load(run).await?,
+            };
         }
     }
 

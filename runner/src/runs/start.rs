@@ -12,7 +12,7 @@ use aob_engine::step::{Now, StartRequest};
 use aob_store::{Commit, Outcome, id};
 use serde_json::Value;
 
-use super::{Error, Runs};
+use super::{Ending, Error, Runs};
 use crate::clock;
 
 /// A workflow that has been judged and kept.
@@ -85,18 +85,33 @@ impl Runs {
     /// # Errors
     /// [`Error::NoGraph`], [`Error::Refused`] if the input does not fit, or the store's.
     pub async fn start(&self, options: &StartOptions) -> Result<Started, Error> {
+        Ok(self.begin(options, false).await?.0)
+    }
+
+    /// Starts a run, with a handle on its end: nothing is missed, however soon that is.
+    ///
+    /// # Errors
+    /// As [`Runs::start`].
+    pub async fn start_followed(&self, options: &StartOptions) -> Result<(Started, Ending), Error> {
+        let (started, ending) = self.begin(options, true).await?;
+        let ending = match ending {
+            Some(ending) if !started.existing => ending,
+            _ => self.endings.of(&started.run),
+        };
+        Ok((started, ending))
+    }
+
+    async fn begin(&self, options: &StartOptions, follow: bool) -> Result<(Started, Option<Ending>), Error> {
         if let Some(key) = &options.key
             && let Some(run) = self.store.keyed(&options.tenant, key).await?
         {
-            return Ok(Started { run, existing: true });
+            return Ok((Started { run, existing: true }, None));
         }
         let ir = self.ir(&options.digest).await?;
         let random: u128 = rand::random();
         let shard = match &options.key {
             // One key, one shard: the store decides between two who start it at once.
-            Some(key) => key
-                .bytes()
-                .fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))),
+            Some(key) => key.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))),
             None => (random >> 96) as u32,
         } % self.store.shards();
         for _ in 0..10 {
@@ -111,19 +126,24 @@ impl Runs {
                 depth: 0,
             };
             let step = route::start(&IrSet::new(0, ir.clone()), 0, &request, now)?;
+            let ending = follow.then(|| self.endings.of(&run));
             if !step.effects.children.is_empty() {
-                return self.start_with_children(step, &ir, options, run).await;
+                return Ok((self.start_with_children(step, &ir, options, run).await?, ending));
             }
             let item = self.first_item(step, &ir, options.key.clone());
-            let committed = match self.store.commit(Commit { items: vec![item], claim: None }).await
-            {
+            let first = item.after.clone();
+            let committed = match self.store.commit(Commit { items: vec![item], claim: None }).await {
                 Err(aob_store::Error::Epoch) => continue,
                 other => other?,
             };
-            return Ok(match committed.outcomes.into_iter().next() {
+            let started = match committed.outcomes.into_iter().next() {
                 Some(Outcome::Exists(run)) => Started { run, existing: true },
                 _ => Started { run, existing: false },
-            });
+            };
+            if first.is_ended() && !started.existing {
+                self.endings.tell(&first);
+            }
+            return Ok((started, ending));
         }
         Err(aob_store::Error::Epoch.into())
     }

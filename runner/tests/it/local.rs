@@ -114,3 +114,31 @@ async fn a_waiting_run_can_be_cancelled() {
     assert_eq!(state.head.outcome, Some(RunOutcome::Cancelled));
     local.service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_a_run_that_goes_with_it_is_told() {
+    let local = local();
+    let document = json!({
+        "apiVersion": "aob.dev/v1alpha1", "kind": "Workflow", "metadata": {"name": "brief"},
+        "spec": {
+            "retention": {"succeeded": "0s", "failed": "0s"},
+            "nodes": [{"id": "a", "type": "noop"}, {"id": "b", "type": "noop"}],
+            "edges": [{"from": "a", "to": "b"}]
+        }
+    });
+    let digest = local.runs.publish("default", &document, None).await.expect("it is kept").digest;
+    let options = StartOptions {
+        tenant: "default".into(),
+        digest,
+        input: Arc::new(json!({})),
+        by: "user:ada".into(),
+        key: None,
+    };
+    let (started, mut ending) = local.runs.start_followed(&options).await.expect("it starts");
+    let waited = tokio::time::timeout(Duration::from_secs(20), ending.state()).await.expect("it ends");
+    assert_eq!(waited.head.outcome, Some(RunOutcome::Succeeded));
+    assert_eq!(waited.head.run, started.run);
+    let gone = local.runs.wait(&started.run, Duration::from_secs(20)).await;
+    assert!(matches!(gone, Err(aob_runner::runs::Error::NoRun(_))), "{gone:?}");
+    local.service.stop().await;
+}
