@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aob_engine::check::Ceiling;
 use aob_engine::registry::Registry;
-use aob_runner::node::{self, ExecPolicy, Policy, Private};
+use aob_runner::node::{self, Policy};
 use aob_runner::runs::Runs;
 use aob_runner::secret::Secrets;
 use aob_runner::service::{Service, ServiceOptions};
@@ -46,12 +46,12 @@ struct Args {
     /// Folder with secrets: FOLDER/NAME/KEY
     #[arg(long, env = "AOB_SECRETS", value_name = "FOLDER")]
     secrets: Option<PathBuf>,
-    /// Let `exec` nodes run local commands
-    #[arg(long, env = "AOB_ALLOW_EXEC")]
-    allow_exec: bool,
-    /// Let `http` nodes reach private and loopback addresses
-    #[arg(long, env = "AOB_ALLOW_PRIVATE")]
-    allow_private: bool,
+    /// Let `exec` nodes run local commands: all, or those named
+    #[arg(long, env = "AOB_ALLOW_EXEC", value_name = "COMMAND", num_args = 0.., require_equals = true, value_delimiter = ',')]
+    allow_exec: Option<Vec<String>>,
+    /// Let `http` nodes reach private and loopback addresses: all, or those named
+    #[arg(long, env = "AOB_ALLOW_PRIVATE", value_name = "HOST|CIDR", num_args = 0.., require_equals = true, value_delimiter = ',')]
+    allow_private: Option<Vec<String>>,
 }
 
 fn main() -> ExitCode {
@@ -74,11 +74,7 @@ fn main() -> ExitCode {
 }
 
 async fn serve(args: Args) -> Result<(), Box<dyn std::error::Error>> {
-    let policy = Arc::new(Policy {
-        private: if args.allow_private { Private::Any } else { Private::Deny },
-        exec: if args.allow_exec { ExecPolicy::Any } else { ExecPolicy::Off },
-        ..Policy::default()
-    });
+    let policy = Arc::new(Policy::allowing(args.allow_exec.as_deref(), args.allow_private.as_deref())?);
     let nodes = Arc::new(node::Registry::built_in(&policy));
     let types: Vec<Arc<str>> = if args.coordinate_only {
         Vec::new()

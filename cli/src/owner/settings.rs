@@ -1,11 +1,10 @@
 //! How this process moves runs.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aob_engine::catalogue;
-use aob_runner::node::{self, ExecPolicy, Policy, Private};
+use aob_runner::node::{self, Policy};
 use aob_runner::runs::Runs;
 use aob_runner::secret::Secrets;
 use aob_runner::service::ServiceOptions;
@@ -26,23 +25,9 @@ pub(crate) struct Settings {
 impl Settings {
     /// As the flags say.
     pub(crate) fn of(given: &Rules) -> Result<Self> {
-        let exec = match &given.allow_exec {
-            None => ExecPolicy::Off,
-            Some(commands) if commands.is_empty() => ExecPolicy::Any,
-            Some(commands) => ExecPolicy::Only(commands.iter().cloned().collect::<BTreeSet<_>>()),
-        };
-        let private = match &given.allow_private {
-            None => Private::Deny,
-            Some(list) if list.is_empty() => Private::Any,
-            Some(list) => {
-                let list: std::result::Result<Vec<_>, String> =
-                    list.iter().map(|one| one.parse()).collect();
-                Private::Only(
-                    list.map_err(|why| Problem::new(&catalogue::USAGE, "--allow-private", why))?,
-                )
-            }
-        };
-        let policy = Arc::new(Policy { private, exec, ..Policy::default() });
+        let policy = Policy::allowing(given.allow_exec.as_deref(), given.allow_private.as_deref());
+        let policy = policy.map_err(|why| Problem::new(&catalogue::USAGE, "--allow-private", why))?;
+        let policy = Arc::new(policy);
         let secrets = match &given.secrets {
             Some(dir) => Secrets::in_folder(dir),
             None => Secrets::none(),

@@ -21,6 +21,27 @@ pub struct Policy {
     pub grace: Duration,
 }
 
+impl Policy {
+    /// The safe rules but for what two flags allow. Each: absent, nothing; empty or `any`, everything; else what it lists.
+    ///
+    /// # Errors
+    /// If an entry of `private` is neither a host nor a block of addresses.
+    pub fn allowing(exec: Option<&[String]>, private: Option<&[String]>) -> Result<Self, String> {
+        let all = |list: &[String]| list.iter().all(|one| one.is_empty() || one == "any");
+        let exec = match exec {
+            None => ExecPolicy::Off,
+            Some(list) if all(list) => ExecPolicy::Any,
+            Some(list) => ExecPolicy::Only(list.iter().cloned().collect()),
+        };
+        let private = match private {
+            None => Private::Deny,
+            Some(list) if all(list) => Private::Any,
+            Some(list) => Private::Only(list.iter().map(|one| one.parse()).collect::<Result<_, String>>()?),
+        };
+        Ok(Self { exec, private, ..Self::default() })
+    }
+}
+
 /// Which local commands `exec` may run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum ExecPolicy {
