@@ -1,8 +1,8 @@
 //! Judging a workflow: every finding at once.
 //!
 //! A document is judged in this order, each rule in a file of its own: what it says it is and its shape
-//! ([`shape`]), ids, types and their configs, scopes, edges, gates and branches, every expression and the
-//! names in it, and last, on a graph that is sound, whether what is read is certainly there ([`reads`]).
+//! (`shape`), ids, types and their configs, scopes, edges, gates and branches, every expression and the
+//! names in it, and last, on a graph that is sound, whether what is read is certainly there (`reads`).
 //! A rule sees only what earlier ones left standing, so that one mistake is not reported twice.
 
 mod bits;
