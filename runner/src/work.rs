@@ -66,7 +66,9 @@ pub(crate) enum Message {
     Claimed(Vec<Task>),
     /// From an attempt.
     Finished(Finished),
-    /// From a beat: tasks that are no longer ours, and ones we did not know of.
+    /// From an attempt that was not ours to begin.
+    Refused(TaskRef),
+    /// From a beat, whatever came of it: tasks that are no longer ours, and ones it did not name.
     Beaten { lost: Vec<TaskRef>, unnamed: Vec<Task> },
 }
 
@@ -146,14 +148,13 @@ fn take(
             attempts.ended(&result.at);
             finished.push(result);
         }
+        Message::Refused(task) => attempts.lose(&task),
         Message::Beaten { lost, unnamed } => {
             for task in &lost {
                 attempts.lose(task);
             }
-            for task in unnamed {
-                if !attempts.knows(&task.at) {
-                    finished.extend(attempts.begin(task));
-                }
+            for task in attempts.unknown(unnamed, finished) {
+                finished.extend(attempts.begin(task));
             }
         }
     }
@@ -236,16 +237,19 @@ fn input(finished: &Finished) -> Input {
     }
 }
 
-/// Leaves results to the coordinators.
+/// Leaves results to the coordinators. A result that were given up here would be kept by this lane's own beats, and
+/// then be taken for a task that was never begun.
 async fn report(options: &LaneOptions, results: &[Finished]) {
     for finished in results {
         let signal =
             Signal { run: finished.at.run.clone(), input: input(finished), t: clock::now() };
-        if let Err(error) =
+        let mut wait = Duration::from_millis(20);
+        while let Err(error) =
             options.runs.store().report(&options.consumer, &finished.at, &signal).await
         {
-            // Its lease runs out then, and the sweeper says so.
-            tracing::warn!(run_id = %finished.at.run, instance = %finished.at.instance, %error, "a result could not be reported");
+            tracing::warn!(run_id = %finished.at.run, instance = %finished.at.instance, %error, "a result cannot be reported; trying again");
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(Duration::from_secs(2));
         }
     }
 }

@@ -24,13 +24,30 @@ pub(super) struct Decided {
 }
 
 impl Runs {
-    /// Decides on inputs of one run; none if there is no such run.
+    /// Decides on inputs of one run; none if there is no such run. A decision that writes nothing is made on
+    /// what is stored: there is no commit to tell that a state known from before is out of date.
     pub(super) async fn decide(
         &self,
         run: &str,
         inputs: &[Input],
     ) -> Result<Option<Decided>, Error> {
-        let mut known = self.cache.take(run);
+        let known = self.cache.take(run);
+        let is_stored = known.state.is_none();
+        let decided = self.decide_on(run, inputs, known).await?;
+        match decided {
+            Some(decided) if decided.step.event.is_none() && !is_stored => {
+                self.decide_on(run, inputs, Known::default()).await
+            }
+            decided => Ok(decided),
+        }
+    }
+
+    async fn decide_on(
+        &self,
+        run: &str,
+        inputs: &[Input],
+        mut known: Known,
+    ) -> Result<Option<Decided>, Error> {
         let before = match known.state.take() {
             Some(state) => state,
             None => match self.store.load(run).await? {

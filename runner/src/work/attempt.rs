@@ -1,6 +1,6 @@
 //! The attempts that a lane has under way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +15,10 @@ pub(super) struct Attempts {
     options: LaneOptions,
     sender: mpsc::Sender<Message>,
     running: BTreeMap<String, Running>,
+    /// Whether a beat is under way.
+    beating: bool,
+    /// What the last beat found to be ours though nothing here knows of it, and has not come since.
+    missed: BTreeSet<String>,
 }
 
 struct Running {
@@ -26,7 +30,7 @@ struct Running {
 
 impl Attempts {
     pub(super) fn new(options: LaneOptions, sender: mpsc::Sender<Message>) -> Self {
-        Self { options, sender, running: BTreeMap::new() }
+        Self { options, sender, running: BTreeMap::new(), beating: false, missed: BTreeSet::new() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -37,16 +41,39 @@ impl Attempts {
         self.running.is_empty()
     }
 
-    pub(super) fn knows(&self, at: &TaskRef) -> bool {
-        self.running.contains_key(&name(at))
+    /// Takes what a beat did not name and answers what of it is to be begun: tasks whose claim was answered to
+    /// nobody. Most are none of these: they were claimed after the beat's names were gathered, and may have been
+    /// answered by now. Only what the beat before found too, and nobody has heard of in between, was really missed.
+    pub(super) fn unknown(&mut self, unnamed: Vec<Task>, finished: &[Finished]) -> Vec<Task> {
+        self.beating = false;
+        let before = std::mem::take(&mut self.missed);
+        let mut missed = Vec::new();
+        for task in unnamed {
+            let name = name(&task.at);
+            if self.running.contains_key(&name) || finished.iter().any(|result| result.at == task.at) {
+                continue;
+            }
+            if before.contains(&name) {
+                missed.push(task);
+            } else {
+                self.missed.insert(name);
+            }
+        }
+        missed
     }
 
     /// Begins an attempt; one that takes no time is finished at once.
     pub(super) fn begin(&mut self, task: Task) -> Option<Finished> {
         let at = task.at.clone();
+        if !self.missed.is_empty() {
+            self.missed.remove(&name(&at));
+        }
         if self.options.nodes.is_immediate(&at.node_type) {
             let result = self.options.nodes.run_now(&attempt(&task));
             return Some(Finished { at, answer: answer(result) });
+        }
+        if self.running.contains_key(&name(&at)) {
+            return None;
         }
         let (canceller, cancel) = node::cancellation();
         let canceller = Arc::new(canceller);
@@ -59,8 +86,7 @@ impl Attempts {
             let at = task.at.clone();
             if once && !lease::begin(&options, &at).await {
                 // Another one holds it, or nobody knows: then it must not begin here.
-                let lost = Message::Beaten { lost: vec![at], unnamed: Vec::new() };
-                return drop(sender.send(lost).await);
+                return drop(sender.send(Message::Refused(at)).await);
             }
             let input = attempt(&task);
             let run = options.nodes.run(&input, &context);
@@ -95,10 +121,11 @@ impl Attempts {
     }
 
     /// Keeps the leases, and tells attempts of runs that are being cancelled.
-    pub(super) fn beat(&self) {
-        if self.running.is_empty() {
+    pub(super) fn beat(&mut self) {
+        if self.running.is_empty() || self.beating {
             return;
         }
+        self.beating = true;
         let tasks: Vec<TaskRef> = self.running.values().map(|running| running.at.clone()).collect();
         for running in self.running.values() {
             let ending =

@@ -1,7 +1,7 @@
 //! Signs of life.
 
 use aob_engine::state::CancelMode;
-use aob_store::{Beat, TaskRef};
+use aob_store::{Beat, Kept, TaskRef};
 use tokio::sync::mpsc;
 
 use super::{LaneOptions, Message};
@@ -22,7 +22,10 @@ pub(super) async fn begin(options: &LaneOptions, at: &TaskRef) -> bool {
 pub(super) async fn beat(options: LaneOptions, tasks: Vec<TaskRef>, sender: mpsc::Sender<Message>) {
     let kept = match options.runs.store().beat(&signs(&options, tasks.clone())).await {
         Ok(kept) => kept,
-        Err(error) => return tracing::warn!(%error, "leases could not be kept"),
+        Err(error) => {
+            tracing::warn!(%error, "leases could not be kept");
+            Kept::default()
+        }
     };
     let mut lost: Vec<TaskRef> = Vec::new();
     for (at, kept) in tasks.into_iter().zip(kept.kept) {
@@ -30,10 +33,8 @@ pub(super) async fn beat(options: LaneOptions, tasks: Vec<TaskRef>, sender: mpsc
             lost.push(at);
         }
     }
-    if !lost.is_empty() || !kept.unnamed.is_empty() {
-        // The lane may be gone already; then its tasks are too.
-        drop(sender.send(Message::Beaten { lost, unnamed: kept.unnamed }).await);
-    }
+    // The lane may be gone already; then its tasks are too.
+    drop(sender.send(Message::Beaten { lost, unnamed: kept.unnamed }).await);
 }
 
 /// Whether nothing that this run's tasks return counts any more.
