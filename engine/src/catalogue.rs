@@ -7,6 +7,7 @@
 mod command;
 mod graph;
 mod patch_rules;
+mod patching;
 mod reading;
 mod running;
 mod store;
@@ -14,6 +15,7 @@ mod store;
 pub use command::*;
 pub use graph::*;
 pub use patch_rules::*;
+pub use patching::*;
 pub use reading::*;
 pub use running::*;
 pub use store::*;
@@ -49,7 +51,7 @@ pub(crate) use entries;
 
 /// Every entry, in the order of the areas above.
 pub fn all() -> impl Iterator<Item = &'static Entry> {
-    [reading::ALL, graph::ALL, patch_rules::ALL, running::ALL, store::ALL, command::ALL].into_iter().flatten().copied()
+    [reading::ALL, graph::ALL, patching::ALL, patch_rules::ALL, running::ALL, store::ALL, command::ALL].into_iter().flatten().copied()
 }
 
 /// The entry with this code (`AOB1201`, case and prefix optional) or name.
