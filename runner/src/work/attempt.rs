@@ -50,7 +50,9 @@ impl Attempts {
         let mut missed = Vec::new();
         for task in unnamed {
             let name = name(&task.at);
-            if self.running.contains_key(&name) || finished.iter().any(|result| result.at == task.at) {
+            if self.running.contains_key(&name)
+                || finished.iter().any(|result| result.at == task.at)
+            {
                 continue;
             }
             if before.contains(&name) {
