@@ -19,7 +19,7 @@ pub(crate) struct Flags {
 
 /// Runs the long forms one after the other; their figures go to the terminal.
 pub(crate) fn run(flags: &Flags) -> Outcome {
-    install::packages(&[("redis-server", "redis-server")])?;
+    install::packages(&[("redis-server", "redis-server"), ("strace", "strace")])?;
     let cases = flags.cases.to_string();
     let seconds = flags.seconds.to_string();
     let seed =
@@ -29,21 +29,17 @@ pub(crate) fn run(flags: &Flags) -> Outcome {
         &["test", "--release", "-p", "aob-engine", "--test", "it", "laws", "--", "--nocapture"],
         &[("AOB_CASES", &cases), ("AOB_SEED", &seed)],
     )?;
+    // Its tests start the runner beside their own process.
+    shell::run("cargo", &["build", "--release", "-p", "aob-runner", "--bins"], &[])?;
     shell::run(
         "cargo",
+        &["test", "--release", "-p", "aob-e2e", "--test", "it", "--", "--nocapture"],
         &[
-            "test",
-            "--release",
-            "-p",
-            "aob-e2e",
-            "--test",
-            "it",
-            "crash",
-            "--",
-            "--nocapture",
-            "--test-threads=1",
+            ("AOB_CRASH_SECONDS", &seconds),
+            ("AOB_CRASH_RUNS", "1000"),
+            ("AOB_SHORT_RUNS", "100000"),
+            ("AOB_AOF_ALL", "1"),
         ],
-        &[("AOB_CRASH_SECONDS", &seconds), ("AOB_CRASH_RUNS", "1000")],
     )?;
     fuzz::run(flags.fuzz)
 }
