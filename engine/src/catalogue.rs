@@ -51,7 +51,18 @@ pub(crate) use entries;
 
 /// Every entry, in the order of the areas above.
 pub fn all() -> impl Iterator<Item = &'static Entry> {
-    [reading::ALL, graph::ALL, patching::ALL, patch_rules::ALL, running::ALL, store::ALL, command::ALL].into_iter().flatten().copied()
+    [
+        reading::ALL,
+        graph::ALL,
+        patching::ALL,
+        patch_rules::ALL,
+        running::ALL,
+        store::ALL,
+        command::ALL,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
 }
 
 /// The entry with this code (`AOB1201`, case and prefix optional) or name.

@@ -263,7 +263,10 @@ pub struct Body {
 impl Ir {
     /// The node with this id.
     pub fn find(&self, id: &str) -> Option<NodeIx> {
-        self.by_id.binary_search_by(|&ix| (*self.nodes[ix as usize].id).cmp(id)).ok().map(|at| self.by_id[at])
+        self.by_id
+            .binary_search_by(|&ix| (*self.nodes[ix as usize].id).cmp(id))
+            .ok()
+            .map(|at| self.by_id[at])
     }
 
     /// The node at an index that this IR gave out.
@@ -296,7 +299,10 @@ impl Ir {
     pub fn find_edge(&self, from: NodeIx, to: NodeIx, after: After) -> Option<EdgeIx> {
         let ins = self.node(to).ins.clone();
         let slice = &self.edges[ins.start as usize..ins.end as usize];
-        slice.binary_search_by(|edge| (edge.from, edge.after).cmp(&(from, after))).ok().map(|at| ins.start + at as u32)
+        slice
+            .binary_search_by(|edge| (edge.from, edge.after).cmp(&(from, after)))
+            .ok()
+            .map(|at| ins.start + at as u32)
     }
 
     /// An edge's identity: `fetch->save`, `fetch->tell:failure`.

@@ -21,12 +21,27 @@ pub struct Issue {
 
 impl Issue {
     /// A finding that refuses the document.
-    pub fn new(entry: &'static Entry, pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { entry, pointer: pointer.into(), message: message.into(), remedy: None, details: Vec::new(), warning: false }
+    pub fn new(
+        entry: &'static Entry,
+        pointer: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            entry,
+            pointer: pointer.into(),
+            message: message.into(),
+            remedy: None,
+            details: Vec::new(),
+            warning: false,
+        }
     }
 
     /// A finding that is printed and refuses nothing.
-    pub fn warn(entry: &'static Entry, pointer: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn warn(
+        entry: &'static Entry,
+        pointer: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
         Self { warning: true, ..Self::new(entry, pointer, message) }
     }
 

@@ -19,9 +19,7 @@ pub use address::{canonical, footprint};
 pub use difference::{Difference, difference, operations_between};
 pub use keyed::{EdgeName, Keyed};
 pub use materialize::{apply_plain, materialize, same};
-pub use operation::{
-    OnConflict, Op, Operation, PlainOperation, Request, digest, read, read_plain,
-};
+pub use operation::{OnConflict, Op, Operation, PlainOperation, Request, digest, read, read_plain};
 
 use crate::catalogue::Entry;
 use crate::issue::{Issue, excerpt};

@@ -16,11 +16,15 @@ use clap::Parser;
 
 /// Executes nodes of workflow runs and routes their results.
 #[derive(Debug, Parser)]
-#[command(name = "aob-runner", version, after_help = "\
+#[command(
+    name = "aob-runner",
+    version,
+    after_help = "\
 Examples:
   aob-runner --redis redis://127.0.0.1:6379 --coordinate
   aob-runner --redis redis://127.0.0.1:6379 --types http,transform --slots 256
-  aob-runner --redis unix:///run/redis/redis.sock --coordinate --allow-exec --secrets /etc/aob/secrets")]
+  aob-runner --redis unix:///run/redis/redis.sock --coordinate --allow-exec --secrets /etc/aob/secrets"
+)]
 struct Args {
     /// The Redis or Valkey server: redis://, rediss:// or unix://
     #[arg(long, env = "AOB_REDIS", value_name = "URL", hide_env_values = true)]
@@ -74,7 +78,8 @@ fn main() -> ExitCode {
 }
 
 async fn serve(args: Args) -> Result<(), Box<dyn std::error::Error>> {
-    let policy = Arc::new(Policy::allowing(args.allow_exec.as_deref(), args.allow_private.as_deref())?);
+    let policy =
+        Arc::new(Policy::allowing(args.allow_exec.as_deref(), args.allow_private.as_deref())?);
     let nodes = Arc::new(node::Registry::built_in(&policy));
     let types: Vec<Arc<str>> = if args.coordinate_only {
         Vec::new()

@@ -53,7 +53,13 @@ pub trait Store: Send + Sync + 'static {
     async fn signal(&self, signal: &Signal) -> Result<()>;
 
     /// Signals for this coordinator, waiting at most `wait`. What another left pending for 5 s is taken over.
-    async fn signals(&self, shard: u32, consumer: &str, max: usize, wait: Duration) -> Result<Vec<SignalEntry>>;
+    async fn signals(
+        &self,
+        shard: u32,
+        consumer: &str,
+        max: usize,
+        wait: Duration,
+    ) -> Result<Vec<SignalEntry>>;
 
     /// Acknowledges signals whose input came to nothing (same, superseded, ended, unknown).
     async fn ack_signals(&self, shard: u32, ids: &[String]) -> Result<()>;
@@ -106,7 +112,12 @@ pub trait Store: Send + Sync + 'static {
     async fn workflows(&self, tenant: &str) -> Result<Vec<Version>>;
 
     /// Runs, newest first, from a cursor on.
-    async fn runs(&self, tenant: &str, cursor: Option<&str>, most: usize) -> Result<(Vec<Summary>, Option<String>)>;
+    async fn runs(
+        &self,
+        tenant: &str,
+        cursor: Option<&str>,
+        most: usize,
+    ) -> Result<(Vec<Summary>, Option<String>)>;
 
     /// Open tickets, oldest first.
     async fn tickets(&self, tenant: &str, most: usize) -> Result<Vec<OpenTicket>>;

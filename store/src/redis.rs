@@ -106,7 +106,7 @@ impl RedisStore {
     async fn function(&self, name: &str, shard: u32, args: &Args) -> Result<Value> {
         for _ in 0..4 {
             let epoch = self.session.epoch();
-            let mut command = function(name, &self.keys, shard, epoch);
+            let mut command = function(name, &self.keys, shard, epoch, args.size());
             command.arg(args);
             match self.client.call(&command, true).await {
                 Err(Failure::Changed) => {

@@ -22,10 +22,17 @@ pub enum Format {
 pub fn log(format: Format, usual: &str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
     let terminal = std::io::stderr().is_terminal();
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_span_events(FmtSpan::NONE);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_span_events(FmtSpan::NONE);
     let json = format == Format::Json || (format == Format::Auto && !terminal);
     // An error means that a subscriber is set already: tests set theirs.
-    drop(if json { lines.json().try_init() } else { lines.with_ansi(terminal).with_target(false).try_init() });
+    drop(if json {
+        lines.json().try_init()
+    } else {
+        lines.with_ansi(terminal).with_target(false).try_init()
+    });
 }
 
 /// Waits for the word to stop: SIGTERM or SIGINT.

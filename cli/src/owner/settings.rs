@@ -26,7 +26,8 @@ impl Settings {
     /// As the flags say.
     pub(crate) fn of(given: &Rules) -> Result<Self> {
         let policy = Policy::allowing(given.allow_exec.as_deref(), given.allow_private.as_deref());
-        let policy = policy.map_err(|why| Problem::new(&catalogue::USAGE, "--allow-private", why))?;
+        let policy =
+            policy.map_err(|why| Problem::new(&catalogue::USAGE, "--allow-private", why))?;
         let policy = Arc::new(policy);
         let secrets = match &given.secrets {
             Some(dir) => Secrets::in_folder(dir),

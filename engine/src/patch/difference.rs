@@ -2,6 +2,7 @@
 //! other.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -99,16 +100,26 @@ struct Changes<'k, K> {
 impl<'k, K: Ord + fmt::Display> Changes<'k, K> {
     fn between(old: &'k BTreeMap<K, Cow<'_, Value>>, new: &'k BTreeMap<K, Cow<'_, Value>>) -> Self {
         let mut changes = Self { removed: Vec::new(), added: Vec::new(), changed: Vec::new() };
-        for (key, was) in old {
-            match new.get(key) {
-                None => changes.removed.push(key),
-                Some(is) if !same(was, is) => changes.changed.push((key, was, is)),
-                Some(_) => {}
+        let (mut olds, mut news) = (old.iter().peekable(), new.iter().peekable());
+        loop {
+            // Both come in the order of names, so that nothing is looked up.
+            let order = match (olds.peek(), news.peek()) {
+                (Some((was, _)), Some((is, _))) => was.cmp(is),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (None, None) => return changes,
+            };
+            let was = olds.next_if(|_| order.is_le());
+            let is = news.next_if(|_| order.is_ge());
+            match (was, is) {
+                (Some((key, _)), None) => changes.removed.push(key),
+                (None, Some((key, value))) => changes.added.push((key, value)),
+                (Some((key, was)), Some((_, is))) if !same(was, is) => {
+                    changes.changed.push((key, was, is));
+                }
+                _ => {}
             }
         }
-        let added = new.iter().filter(|(key, _)| !old.contains_key(*key));
-        changes.added.extend(added.map(|(key, value)| (key, &**value)));
-        changes
     }
 
     fn remove(&self, list: &str, operations: &mut Vec<Operation>) {

@@ -163,6 +163,9 @@ impl Router<'_> {
                 }
             },
         };
+        if let Some(fault) = approvers_fault(config) {
+            return self.fail(at, NodeError::new("config", fault), Cause::Expression, None);
+        }
         let shortest = [deadline, at.node().timeout].into_iter().flatten().min();
         let due = shortest.map(|ms| self.now.time.saturating_add(ms));
         self.keep_value(&format!("{}#config", at.name()), config);
@@ -213,4 +216,26 @@ impl Router<'_> {
         });
         Ok(())
     }
+}
+
+/// What is wrong with a gate's approvers as its templates gave them. Nothing of it is read leniently: a list
+/// that is none, or empty, must not open the gate to everyone.
+fn approvers_fault(config: &Value) -> Option<&'static str> {
+    let approvers = config.get("approvers")?;
+    let names =
+        |list: &Value| list.as_array().is_some_and(|list| list.iter().all(Value::is_string));
+    let lists = ["users", "groups"].map(|key| approvers.get(key));
+    if !lists.iter().flatten().all(|list| names(list)) {
+        return Some("`approvers.users` and `approvers.groups` are lists of names");
+    }
+    let named = |list: &Value| list.as_array().is_some_and(|list| !list.is_empty());
+    if lists.iter().flatten().next().is_some() && !lists.iter().flatten().any(|list| named(list)) {
+        return Some("`approvers` names nobody, so that nobody could approve");
+    }
+    let counts = |count: &Value| count.as_u64().is_some_and(|count| (1..=100).contains(&count));
+    if !approvers.get("count").is_none_or(counts) {
+        return Some("`approvers.count` is a whole number from 1 to 100");
+    }
+    let bools = approvers.get("allowRequester").is_none_or(Value::is_boolean);
+    (!bools).then_some("`approvers.allowRequester` is true or false")
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::view::failed;
-use super::{At, Router, Work};
+use super::{At, LARGEST_OUTPUT, Router, Work, size};
 use crate::event::{Cause, Change, Settled};
 use crate::expr::Template;
 use crate::ir::Kind;
@@ -80,7 +80,7 @@ impl Router<'_> {
         let (outcome, value, error) = match failed_by {
             Some(error) => (Settled::Failed, None, Some(error)),
             None if cut => (Settled::Cancelled, None, None),
-            None => match self.result(&at, scope)? {
+            None => match self.result(&at, scope)?.and_then(fitting) {
                 Ok(value) => {
                     // `until` still sees the round before as `prev`.
                     match self.is_over(&at, scope)? {
@@ -296,4 +296,14 @@ impl Router<'_> {
             },
         })
     }
+}
+
+/// What an iteration gives is kept like an output, and bounded like one.
+fn fitting(value: Value) -> Result<Value, NodeError> {
+    let bytes = size(&value);
+    if bytes <= LARGEST_OUTPUT {
+        return Ok(value);
+    }
+    let message = format!("the result has {bytes} bytes; at most {LARGEST_OUTPUT} are kept");
+    Err(NodeError::new("output_too_large", message))
 }

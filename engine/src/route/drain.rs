@@ -96,13 +96,11 @@ impl Router<'_> {
             for ix in ir.body(marking.body).nodes.clone() {
                 let at = At { scope: path.clone(), ix, ir: ir.clone() };
                 if ends(self, &at) {
-                    if self.node_state(&at) == NodeState::Active
-                        && let Some(live) = self.live(&at)
-                    {
-                        let cell = live.cell;
-                        self.effects.recall.push(cell);
-                    }
+                    let held = self.effects.ack.len();
                     self.settle(&at, Settled::Cancelled, cause.clone(), None, 0, None)?;
+                    // Nobody has claimed its task: it is taken back, if that is still so in the commit.
+                    let unclaimed = self.effects.ack.split_off(held);
+                    self.effects.recall.extend(unclaimed);
                     ended.push(at);
                 }
             }

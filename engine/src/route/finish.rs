@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::view::failed;
-use super::{FINALLY, Router};
+use super::{FINALLY, LARGEST_OUTPUT, Router, size};
 use crate::event::Change;
 use crate::state::{CancelMode, NodeError, Phase, RunOutcome, ScopePath, split_scope};
 use crate::step::{Answer, Due, Refusal, Timer};
@@ -42,6 +42,14 @@ impl Router<'_> {
             && let Some(output) = &ir.output
         {
             match self.render(&"".into(), output)? {
+                Ok(value) if size(&value) > LARGEST_OUTPUT => {
+                    outcome = RunOutcome::Failed;
+                    let message = format!(
+                        "`output` has {} bytes; at most {LARGEST_OUTPUT} are kept",
+                        size(&value)
+                    );
+                    error = Some(NodeError::new("output_too_large", message));
+                }
                 Ok(value) => {
                     digest = Some(crate::canonical::digest(&value));
                     self.keep_value("$output", &Arc::new(value));

@@ -83,10 +83,7 @@ impl Router<'_> {
             if wait.is_finite() { (wait as u64).min(retry.max_backoff) } else { retry.max_backoff };
         let due = self.now.time.saturating_add(wait);
         let name = at.name();
-        if let Some(live) = self.live(at) {
-            let cell = live.cell;
-            self.effects.ack.push(cell);
-        }
+        self.let_go(at);
         self.emit(Change::Backoff { at: name.clone(), due, error: error.clone() })?;
         let seq = self.fence().1;
         self.effects.arm.push((Timer { instance: name, what: Due::Backoff, seq }, due));
@@ -118,7 +115,7 @@ impl Router<'_> {
         if !is_task || self.node_state(&at) != NodeState::Active || live.fence != fence {
             return Ok(Verdict::Superseded);
         }
-        let (cell, losses) = (live.cell, live.losses);
+        let losses = live.losses;
         if at.node().effect == Effect::Once && begun {
             let message = "the worker went away during an attempt that must not be repeated; its outcome is unknown";
             let error = NodeError::new("unknown_outcome", message);
@@ -135,7 +132,7 @@ impl Router<'_> {
             // What is published finishes without retry: a lost one has finished.
             self.fail(&at, NodeError::new("lost", "the worker went away"), Cause::Lost, None)?;
         } else {
-            self.effects.ack.push(cell);
+            self.let_go(&at);
             self.emit(Change::Lost { at: instance.to_owned() })?;
         }
         Ok(Verdict::Applied)
@@ -151,16 +148,16 @@ impl Router<'_> {
             return Ok(Verdict::Superseded);
         }
         let time = live.due.map_or_else(String::new, rfc3339);
-        match (timer.what, self.node_state(&at)) {
-            (Due::Backoff, NodeState::Backoff) => self.begin_again(&at)?,
-            (Due::Delay, NodeState::Waiting) => {
+        match (timer.what, self.node_state(&at), &at.node().kind) {
+            (Due::Backoff, NodeState::Backoff, _) => self.begin_again(&at)?,
+            (Due::Delay, NodeState::Waiting, Kind::Delay { .. }) => {
                 self.succeed(&at, Default::default(), Cause::Timer)?
             }
-            (Due::Deadline, NodeState::Waiting) => {
+            (Due::Deadline, NodeState::Waiting, Kind::Approval { .. }) => {
                 let message = format!("nobody approved before {time}");
                 self.fail(&at, NodeError::new("deadline", message), Cause::Timer, None)?;
             }
-            (Due::Timeout, NodeState::Active) => {
+            (Due::Timeout, NodeState::Active, _) => {
                 self.cut(&at, &Cause::Timer)?;
                 self.give_up_child(&at, CancelMode::Now);
                 let message = format!("not done by {time}");
@@ -229,6 +226,10 @@ impl Router<'_> {
     ) -> Result<(), Refusal> {
         let grace = self.now.time.saturating_add(GRACE);
         let in_finally = self.state.head.phase == Phase::Finally;
+        if self.state.head.suspended {
+            // Whoever ends a run wants its exit handler to run.
+            self.emit(Change::Suspended { on: false })?;
+        }
         self.emit(Change::Cancelled { mode, outcome, grace, reason })?;
         let root: ScopePath = "".into();
         if mode == CancelMode::Now {

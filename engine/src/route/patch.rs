@@ -48,7 +48,8 @@ pub fn apply_patch(
     now: Now,
 ) -> Result<Result<Step, Vec<Issue>>, Refusal> {
     let revision = state.head.revision + 1;
-    let old = irs.get(state.head.revision).map_err(|_| Refusal::Revision(state.head.revision))?.clone();
+    let old =
+        irs.get(state.head.revision).map_err(|_| Refusal::Revision(state.head.revision))?.clone();
     let mut all = irs.clone();
     all.insert(revision, candidate.ir.clone());
     if let Some(issue) = refused_at_once(state, candidate) {
@@ -72,10 +73,10 @@ pub fn apply_patch(
     })))?;
     router.follow(&candidate.ir, &plan)?;
     router.run()?;
-    if router.state.head.phase == Phase::Draining {
-        let cause = router.state.head.failure.as_ref();
-        let why = cause.map_or_else(String::new, |error| format!(": {}: {}", error.code, error.message));
-        let message = format!("the run would fail with this patch{why}");
+    // Whatever phase that leads to: with nothing left to drain the run is over at once.
+    if let Some(error) = &router.state.head.failure {
+        let message =
+            format!("the run would fail with this patch: {}: {}", error.code, error.message);
         return Ok(Err(vec![Issue::new(&catalogue::PATCH_FAILS, "", message)]));
     }
     router.finish(vec![Verdict::Applied]).map(Ok)
@@ -104,11 +105,17 @@ fn refused_at_once(state: &State, candidate: &Candidate) -> Option<Issue> {
     }
     let limits = &candidate.ir.limits;
     if head.patches >= limits.patches {
-        let message = format!("{} patches were accepted for this run; at most {} are", head.patches, limits.patches);
+        let message = format!(
+            "{} patches were accepted for this run; at most {} are",
+            head.patches, limits.patches
+        );
         return Some(Issue::new(&catalogue::PATCH_LIMIT, "", message));
     }
     if candidate.ir.agents > limits.agents {
-        let message = format!("the graph would have {} agents; at most {} are allowed", candidate.ir.agents, limits.agents);
+        let message = format!(
+            "the graph would have {} agents; at most {} are allowed",
+            candidate.ir.agents, limits.agents
+        );
         return Some(Issue::new(&catalogue::PATCH_LIMIT, "", message));
     }
     None
@@ -116,7 +123,12 @@ fn refused_at_once(state: &State, candidate: &Candidate) -> Option<Issue> {
 
 impl Router<'_> {
     /// Judges the difference against the marking.
-    fn plan(&self, old: &Arc<Ir>, candidate: &Candidate, claimed: &[String]) -> Result<Result<Plan, Vec<Issue>>, Refusal> {
+    fn plan(
+        &self,
+        old: &Arc<Ir>,
+        candidate: &Candidate,
+        claimed: &[String],
+    ) -> Result<Result<Plan, Vec<Issue>>, Refusal> {
         let mut plan = Plan::default();
         let mut issues = Vec::new();
         self.check_frozen(old, &candidate.ir, &candidate.cancel, claimed, &mut plan, &mut issues);
@@ -158,7 +170,9 @@ impl Router<'_> {
                 continue;
             }
             let Some(live) = self.live(&at).cloned() else { continue };
-            if self.node_state(&at) == NodeState::Active && matches!(at.node().kind, Kind::Task { .. }) {
+            if self.node_state(&at) == NodeState::Active
+                && matches!(at.node().kind, Kind::Task { .. })
+            {
                 self.effects.recall.push(live.cell);
             }
             self.disarm(&at, &name, &live);
@@ -189,7 +203,8 @@ impl Router<'_> {
             }
             if at.node().ins.is_empty() {
                 self.begin(&at)?;
-            } else if plan.joins.contains(&*at.node().id) || plan.recalled.contains(&*at.node().id) {
+            } else if plan.joins.contains(&*at.node().id) || plan.recalled.contains(&*at.node().id)
+            {
                 self.work.push_back(Work::Join(root.clone(), ix));
             }
         }

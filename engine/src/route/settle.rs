@@ -33,7 +33,12 @@ impl Router<'_> {
         if bytes > LARGEST_OUTPUT {
             let message =
                 format!("the output has {bytes} bytes; at most {LARGEST_OUTPUT} are kept");
-            return self.fail(at, NodeError::new("output_too_large", message), Cause::Limit, None);
+            self.fail(at, NodeError::new("output_too_large", message), Cause::Limit, None)?;
+            // So that the same answer is known when it comes again.
+            if let Some(kept) = self.fresh.get_mut(&name) {
+                kept.digest = Some(canonical::digest(&output));
+            }
+            return Ok(());
         }
         if self.state.head.bytes + bytes > ALL_OUTPUTS {
             let message =
@@ -98,10 +103,9 @@ impl Router<'_> {
             .unwrap_or_default();
         let handled = edges.contains(&true);
         if !handled && on_error == OnError::Pause && !self.is_draining(&at.scope) {
-            // It has not settled: what it answered is kept aside, for a condition that is mended later.
-            if let Some(envelope) = self.fresh.remove(&name)
-                && envelope.value.is_some()
-            {
+            // It has not settled: what this attempt answered, if it did, is kept aside for a condition that
+            // is mended later, in place of what an earlier one had.
+            if let Some(envelope) = self.fresh.remove(&name) {
                 self.fresh.insert(format!("{name}#answer"), envelope);
             }
             return self.ask(at, Asks::Failure, &json!({"error": &error}), None, Some(error));
@@ -137,21 +141,33 @@ impl Router<'_> {
     ) -> Result<(), Refusal> {
         let name = at.name();
         let mut attempt = 0;
-        if let Some(live) = self.live(at).cloned() {
-            attempt = live.attempt();
-            let published = self.node_state(at) == NodeState::Active
-                && matches!(at.node().kind, Kind::Task { .. });
-            if published && !self.effects.recall.contains(&live.cell) {
-                self.effects.ack.push(live.cell);
-            }
-            self.disarm(at, &name, &live);
-            if let Some(ticket) = live.ticket {
-                self.effects.close.push(ticket.id);
-            }
+        if let Some(live) = self.live(at) {
+            // Between two attempts it is the last one that counts, not the next.
+            let between = matches!(at.node().kind, Kind::Task { .. })
+                && self.node_state(at) != NodeState::Active;
+            attempt = live.attempt() - u32::from(between);
         }
+        self.let_go(at);
         self.emit(Change::Settled { at: name, outcome, cause, attempt, digest, bytes, error })?;
         self.work.push_back(Work::Scope(at.scope.clone()));
         Ok(())
+    }
+
+    /// Lets go of what a live instance holds: its task, its timer, its question.
+    pub(super) fn let_go(&mut self, at: &At) {
+        let Some(live) = self.live(at).cloned() else { return };
+        if self.node_state(at) == NodeState::Active && matches!(at.node().kind, Kind::Task { .. }) {
+            // What this very step would give out is not given out, and nobody need be told.
+            let before = self.effects.publish.len();
+            self.effects.publish.retain(|task| task.cell != live.cell);
+            if self.effects.publish.len() == before {
+                self.effects.ack.push(live.cell);
+            }
+        }
+        self.disarm(at, &at.name(), &live);
+        if let Some(ticket) = live.ticket {
+            self.effects.close.push(ticket.id);
+        }
     }
 
     /// Takes back the timer of a live instance.
@@ -165,7 +181,13 @@ impl Router<'_> {
             (_, Kind::Approval { .. }) => Due::Deadline,
             _ => Due::Timeout,
         };
-        self.effects.disarm.push(Timer { instance: name.to_owned(), what, seq: live.fence.1 });
+        let timer = Timer { instance: name.to_owned(), what, seq: live.fence.1 };
+        // One that this very step would set is not set.
+        let before = self.effects.arm.len();
+        self.effects.arm.retain(|(armed, _)| *armed != timer);
+        if self.effects.arm.len() == before {
+            self.effects.disarm.push(timer);
+        }
     }
 
     /// Settles the out-edges of an instance and looks at their targets. `taken` goes with `outs`, and may
@@ -191,7 +213,11 @@ impl Router<'_> {
 
     /// Which out-edges an answer follows. A condition that cannot be judged fails a success; on a failure,
     /// and where it reads the absent output of a passed node itself, it counts as false.
-    pub(super) fn judge(&self, at: &At, class: Class) -> Result<Result<Vec<bool>, NodeError>, Refusal> {
+    pub(super) fn judge(
+        &self,
+        at: &At,
+        class: Class,
+    ) -> Result<Result<Vec<bool>, NodeError>, Refusal> {
         let outs = &at.node().outs;
         let mut taken = Vec::with_capacity(outs.len());
         for &ix in outs {
@@ -235,7 +261,7 @@ impl Router<'_> {
     }
 
     /// Runs a question as if the instance had already settled so: its own edges read its outcome.
-    fn state_as<T>(
+    pub(super) fn state_as<T>(
         &mut self,
         at: &At,
         as_if: NodeState,
@@ -257,7 +283,7 @@ impl Router<'_> {
         answer
     }
 
-    fn keep(
+    pub(super) fn keep(
         &mut self,
         name: &str,
         at: &At,

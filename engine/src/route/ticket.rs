@@ -5,13 +5,13 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{At, Router};
+use super::{At, Router, size};
 use crate::canonical;
 use crate::catalogue;
 use crate::event::{Cause, Change};
 use crate::ir::{Kind, OnError};
 use crate::issue::excerpt;
-use crate::state::{Asks, NodeError, NodeState};
+use crate::state::{Asks, NodeError};
 use crate::step::{Decision, Due, Refusal, Reply, TicketNotice, Timer, Verdict};
 
 impl Router<'_> {
@@ -25,13 +25,7 @@ impl Router<'_> {
         error: Option<NodeError>,
     ) -> Result<(), Refusal> {
         let name = at.name();
-        if self.node_state(at) == NodeState::Active
-            && matches!(at.node().kind, Kind::Task { .. })
-            && let Some(live) = self.live(at)
-        {
-            let cell = live.cell;
-            self.effects.ack.push(cell);
-        }
+        self.let_go(at);
         let fence = self.fence();
         let binds = canonical::digest(&json!({"about": about, "seq": fence.1, "at": name}));
         let id = self.derived_id("ticket", &name);
@@ -50,8 +44,8 @@ impl Router<'_> {
     /// An id that a repetition of this very decision would make again.
     pub(super) fn derived_id(&self, kind: &str, about: &str) -> String {
         let run = &self.state.head.run;
-        let hash =
-            Sha256::digest(format!("{run}/{about}/{}/{}", self.state.head.seq, self.now.epoch));
+        let (seq, epoch, change) = (self.state.head.seq, self.now.epoch, self.changes.len());
+        let hash = Sha256::digest(format!("{run}/{about}/{seq}/{epoch}/{change}"));
         let random =
             hash.iter().take(16).fold(0_u128, |bits, &byte| (bits << 8) | u128::from(byte));
         format!(
@@ -112,6 +106,10 @@ impl Router<'_> {
             }
             (_, Reply::Fail) => {
                 let known = self.live(&at).and_then(|live| live.error.clone());
+                let answer = match ticket.asks {
+                    Asks::Failure => self.answer_aside(&at)?,
+                    _ => None,
+                };
                 self.answered(&at, &ticket.id, decision, "fail")?;
                 let error = known.unwrap_or_else(|| {
                     NodeError::new("failed", format!("failed by {}", decision.by))
@@ -120,10 +118,21 @@ impl Router<'_> {
                     OnError::Pause => OnError::Fail,
                     other => other,
                 };
-                self.fail_as(&at, error, Cause::Decision, None, on_error)?;
+                self.fail_as(&at, error, Cause::Decision, answer, on_error)?;
                 Ok(Verdict::Applied)
             }
         }
+    }
+
+    /// Digest, output and bytes of what an instance that waits on its failure had answered before a
+    /// condition on its edges failed.
+    pub(super) fn answer_aside(
+        &self,
+        at: &At,
+    ) -> Result<Option<(String, Arc<Value>, u64)>, Refusal> {
+        let kept = self.kept(&format!("{}#answer", at.name()))?;
+        let answer = kept.and_then(|kept| Some((kept.digest.clone()?, kept.value.clone()?)));
+        Ok(answer.map(|(digest, value)| (digest, value.clone(), size(&value))))
     }
 
     /// A waiting or backing-off instance gets its next attempt.
@@ -170,9 +179,10 @@ impl Router<'_> {
             self.emit(Change::Voted { at, ticket, by: decision.by.clone() })?;
             return Ok(Verdict::Applied);
         }
+        let approved: Vec<&str> = ticket.votes.iter().chain([&by]).map(|name| &**name).collect();
         let output = json!({
             "decision": "approve",
-            "by": decision.by,
+            "by": approved,
             "reason": decision.reason,
             "data": data.map_or(&Value::Null, |data| &**data),
         });

@@ -184,6 +184,8 @@ pub(crate) fn apply(
         Change::Backoff { at, due, error } => {
             release(state, irs, at)?;
             let live = set(state, irs, at, NodeState::Backoff, fence)?;
+            forget_loss(live);
+            live.ticket = None;
             live.failures += 1;
             live.due = Some(*due);
             live.error = Some(error.clone());
@@ -199,11 +201,12 @@ pub(crate) fn apply(
             release(state, irs, at)?;
             // The fence of a lost attempt stays: its late answer settles the instance.
             let place = Place::find(state, irs, at)?;
-            let is_task = place.is_task;
+            let tried = place.is_task && place.state == NodeState::Active;
             let keep =
                 if *asks == Asks::Unknown { Some(place.live(state, at)?.fence) } else { None };
             let live = set(state, irs, at, NodeState::Waiting, keep.unwrap_or(fence))?;
-            live.failures += u32::from(is_task && *asks == Asks::Failure);
+            let late = forget_loss(live);
+            live.failures += u32::from((tried || late) && *asks == Asks::Failure);
             live.losses += u32::from(*asks == Asks::Unknown);
             live.due = *due;
             live.error.clone_from(error);
@@ -408,6 +411,13 @@ fn set<'a>(
     });
     live.fence = fence;
     Ok(live)
+}
+
+/// An attempt whose outcome was unknown has failed after all: it counts as a failure, not as a loss.
+fn forget_loss(live: &mut Live) -> bool {
+    let late = live.ticket.as_ref().is_some_and(|ticket| ticket.asks == Asks::Unknown);
+    live.losses = live.losses.saturating_sub(u32::from(late));
+    late
 }
 
 /// A task that is no longer out takes its token back.

@@ -80,7 +80,10 @@ impl Carry<'_> {
             if self.patched.reset.contains(&name) {
                 continue;
             }
-            let ends = (self.old.find(&self.new.node(edge.from).id), self.old.find(&self.new.node(edge.to).id));
+            let ends = (
+                self.old.find(&self.new.node(edge.from).id),
+                self.old.find(&self.new.node(edge.to).id),
+            );
             let (Some(from), Some(to)) = ends else { continue };
             if let Some(known) = self.old.find_edge(from, to, edge.after) {
                 let slot = self.old.edge_slot(known);

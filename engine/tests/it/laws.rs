@@ -61,7 +61,12 @@ pub(crate) fn number(name: &str) -> Option<u64> {
 }
 
 /// What is answered to a ticket: fixed by the seed, the instance and what was tried before.
-pub(crate) fn reply_to(seed: u64, instance: &str, asks: Asks, tries: &mut BTreeMap<String, u64>) -> Reply {
+pub(crate) fn reply_to(
+    seed: u64,
+    instance: &str,
+    asks: Asks,
+    tries: &mut BTreeMap<String, u64>,
+) -> Reply {
     let known = tries.entry(instance.to_owned()).or_default();
     let word = fixed(seed, instance, 1_000 + *known);
     let reply = match asks {

@@ -1,5 +1,12 @@
 //! The engine as a whole, driven without any store or process.
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr, reason = "tests say what they expect")]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests say what they expect"
+)]
 
 mod examples;
 mod json_patch;

@@ -105,7 +105,9 @@ fn a_patched_run_ends_as_one_started_on_the_final_graph() {
             }
         }
         assert!(run.state.is_ended(), "the patched run ends");
-        let Ok(ir) = compile(&document, &registry, &ceiling) else { panic!("an accepted graph compiles") };
+        let Ok(ir) = compile(&document, &registry, &ceiling) else {
+            panic!("an accepted graph compiles")
+        };
         let mut fresh = Simulation::start(ir, json!({}));
         for one in &last_answers(given) {
             story.lines.push(format!("on the final graph: {one:?}"));
@@ -116,8 +118,13 @@ fn a_patched_run_ends_as_one_started_on_the_final_graph() {
         assert_eq!(run.state.head.outcome, fresh.state.head.outcome, "the same outcome");
         std::mem::forget(story);
     }
-    println!("seeds {first}..={seed}: {runs} runs, {tried} patches, {accepted} accepted, {compared} compared; refusals {refusals:?}");
-    assert!(accepted * 3 >= tried, "at least a third of the patches is accepted: {accepted} of {tried}");
+    println!(
+        "seeds {first}..={seed}: {runs} runs, {tried} patches, {accepted} accepted, {compared} compared; refusals {refusals:?}"
+    );
+    assert!(
+        accepted * 3 >= tried,
+        "at least a third of the patches is accepted: {accepted} of {tried}"
+    );
 }
 
 fn candidate(ir: Ir, number: usize) -> Candidate {
@@ -140,15 +147,25 @@ fn choose(
     tries: &mut BTreeMap<String, u64>,
     claimed: &[String],
 ) -> Option<Given> {
-    let tasks: Vec<_> = run.tasks.values().filter(|task| claimed.is_empty() || claimed.contains(&task.instance)).cloned().collect();
+    let tasks: Vec<_> = run
+        .tasks
+        .values()
+        .filter(|task| claimed.is_empty() || claimed.contains(&task.instance))
+        .cloned()
+        .collect();
     let tickets = open_tickets(run);
-    let timers: Vec<_> = run.timers.keys().filter(|timer| !timer.instance.is_empty()).cloned().collect();
+    let timers: Vec<_> =
+        run.timers.keys().filter(|timer| !timer.instance.is_empty()).cloned().collect();
     let choice = random.below(tasks.len() + tickets.len() + timers.len());
     if let Some(task) = tasks.get(choice) {
         let failures = tries.entry(task.instance.clone()).or_default();
         let answer = answer(seed, &task.instance, *failures);
         *failures += u64::from(matches!(answer, Answer::Error { .. }));
-        let input = Input::Settled { instance: task.instance.clone(), fence: task.fence, result: answer.clone() };
+        let input = Input::Settled {
+            instance: task.instance.clone(),
+            fence: task.fence,
+            result: answer.clone(),
+        };
         assert_eq!(run.take(&[input]), [Verdict::Applied]);
         return Some(Given::Answered(task.instance.clone(), answer));
     }
@@ -180,7 +197,9 @@ fn last_answers(given: Vec<Given>) -> Vec<Given> {
             kept.push(one);
             continue;
         };
-        let paused = kept.iter().rposition(|known| matches!(known, Given::Answered(name, _) if name == instance));
+        let paused = kept
+            .iter()
+            .rposition(|known| matches!(known, Given::Answered(name, _) if name == instance));
         match paused {
             Some(at) => {
                 kept.remove(at);

@@ -66,13 +66,18 @@ pub(crate) fn flat(random: &mut Random) -> Value {
 pub(crate) fn mutate(random: &mut Random, document: &Value, round: usize) -> Value {
     let mut document = document.clone();
     for turn in 0..1 + random.below(3) {
-        let ids: Vec<String> = list(&document, "nodes").iter().filter_map(|node| node["id"].as_str().map(str::to_owned)).collect();
-        let some = |random: &mut Random| ids.get(random.below(ids.len())).cloned().unwrap_or_default();
+        let ids: Vec<String> = list(&document, "nodes")
+            .iter()
+            .filter_map(|node| node["id"].as_str().map(str::to_owned))
+            .collect();
+        let some =
+            |random: &mut Random| ids.get(random.below(ids.len())).cloned().unwrap_or_default();
         match random.below(10) {
             0..=2 => {
                 // A new node, with an edge from an old one and perhaps to another.
                 let id = format!("p{round}_{turn}");
-                let mut node = json!({"id": &id, "type": "transform", "config": {"value": {"of": &id}}});
+                let mut node =
+                    json!({"id": &id, "type": "transform", "config": {"value": {"of": &id}}});
                 if random.once_in(3) {
                     node["join"] = json!("any");
                 }
@@ -118,7 +123,9 @@ pub(crate) fn mutate(random: &mut Random, document: &Value, round: usize) -> Val
             _ => alter(random, &mut document, "nodes", |random, node| match random.below(4) {
                 0 => node["join"] = json!(if random.once_in(2) { "any" } else { "all" }),
                 1 => node["onError"] = json!(["fail", "continue", "pause"][random.below(3)]),
-                2 if node["type"] == "transform" => node["config"] = json!({"value": {"of": round}}),
+                2 if node["type"] == "transform" => {
+                    node["config"] = json!({"value": {"of": round}})
+                }
                 _ => node["retry"] = json!({"attempts": 1 + random.below(4), "backoff": "100ms"}),
             }),
         }
@@ -148,7 +155,12 @@ fn retain(document: &mut Value, what: &str, keep: impl FnMut(&Value) -> bool) {
     }
 }
 
-fn alter(random: &mut Random, document: &mut Value, what: &str, change: impl Fn(&mut Random, &mut Value)) {
+fn alter(
+    random: &mut Random,
+    document: &mut Value,
+    what: &str,
+    change: impl Fn(&mut Random, &mut Value),
+) {
     if let Some(list) = document["spec"][what].as_array_mut() {
         let count = list.len();
         if let Some(chosen) = list.get_mut(random.below(count)) {

@@ -82,12 +82,19 @@ impl Simulation {
     }
 
     /// Patches the run; checks L1 as every step does. Answers the refusals.
-    pub(crate) fn patch(&mut self, candidate: &Candidate, claimed: &[String]) -> Result<(), Vec<Issue>> {
+    pub(crate) fn patch(
+        &mut self,
+        candidate: &Candidate,
+        claimed: &[String],
+    ) -> Result<(), Vec<Issue>> {
         self.now.time += 1;
-        let step = route::apply_patch(&self.irs, &self.state, &self.context, candidate, claimed, self.now).expect("a decision")?;
+        let step =
+            route::apply_patch(&self.irs, &self.state, &self.context, candidate, claimed, self.now)
+                .expect("a decision")?;
         let event = step.event.clone().expect("a patch is an event");
         self.irs.insert(self.state.head.revision + 1, candidate.ir.clone());
-        let folded = fold(Some(self.state.clone()), &event, &step.line, &self.irs).expect("the event folds");
+        let folded =
+            fold(Some(self.state.clone()), &event, &step.line, &self.irs).expect("the event folds");
         assert_eq!(folded, step.state, "L1 after a patch");
         assert_eq!(aob_engine::state::decode(&encode(&folded)).as_ref(), Ok(&folded));
         for cell in &step.effects.recall {

@@ -36,7 +36,9 @@ impl Policy {
         let private = match private {
             None => Private::Deny,
             Some(list) if all(list) => Private::Any,
-            Some(list) => Private::Only(list.iter().map(|one| one.parse()).collect::<Result<_, String>>()?),
+            Some(list) => {
+                Private::Only(list.iter().map(|one| one.parse()).collect::<Result<_, String>>()?)
+            }
         };
         Ok(Self { exec, private, ..Self::default() })
     }

@@ -101,7 +101,11 @@ impl Runs {
         Ok((started, ending))
     }
 
-    async fn begin(&self, options: &StartOptions, follow: bool) -> Result<(Started, Option<Ending>), Error> {
+    async fn begin(
+        &self,
+        options: &StartOptions,
+        follow: bool,
+    ) -> Result<(Started, Option<Ending>), Error> {
         if let Some(key) = &options.key
             && let Some(run) = self.store.keyed(&options.tenant, key).await?
         {
@@ -111,7 +115,9 @@ impl Runs {
         let random: u128 = rand::random();
         let shard = match &options.key {
             // One key, one shard: the store decides between two who start it at once.
-            Some(key) => key.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))),
+            Some(key) => key
+                .bytes()
+                .fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))),
             None => (random >> 96) as u32,
         } % self.store.shards();
         for _ in 0..10 {
@@ -132,7 +138,8 @@ impl Runs {
             }
             let item = self.first_item(step, &ir, options.key.clone());
             let first = item.after.clone();
-            let committed = match self.store.commit(Commit { items: vec![item], claim: None }).await {
+            let committed = match self.store.commit(Commit { items: vec![item], claim: None }).await
+            {
                 Err(aob_store::Error::Epoch) => continue,
                 other => other?,
             };

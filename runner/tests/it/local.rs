@@ -44,7 +44,8 @@ async fn start(runs: &Runs, file: &str, input: Value) -> Arc<str> {
     let text = std::fs::read(path).expect("the example is there");
     let mut digest = None;
     for document in read::documents(&text, &read::Limits::default()).expect("it reads") {
-        let published = runs.publish("default", &document.value, Some("main")).await.expect("it is kept");
+        let published =
+            runs.publish("default", &document.value, Some("main")).await.expect("it is kept");
         digest.get_or_insert(published.digest);
     }
     let options = StartOptions {
@@ -86,7 +87,12 @@ async fn a_gate_waits_for_a_person() {
         if state.status() == "waiting" {
             break;
         }
-        seq = local.runs.store().watch(&run, seq.max(state.head.seq), Duration::from_secs(5)).await.expect("a change");
+        seq = local
+            .runs
+            .store()
+            .watch(&run, seq.max(state.head.seq), Duration::from_secs(5))
+            .await
+            .expect("a change");
     }
     let decision = Decision {
         instance: "publish".to_owned(),
@@ -96,11 +102,15 @@ async fn a_gate_waits_for_a_person() {
         groups: Vec::new(),
         reason: Some("LGTM".to_owned()),
     };
-    let verdicts = local.runs.apply(&run, vec![Input::Decision(decision)]).await.expect("an answer");
+    let verdicts =
+        local.runs.apply(&run, vec![Input::Decision(decision)]).await.expect("an answer");
     assert_eq!(verdicts, [Verdict::Applied]);
     let state = local.runs.wait(&run, Duration::from_secs(20)).await.expect("a state");
     assert_eq!(state.head.outcome, Some(RunOutcome::Succeeded));
-    assert_eq!(local.runs.output(&run, None).await.unwrap().as_deref(), Some(&json!({"posted": 12, "by": "user:bob"})));
+    assert_eq!(
+        local.runs.output(&run, None).await.unwrap().as_deref(),
+        Some(&json!({"posted": 12, "by": "user:bob"}))
+    );
     local.service.stop().await;
 }
 
@@ -108,7 +118,8 @@ async fn a_gate_waits_for_a_person() {
 async fn a_waiting_run_can_be_cancelled() {
     let local = local();
     let run = start(&local.runs, "approval.yaml", json!({})).await;
-    let verdict = local.runs.cancel(&run, CancelMode::Graceful, "user:ada", None).await.expect("an answer");
+    let verdict =
+        local.runs.cancel(&run, CancelMode::Graceful, "user:ada", None).await.expect("an answer");
     assert_eq!(verdict, Verdict::Applied);
     let state = local.runs.wait(&run, Duration::from_secs(20)).await.expect("a state");
     assert_eq!(state.head.outcome, Some(RunOutcome::Cancelled));
@@ -135,7 +146,8 @@ async fn the_end_of_a_run_that_goes_with_it_is_told() {
         key: None,
     };
     let (started, mut ending) = local.runs.start_followed(&options).await.expect("it starts");
-    let waited = tokio::time::timeout(Duration::from_secs(20), ending.state()).await.expect("it ends");
+    let waited =
+        tokio::time::timeout(Duration::from_secs(20), ending.state()).await.expect("it ends");
     assert_eq!(waited.head.outcome, Some(RunOutcome::Succeeded));
     assert_eq!(waited.head.run, started.run);
     let gone = local.runs.wait(&started.run, Duration::from_secs(20)).await;

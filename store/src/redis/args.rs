@@ -11,6 +11,11 @@ pub(super) struct Args {
 }
 
 impl Args {
+    /// With room for so many items of the usual size.
+    pub(super) fn for_items(items: usize) -> Self {
+        Self { bytes: Vec::with_capacity(items * 1_536), ends: Vec::with_capacity(items * 32) }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.ends.len()
     }

@@ -20,7 +20,6 @@ const CALL: usize = 64 << 10;
 const ITEM: usize = 16 << 20;
 
 /// One call: its items' arguments, and how many there are.
-#[derive(Default)]
 struct Call {
     args: Args,
     items: usize,
@@ -72,7 +71,7 @@ impl RedisStore {
     ) -> Result<Value> {
         let types = claim.map_or(&[][..], |claim| &claim.types);
         for _ in 0..4 {
-            let mut command = function("aob1_commit", &self.keys, shard, epoch);
+            let mut command = function("aob1_commit", &self.keys, shard, epoch, call.args.size());
             command
                 .arg(claim.map_or("", |claim| &*claim.consumer))
                 .arg(most)
@@ -146,7 +145,11 @@ fn cut(list: &[Item], epoch: u64) -> Result<Vec<Call>> {
         let next = last.len() as u8 + 1;
         last.entry(item.link).and_modify(|(_, end)| *end = at).or_insert((next, at));
     }
-    let mut calls = vec![Call::default()];
+    let room = |from: usize| Call {
+        args: Args::for_items((list.len() - from).min(CALL / 1_024)),
+        items: 0,
+    };
+    let mut calls = vec![room(0)];
     let mut linked = 0;
     for (at, item) in list.iter().enumerate() {
         let (link, end) = last.get(&item.link).copied().unwrap_or((0, at));
@@ -163,7 +166,7 @@ fn cut(list: &[Item], epoch: u64) -> Result<Vec<Call>> {
             )));
         }
         if call.args.size() >= CALL && at >= linked && at + 1 < list.len() {
-            calls.push(Call::default());
+            calls.push(room(at + 1));
         }
     }
     Ok(calls)

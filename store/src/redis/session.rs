@@ -75,10 +75,10 @@ impl Session {
     }
 }
 
-/// A call of a function on a shard.
-pub(super) fn function(name: &str, keys: &Keys, shard: u32, epoch: u64) -> Cmd {
-    let mut command = cmd("FCALL");
-    command.arg(name).arg(1).arg(keys.of(shard, "epoch")).arg(hex(epoch));
+/// A call of a function on a shard, with room for so many bytes of arguments.
+pub(super) fn function(name: &str, keys: &Keys, shard: u32, epoch: u64, size: usize) -> Cmd {
+    let mut command = Cmd::with_capacity(16 + size / 32, 256 + size);
+    command.arg("FCALL").arg(name).arg(1).arg(keys.of(shard, "epoch")).arg(hex(epoch));
     command
 }
 

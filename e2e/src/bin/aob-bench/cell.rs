@@ -63,8 +63,14 @@ pub(crate) struct Report {
 }
 
 impl System {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Embedded, Self::RedisEverysec, Self::RedisAlways, Self::Ceiling, Self::Restate, Self::Dbos];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Embedded,
+        Self::RedisEverysec,
+        Self::RedisAlways,
+        Self::Ceiling,
+        Self::Restate,
+        Self::Dbos,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -117,7 +123,9 @@ impl FromStr for Shape {
         match parts {
             Some(("chain", size)) if (1..=MOST_STEPS).contains(&size) => Ok(Self::Chain(size)),
             Some(("fan", size)) if (1..=MOST_STEPS).contains(&size) => Ok(Self::Fan(size)),
-            _ => Err(format!("a shape is chain:N or fan:N with N from 1 to {MOST_STEPS}, not {text:?}")),
+            _ => Err(format!(
+                "a shape is chain:N or fan:N with N from 1 to {MOST_STEPS}, not {text:?}"
+            )),
         }
     }
 }
@@ -127,7 +135,9 @@ impl Report {
     pub(crate) fn new(system: System, shape: Shape, clients: u32, sample: &Sample) -> Result<Self> {
         let Some(slowest) = sample.latencies.last() else {
             let why = sample.first_error.as_deref().unwrap_or("none of them had ended");
-            return Err(format!("no run ended in {:.1} s: {why}", sample.window.as_secs_f64()).into());
+            return Err(
+                format!("no run ended in {:.1} s: {why}", sample.window.as_secs_f64()).into()
+            );
         };
         let seconds = sample.window.as_secs_f64();
         let runs = sample.latencies.len() as u64;

@@ -53,7 +53,8 @@ impl Fleet {
             fleet.rivals = Some(Rivals::start(program, wanted.cache, wanted.dir, only).await?);
         }
         if has(System::Embedded) {
-            let data = tempfile::Builder::new().prefix("aob-bench-embedded").tempdir_in(wanted.dir)?;
+            let data =
+                tempfile::Builder::new().prefix("aob-bench-embedded").tempdir_in(wanted.dir)?;
             let store = Embedded::open(data.path(), embedded::Options::default())?;
             fleet.embedded = Some((Product::new(Arc::new(store), wanted.settings), data));
         }
@@ -73,9 +74,14 @@ impl Fleet {
         if let Some((product, _)) = &self.embedded {
             let options = embedded::Options::default();
             let store = json!({"fsync": options.fsync, "snapshotFromBytes": options.snapshot_from});
-            all.insert(System::Embedded.name().into(), json!({"aob": aob(product), "store": store}));
+            all.insert(
+                System::Embedded.name().into(),
+                json!({"aob": aob(product), "store": store}),
+            );
         }
-        for (system, site) in [(System::RedisEverysec, &self.everysec), (System::RedisAlways, &self.always)] {
+        for (system, site) in
+            [(System::RedisEverysec, &self.everysec), (System::RedisAlways, &self.always)]
+        {
             if let Some((product, server)) = site {
                 let store = server.description().await?;
                 all.insert(system.name().into(), json!({"aob": aob(product), "store": store}));
@@ -96,13 +102,16 @@ impl Fleet {
         seconds: f64,
     ) -> Result<Report> {
         let window = Duration::from_secs_f64(seconds);
-        let sample = match (system, &self.embedded, &self.everysec, &self.always, &mut self.rivals) {
+        let sample = match (system, &self.embedded, &self.everysec, &self.always, &mut self.rivals)
+        {
             (System::Restate | System::Dbos, .., Some(rivals)) => {
                 return rivals.measure(system, shape, clients, seconds).await;
             }
             (System::Embedded, Some((product, _)), ..)
             | (System::RedisEverysec, _, Some((product, _)), ..)
-            | (System::RedisAlways, _, _, Some((product, _)), _) => product.measure(shape, clients, window).await?,
+            | (System::RedisAlways, _, _, Some((product, _)), _) => {
+                product.measure(shape, clients, window).await?
+            }
             (System::Ceiling, _, _, Some((product, server)), _) => {
                 ceiling::measure(product, server.port(), shape, clients, window).await?
             }

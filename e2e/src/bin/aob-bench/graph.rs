@@ -24,7 +24,11 @@ pub(crate) fn workflow(shape: Shape) -> Value {
             let ends = ["first".to_owned(), "last".to_owned()];
             (
                 leaves().chain(ends).map(step).collect(),
-                leaves().flat_map(|leaf| [edge("first".into(), leaf.clone()), edge(leaf, "last".into())]).collect(),
+                leaves()
+                    .flat_map(|leaf| {
+                        [edge("first".into(), leaf.clone()), edge(leaf, "last".into())]
+                    })
+                    .collect(),
             )
         }
     };

@@ -68,13 +68,20 @@ pub(crate) async fn closed_loop<C: Client>(clients: Vec<C>, length: Duration) ->
     let opened = Instant::now();
     let before = shared.ended.load(Ordering::Relaxed);
     tokio::time::sleep_until(opened + length).await;
-    while shared.ended.load(Ordering::Relaxed) - before < width && opened.elapsed() < length * STRETCH {
+    while shared.ended.load(Ordering::Relaxed) - before < width
+        && opened.elapsed() < length * STRETCH
+    {
         tokio::time::sleep(LOOK).await;
     }
     let closed = Instant::now();
     shared.stop.store(true, Ordering::Relaxed);
-    let mut sample =
-        Sample { window: closed - opened, latencies: Vec::new(), work: 0.0, errors: 0, first_error: None };
+    let mut sample = Sample {
+        window: closed - opened,
+        latencies: Vec::new(),
+        work: 0.0,
+        errors: 0,
+        first_error: None,
+    };
     let drain = async {
         while let Some(log) = tasks.join_next().await {
             sample.add(log?, opened, closed);
@@ -86,7 +93,9 @@ pub(crate) async fn closed_loop<C: Client>(clients: Vec<C>, length: Duration) ->
             sample.latencies.sort_unstable();
             sample
         }),
-        Err(_) => Err(format!("runs are still under way {} s after the window", DRAIN.as_secs()).into()),
+        Err(_) => {
+            Err(format!("runs are still under way {} s after the window", DRAIN.as_secs()).into())
+        }
     }
 }
 
@@ -128,7 +137,8 @@ impl Sample {
             }
             let inside = ended.min(closed).saturating_duration_since(begun.max(opened));
             if !inside.is_zero() {
-                self.work += f64::from(log.width) * inside.as_secs_f64() / (ended - begun).as_secs_f64();
+                self.work +=
+                    f64::from(log.width) * inside.as_secs_f64() / (ended - begun).as_secs_f64();
             }
         }
         self.errors += log.errors;
@@ -191,7 +201,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_run_without_an_end_is_an_error() {
-        let error = closed_loop(fixed(1, 10_000_000, 1, 0), Duration::from_secs(1)).await.unwrap_err();
+        let error =
+            closed_loop(fixed(1, 10_000_000, 1, 0), Duration::from_secs(1)).await.unwrap_err();
         assert!(error.to_string().contains("120 s"), "{error}");
     }
 }

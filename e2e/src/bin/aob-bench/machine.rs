@@ -40,9 +40,15 @@ pub(crate) fn load() -> f64 {
 
 /// The commit of a work tree, `unknown` outside of one.
 pub(crate) fn commit(workspace: &Path) -> String {
-    let output = Command::new("git").args(["describe", "--always", "--dirty"]).current_dir(workspace).output();
+    let output = Command::new("git")
+        .args(["describe", "--always", "--dirty"])
+        .current_dir(workspace)
+        .output();
     let text = output.ok().filter(|output| output.status.success()).map(|output| output.stdout);
-    text.map_or_else(|| "unknown".to_owned(), |text| String::from_utf8_lossy(&text).trim().to_owned())
+    text.map_or_else(
+        || "unknown".to_owned(),
+        |text| String::from_utf8_lossy(&text).trim().to_owned(),
+    )
 }
 
 /// Type and device of the file system that holds a path.
@@ -52,7 +58,9 @@ fn mount(mounts: &str, path: &Path) -> (String, String) {
         let (device, place, kind) = (words.next()?, words.next()?, words.next()?);
         path.starts_with(place).then_some((place.len(), kind, device))
     });
-    found.max().map_or_else(Default::default, |(_, kind, device)| (kind.to_owned(), device.to_owned()))
+    found
+        .max()
+        .map_or_else(Default::default, |(_, kind, device)| (kind.to_owned(), device.to_owned()))
 }
 
 /// What appending 256 bytes and syncing them takes, in milliseconds.

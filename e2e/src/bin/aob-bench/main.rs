@@ -36,7 +36,11 @@ struct Args {
     #[arg(long, value_delimiter = ',', default_value = "1,16,64,200")]
     clients: Vec<u32>,
     /// Shapes, by comma: chain:N, fan:N
-    #[arg(long, value_delimiter = ',', default_value = "chain:1,chain:3,chain:10,chain:40,fan:100")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "chain:1,chain:3,chain:10,chain:40,fan:100"
+    )]
     cells: Vec<Shape>,
     /// Systems, by comma; without it all
     #[arg(long, value_delimiter = ',')]
@@ -107,7 +111,10 @@ async fn bench(args: &Args) -> Result<()> {
         cells: measured?,
     };
     std::fs::create_dir_all(&args.output)?;
-    std::fs::write(args.output.join("benchmarks.json"), serde_json::to_string_pretty(&results)? + "\n")?;
+    std::fs::write(
+        args.output.join("benchmarks.json"),
+        serde_json::to_string_pretty(&results)? + "\n",
+    )?;
     std::fs::write(args.output.join("benchmarks.md"), page::markdown(&results)?)?;
     stopped
 }
@@ -117,7 +124,12 @@ async fn cells(fleet: &mut Fleet, args: &Args, systems: &[System]) -> Result<Vec
     let mut cells = Vec::new();
     for shape in &args.cells {
         for clients in &args.clients {
-            let mut cell = Cell { shape: shape.to_string(), clients: *clients, load: machine::load(), rows: Vec::new() };
+            let mut cell = Cell {
+                shape: shape.to_string(),
+                clients: *clients,
+                load: machine::load(),
+                rows: Vec::new(),
+            };
             for turn in 0..systems.len() {
                 let system = systems[(turn + cells.len()) % systems.len()];
                 for given in given(system, *shape) {

@@ -44,8 +44,7 @@ pub(crate) struct Row {
     pub(crate) error: Option<String>,
 }
 
-const TITLES: &str =
-    "| clients | system | runs/s | hops/s | p50 ms | p99 ms | x Restate | x DBOS | x better rival | of the ceiling |\n\
+const TITLES: &str = "| clients | system | runs/s | hops/s | p50 ms | p99 ms | x Restate | x DBOS | x better rival | of the ceiling |\n\
      |--:|---|--:|--:|--:|--:|--:|--:|--:|--:|\n";
 
 const READING: &str = "\
@@ -73,7 +72,10 @@ runs on the same cores, so each system pays for its clients too.
 /// The page.
 pub(crate) fn markdown(results: &Results) -> Result<String, Error> {
     let mut page = String::new();
-    writeln!(page, "# Benchmarks\n\nWritten by `cargo xtask bench`; the same as data: `benchmarks.json`.\n")?;
+    writeln!(
+        page,
+        "# Benchmarks\n\nWritten by `cargo xtask bench`; the same as data: `benchmarks.json`.\n"
+    )?;
     writeln!(page, "{READING}")?;
     writeln!(page, "## Best hops/s over all numbers of clients\n")?;
     summary(&mut page, results)?;
@@ -86,10 +88,17 @@ pub(crate) fn markdown(results: &Results) -> Result<String, Error> {
         rows(&mut page, cell)?;
     }
     errors(&mut page, results)?;
-    let load = |pick: fn(f64, f64) -> f64| results.cells.iter().map(|cell| cell.load).reduce(pick).unwrap_or(0.0);
+    let load = |pick: fn(f64, f64) -> f64| {
+        results.cells.iter().map(|cell| cell.load).reduce(pick).unwrap_or(0.0)
+    };
     writeln!(page, "\n## Machine and settings\n")?;
     writeln!(page, "{}, AOB {}, `{}`;", results.when, results.aob, results.command)?;
-    writeln!(page, "load of the machine before each cell {:.1} to {:.1}.\n", load(f64::min), load(f64::max))?;
+    writeln!(
+        page,
+        "load of the machine before each cell {:.1} to {:.1}.\n",
+        load(f64::min),
+        load(f64::max)
+    )?;
     for (name, value) in [("Machine", &results.machine), ("Systems", &results.systems)] {
         let text = serde_json::to_string_pretty(value).map_err(|_| Error)?;
         writeln!(page, "{name}:\n```json\n{text}\n```\n")?;
@@ -129,7 +138,8 @@ fn summary(page: &mut String, results: &Results) -> std::fmt::Result {
 }
 
 fn rows(page: &mut String, cell: &Cell) -> std::fmt::Result {
-    let (restate, dbos, ceiling) = (cell.best(System::Restate), cell.best(System::Dbos), cell.best(System::Ceiling));
+    let (restate, dbos, ceiling) =
+        (cell.best(System::Restate), cell.best(System::Dbos), cell.best(System::Ceiling));
     let better = [restate, dbos].into_iter().flatten().reduce(f64::max);
     for row in &cell.rows {
         let instead = row.instead.as_ref().map(|shape| format!(" as {shape}")).unwrap_or_default();
@@ -138,9 +148,15 @@ fn rows(page: &mut String, cell: &Cell) -> std::fmt::Result {
             writeln!(page, " none | none | | | | | | |")?;
             continue;
         };
-        write!(page, " {:.0} | {:.0} | {} | {} |", report.runs_per_s, report.hops_per_s, report.p50_ms, report.p99_ms)?;
-        let own = matches!(row.system, System::Embedded | System::RedisEverysec | System::RedisAlways);
-        let ratio = |to: Option<f64>| to.filter(|_| own).map(|to| format!("{:.2}", report.hops_per_s / to));
+        write!(
+            page,
+            " {:.0} | {:.0} | {} | {} |",
+            report.runs_per_s, report.hops_per_s, report.p50_ms, report.p99_ms
+        )?;
+        let own =
+            matches!(row.system, System::Embedded | System::RedisEverysec | System::RedisAlways);
+        let ratio =
+            |to: Option<f64>| to.filter(|_| own).map(|to| format!("{:.2}", report.hops_per_s / to));
         let of_ceiling = ceiling.filter(|_| row.system == System::RedisAlways);
         for ratio in [ratio(restate), ratio(dbos), ratio(better), ratio(of_ceiling)] {
             write!(page, " {} |", ratio.unwrap_or_default())?;
@@ -155,15 +171,24 @@ fn errors(page: &mut String, results: &Results) -> std::fmt::Result {
     for cell in &results.cells {
         for row in &cell.rows {
             let failed = row.report.as_ref().filter(|report| report.errors > 0);
-            let Some(error) = row.error.as_ref().or(failed.and_then(|report| report.first_error.as_ref())) else {
+            let Some(error) =
+                row.error.as_ref().or(failed.and_then(|report| report.first_error.as_ref()))
+            else {
                 continue;
             };
             if !std::mem::replace(&mut said, true) {
                 writeln!(page, "\n## Errors\n")?;
             }
-            let count = failed.map_or_else(String::new, |report| format!("{} runs failed: ", report.errors));
+            let count = failed
+                .map_or_else(String::new, |report| format!("{} runs failed: ", report.errors));
             let error = error.replace('\n', " ");
-            writeln!(page, "- {} {} at {}: {count}{error:.300}", row.system.name(), cell.shape, cell.clients)?;
+            writeln!(
+                page,
+                "- {} {} at {}: {count}{error:.300}",
+                row.system.name(),
+                cell.shape,
+                cell.clients
+            )?;
         }
     }
     Ok(())
@@ -202,10 +227,19 @@ mod tests {
 
     #[test]
     fn ratios_are_to_the_better_one() {
-        let none = Row { system: System::Dbos, instead: None, report: None, error: Some("refused".into()) };
+        let none = Row {
+            system: System::Dbos,
+            instead: None,
+            report: None,
+            error: Some("refused".into()),
+        };
         let chain = Row { instead: Some("chain:4".into()), ..row(System::Restate, 200.0) };
         let rows = vec![
-            row(System::RedisAlways, 600.0), row(System::Ceiling, 1_000.0), row(System::Restate, 100.0), chain, none,
+            row(System::RedisAlways, 600.0),
+            row(System::Ceiling, 1_000.0),
+            row(System::Restate, 100.0),
+            chain,
+            none,
         ];
         let results = Results {
             when: "now".into(),

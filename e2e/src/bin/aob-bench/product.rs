@@ -39,7 +39,12 @@ impl Product {
     pub(crate) fn new(store: Arc<dyn Store>, settings: Settings) -> Self {
         let policy = Arc::new(Policy::default());
         let nodes = Arc::new(node::Registry::built_in(&policy));
-        Self { runs: Runs::new(store, Registry::builtin(), Ceiling::default()), policy, nodes, settings }
+        Self {
+            runs: Runs::new(store, Registry::builtin(), Ceiling::default()),
+            policy,
+            nodes,
+            settings,
+        }
     }
 
     pub(crate) fn settings(&self) -> Settings {
@@ -52,10 +57,19 @@ impl Product {
     }
 
     /// Measures a cell; before and after it the process does nothing.
-    pub(crate) async fn measure(&self, shape: Shape, clients: u32, window: Duration) -> Result<Sample> {
+    pub(crate) async fn measure(
+        &self,
+        shape: Shape,
+        clients: u32,
+        window: Duration,
+    ) -> Result<Sample> {
         let options = self.options(shape).await?;
         let service = self.serve();
-        let one = || Loop { runs: self.runs.clone(), options: options.clone(), bytes: graph::bytes(shape) };
+        let one = || Loop {
+            runs: self.runs.clone(),
+            options: options.clone(),
+            bytes: graph::bytes(shape),
+        };
         let sample = closed_loop((0..clients).map(|_| one()).collect(), window).await;
         service.stop().await;
         sample
@@ -105,7 +119,14 @@ impl Client for Loop {
         if head.outcome == Some(RunOutcome::Succeeded) && head.bytes == self.bytes {
             return Ok(());
         }
-        Err(format!("{} ended {} with {} bytes, not {}", head.run, state.status(), head.bytes, self.bytes).into())
+        Err(format!(
+            "{} ended {} with {} bytes, not {}",
+            head.run,
+            state.status(),
+            head.bytes,
+            self.bytes
+        )
+        .into())
     }
 }
 

@@ -27,16 +27,35 @@ impl Server {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         // It is to end with the bench, however that ends.
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "TERM", "redis-server", "--bind", "127.0.0.1", "--port", &port.to_string()]);
-        command.args(["--appendonly", "yes", "--appendfsync", appendfsync, "--save", "", "--daemonize", "no"]);
+        command.args([
+            "--pdeathsig",
+            "TERM",
+            "redis-server",
+            "--bind",
+            "127.0.0.1",
+            "--port",
+            &port.to_string(),
+        ]);
+        command.args([
+            "--appendonly",
+            "yes",
+            "--appendfsync",
+            appendfsync,
+            "--save",
+            "",
+            "--daemonize",
+            "no",
+        ]);
         command.arg("--dir").arg(data.path()).arg("--logfile").arg(data.path().join("log"));
         command.stdin(Stdio::null()).stdout(Stdio::null());
-        let child = command.spawn().map_err(|error| format!("redis-server cannot be started: {error}"))?;
+        let child =
+            command.spawn().map_err(|error| format!("redis-server cannot be started: {error}"))?;
         let mut server = Self { child, port, data };
         let until = Instant::now() + PATIENCE;
         while let Err(error) = server.ask("PING", &[]).await {
             if let Some(status) = server.child.try_wait()? {
-                let log = std::fs::read_to_string(server.data.path().join("log")).unwrap_or_default();
+                let log =
+                    std::fs::read_to_string(server.data.path().join("log")).unwrap_or_default();
                 return Err(format!("redis-server ended with {status}: {log}").into());
             }
             if Instant::now() > until {
@@ -58,10 +77,22 @@ impl Server {
     /// Its version and settings, as it tells them.
     pub(crate) async fn description(&self) -> Result<Value> {
         let info: String = redis::from_redis_value(self.ask("INFO", &["server"]).await?)?;
-        let version = info.lines().find_map(|line| line.strip_prefix("redis_version:")).unwrap_or_default().to_owned();
+        let version = info
+            .lines()
+            .find_map(|line| line.strip_prefix("redis_version:"))
+            .unwrap_or_default()
+            .to_owned();
         let mut settings = serde_json::Map::new();
-        for name in ["appendonly", "appendfsync", "save", "io-threads", "auto-aof-rewrite-min-size", "maxmemory-policy"] {
-            let answer: Vec<String> = redis::from_redis_value(self.ask("CONFIG", &["GET", name]).await?)?;
+        for name in [
+            "appendonly",
+            "appendfsync",
+            "save",
+            "io-threads",
+            "auto-aof-rewrite-min-size",
+            "maxmemory-policy",
+        ] {
+            let answer: Vec<String> =
+                redis::from_redis_value(self.ask("CONFIG", &["GET", name]).await?)?;
             settings.insert(name.to_owned(), answer.into_iter().nth(1).into());
         }
         Ok(json!({"redis": version.trim(), "over": "TCP on loopback", "config": settings}))

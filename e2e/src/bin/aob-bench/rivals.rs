@@ -21,18 +21,26 @@ pub(crate) struct Rivals {
 
 impl Rivals {
     /// Starts the servers of both rivals, or of `only` one; what is missing is installed into `cache`.
-    pub(crate) async fn start(program: &Path, cache: &Path, dir: &Path, only: Option<System>) -> Result<Self> {
+    pub(crate) async fn start(
+        program: &Path,
+        cache: &Path,
+        dir: &Path,
+        only: Option<System>,
+    ) -> Result<Self> {
         let mut command = Command::new(program);
         command.arg("serve").arg("--cache").arg(cache).arg("--dir").arg(dir);
         if let Some(only) = only {
             command.args(["--only", only.name()]);
         }
-        let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn();
-        let mut child = spawned.map_err(|error| format!("{} cannot be started: {error}", program.display()))?;
+        let spawned =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn();
+        let mut child =
+            spawned.map_err(|error| format!("{} cannot be started: {error}", program.display()))?;
         let (Some(questions), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
             return Err("the rivals have no pipes".into());
         };
-        let mut rivals = Self { child, questions, answers: BufReader::new(answers).lines(), setup: Value::Null };
+        let mut rivals =
+            Self { child, questions, answers: BufReader::new(answers).lines(), setup: Value::Null };
         rivals.setup = match rivals.line().await?.get_mut("setup") {
             Some(setup) => setup.take(),
             None => return Err("the rivals do not begin with their setup".into()),
@@ -41,7 +49,13 @@ impl Rivals {
     }
 
     /// Has one cell measured.
-    pub(crate) async fn measure(&mut self, system: System, shape: Shape, clients: u32, seconds: f64) -> Result<Report> {
+    pub(crate) async fn measure(
+        &mut self,
+        system: System,
+        shape: Shape,
+        clients: u32,
+        seconds: f64,
+    ) -> Result<Report> {
         let question = format!("{} {shape} {clients} {seconds}\n", system.name());
         self.questions.write_all(question.as_bytes()).await?;
         self.questions.flush().await?;
@@ -56,7 +70,11 @@ impl Rivals {
     pub(crate) async fn stop(mut self) -> Result<()> {
         drop(self.questions);
         let status = self.child.wait().await?;
-        if status.success() { Ok(()) } else { Err(format!("the rivals ended with {status}").into()) }
+        if status.success() {
+            Ok(())
+        } else {
+            Err(format!("the rivals ended with {status}").into())
+        }
     }
 
     async fn line(&mut self) -> Result<Value> {
@@ -71,5 +89,9 @@ impl Rivals {
 pub(crate) fn program(workspace: &Path) -> Option<PathBuf> {
     let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
     let own = workspace.join("e2e/bench/rivals/target");
-    target.into_iter().chain([own]).map(|folder| folder.join("release/rivals")).find(|path| path.is_file())
+    target
+        .into_iter()
+        .chain([own])
+        .map(|folder| folder.join("release/rivals"))
+        .find(|path| path.is_file())
 }

@@ -96,7 +96,9 @@ impl Router<'_> {
             (NodeState::Idle, _) => Progress::Open,
             (NodeState::Ready, _) if tried => Progress::Republished,
             (NodeState::Ready, _) => Progress::Open,
-            (NodeState::Active, Kind::Task { .. }) if claimed.contains(&at.name()) => Progress::Claimed,
+            (NodeState::Active, Kind::Task { .. }) if claimed.contains(&at.name()) => {
+                Progress::Claimed
+            }
             (NodeState::Active, Kind::Task { .. }) if tried => Progress::Republished,
             (NodeState::Active, Kind::Task { .. }) => Progress::Published,
             (NodeState::Active, _) => Progress::Begun,
@@ -118,18 +120,31 @@ impl Router<'_> {
     }
 
     /// Why a node may not get these fields changed, if it may not.
-    fn may_change(&self, at: &At, progress: Progress, fields: &[&'static str], to: &Node) -> Option<Issue> {
+    fn may_change(
+        &self,
+        at: &At,
+        progress: Progress,
+        fields: &[&'static str],
+        to: &Node,
+    ) -> Option<Issue> {
         let allowed: &[&str] = match progress {
             Progress::Open | Progress::Published | Progress::Asked => return None,
-            Progress::Republished | Progress::BackingOff => &["config", "timeout", "retry", "onError"],
+            Progress::Republished | Progress::BackingOff => {
+                &["config", "timeout", "retry", "onError"]
+            }
             Progress::Paused => &["config", "timeout", "retry", "onError"],
             Progress::Claimed => &["retry", "onError"],
             Progress::Begun | Progress::Settled => &[],
         };
         let id = &at.node().id;
         if let Some(field) = fields.iter().find(|field| !allowed.contains(field)) {
-            let entry = if at.node().kind.body().is_some() { &catalogue::PATCH_BODY } else { &catalogue::PATCH_STARTED };
-            let message = format!("`{id}` is {} and its `{field}` cannot change", self.node_state(at).name());
+            let entry = if at.node().kind.body().is_some() {
+                &catalogue::PATCH_BODY
+            } else {
+                &catalogue::PATCH_STARTED
+            };
+            let message =
+                format!("`{id}` is {} and its `{field}` cannot change", self.node_state(at).name());
             return Some(Issue::new(entry, format!("/nodes/{id}/{field}"), message));
         }
         let failures = self.live(at).map_or(0, |live| live.failures);
@@ -140,11 +155,19 @@ impl Router<'_> {
         let rises = progress == Progress::Paused && to.retry.attempts > at.node().retry.attempts;
         if fields.contains(&"retry") && (to.retry.attempts < least || rises) {
             let message = if rises {
-                format!("`{id}` is paused on its failure: another attempt is the ticket's answer, not a higher `retry`")
+                format!(
+                    "`{id}` is paused on its failure: another attempt is the ticket's answer, not a higher `retry`"
+                )
             } else {
-                format!("`{id}` has had {failures} failed attempts: `retry.attempts` cannot be below {least}")
+                format!(
+                    "`{id}` has had {failures} failed attempts: `retry.attempts` cannot be below {least}"
+                )
             };
-            return Some(Issue::new(&catalogue::PATCH_STARTED, format!("/nodes/{id}/retry/attempts"), message));
+            return Some(Issue::new(
+                &catalogue::PATCH_STARTED,
+                format!("/nodes/{id}/retry/attempts"),
+                message,
+            ));
         }
         None
     }
@@ -164,7 +187,9 @@ impl Router<'_> {
         let marking = self.state.scopes.get("");
         let settled = |ix: u32| {
             let slot = old.edge_slot(ix);
-            marking.and_then(|marking| marking.edges.get(slot)).is_some_and(|state| *state != EdgeState::Unsettled)
+            marking
+                .and_then(|marking| marking.edges.get(slot))
+                .is_some_and(|state| *state != EdgeState::Unsettled)
         };
         for ix in at.node().ins.clone() {
             let name = old.edge_name(ix);
@@ -174,8 +199,13 @@ impl Router<'_> {
             }
             let may = open || (kept.is_none() && !settled(ix) && at.node().join == Join::Any);
             if !may {
-                let message = format!("edge `{name}` leads to `{}`, which has started", at.node().id);
-                issues.push(Issue::new(&catalogue::PATCH_STARTED, format!("/edges/{name}"), message));
+                let message =
+                    format!("edge `{name}` leads to `{}`, which has started", at.node().id);
+                issues.push(Issue::new(
+                    &catalogue::PATCH_STARTED,
+                    format!("/edges/{name}"),
+                    message,
+                ));
             } else if kept == Some(false) {
                 plan.reset.insert(name);
             }
@@ -183,10 +213,17 @@ impl Router<'_> {
         for ix in new.node(to).ins.clone() {
             let edge = new.edge(ix);
             let name = new.edge_name(ix);
-            let known = old.find(&new.node(edge.from).id).and_then(|from| old.find_edge(from, at.ix, edge.after));
+            let known = old
+                .find(&new.node(edge.from).id)
+                .and_then(|from| old.find_edge(from, at.ix, edge.after));
             if known.is_none() && !open {
-                let message = format!("edge `{name}` leads to `{}`, which has started", at.node().id);
-                issues.push(Issue::new(&catalogue::PATCH_STARTED, format!("/edges/{name}"), message));
+                let message =
+                    format!("edge `{name}` leads to `{}`, which has started", at.node().id);
+                issues.push(Issue::new(
+                    &catalogue::PATCH_STARTED,
+                    format!("/edges/{name}"),
+                    message,
+                ));
             }
         }
     }
@@ -217,20 +254,30 @@ fn same_config(a: &Kind, b: &Kind) -> bool {
         (Kind::Task { config: a, asserts: x, .. }, Kind::Task { config: b, asserts: y, .. }) => {
             a.source() == b.source()
                 && x.len() == y.len()
-                && x.iter().zip(y).all(|(x, y)| x.that.source() == y.that.source() && x.message == y.message)
+                && x.iter()
+                    .zip(y)
+                    .all(|(x, y)| x.that.source() == y.that.source() && x.message == y.message)
         }
         (Kind::Delay { config: a }, Kind::Delay { config: b })
         | (Kind::Approval { config: a }, Kind::Approval { config: b })
         | (Kind::Child { config: a }, Kind::Child { config: b }) => a.source() == b.source(),
         (
             Kind::Foreach { items, name, concurrency, tolerate, result, .. },
-            Kind::Foreach { items: items2, name: name2, concurrency: concurrency2, tolerate: tolerate2, result: result2, .. },
+            Kind::Foreach {
+                items: items2,
+                name: name2,
+                concurrency: concurrency2,
+                tolerate: tolerate2,
+                result: result2,
+                ..
+            },
         ) => {
             items.source() == items2.source()
                 && name == name2
                 && concurrency.source() == concurrency2.source()
                 && tolerate.source() == tolerate2.source()
-                && result.as_ref().map(|result| result.source()) == result2.as_ref().map(|result| result.source())
+                && result.as_ref().map(|result| result.source())
+                    == result2.as_ref().map(|result| result.source())
         }
         (
             Kind::Loop { until, max, result, .. },
@@ -238,7 +285,8 @@ fn same_config(a: &Kind, b: &Kind) -> bool {
         ) => {
             until.source() == until2.source()
                 && max.source() == max2.source()
-                && result.as_ref().map(|result| result.source()) == result2.as_ref().map(|result| result.source())
+                && result.as_ref().map(|result| result.source())
+                    == result2.as_ref().map(|result| result.source())
         }
         (Kind::Unknown, Kind::Unknown) => true,
         _ => false,
@@ -257,10 +305,12 @@ fn same_edge(old: &Ir, ix: u32, new: &Ir) -> Option<bool> {
 fn in_edges_differ(old: &Ir, from: NodeIx, new: &Ir, to: NodeIx) -> bool {
     let before = old.node(from).ins.clone();
     let after = new.node(to).ins.clone();
-    before.len() != after.len() || before.into_iter().any(|ix| same_edge(old, ix, new) != Some(true))
+    before.len() != after.len()
+        || before.into_iter().any(|ix| same_edge(old, ix, new) != Some(true))
 }
 
 fn out_edges_differ(old: &Ir, from: NodeIx, new: &Ir, to: NodeIx) -> bool {
     let before = &old.node(from).outs;
-    before.len() != new.node(to).outs.len() || before.iter().any(|&ix| same_edge(old, ix, new) != Some(true))
+    before.len() != new.node(to).outs.len()
+        || before.iter().any(|&ix| same_edge(old, ix, new) != Some(true))
 }

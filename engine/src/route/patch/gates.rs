@@ -14,7 +14,13 @@ use crate::state::NodeState;
 type Gates = BTreeSet<Arc<str>>;
 
 /// Every gate of the old graph that the patcher may not decide at, and every unstarted node, compared.
-pub(super) fn check(router: &Router<'_>, old: &Arc<Ir>, new: &Arc<Ir>, approves: &[String], issues: &mut Vec<Issue>) {
+pub(super) fn check(
+    router: &Router<'_>,
+    old: &Arc<Ir>,
+    new: &Arc<Ir>,
+    approves: &[String],
+    issues: &mut Vec<Issue>,
+) {
     if !old.nodes.iter().any(|node| matches!(node.kind, Kind::Approval { .. })) {
         return;
     }
@@ -24,15 +30,24 @@ pub(super) fn check(router: &Router<'_>, old: &Arc<Ir>, new: &Arc<Ir>, approves:
         let at = At { scope: "".into(), ix, ir: old.clone() };
         let in_root = node.body == crate::ir::ROOT;
         let mine = |gate: &str| approves.iter().any(|name| name == gate);
-        if matches!(node.kind, Kind::Approval { .. }) && !mine(&node.id) && !(in_root && router.node_state(&at).is_settled()) {
+        if matches!(node.kind, Kind::Approval { .. })
+            && !mine(&node.id)
+            && !(in_root && router.node_state(&at).is_settled())
+        {
             check_gate(old, ix, new, issues);
         }
-        let started = in_root && !matches!(router.node_state(&at), NodeState::Idle | NodeState::Ready);
+        let started =
+            in_root && !matches!(router.node_state(&at), NodeState::Idle | NodeState::Ready);
         let Some(to) = new.find(&node.id).filter(|_| !started) else { continue };
         for gate in before[ix as usize].iter().filter(|gate| !mine(gate)) {
             if !after[to as usize].contains(gate) {
-                let message = format!("`{}` would no longer wait for the approval `{gate}`", node.id);
-                issues.push(Issue::new(&catalogue::PATCH_GATE, format!("/nodes/{}", node.id), message));
+                let message =
+                    format!("`{}` would no longer wait for the approval `{gate}`", node.id);
+                issues.push(Issue::new(
+                    &catalogue::PATCH_GATE,
+                    format!("/nodes/{}", node.id),
+                    message,
+                ));
             }
         }
     }
@@ -42,26 +57,42 @@ pub(super) fn check(router: &Router<'_>, old: &Arc<Ir>, new: &Arc<Ir>, approves:
 fn check_gate(old: &Ir, ix: NodeIx, new: &Ir, issues: &mut Vec<Issue>) {
     let gate = old.node(ix);
     let id = &gate.id;
-    let mut refuse = |pointer: String, what: String| issues.push(Issue::new(&catalogue::PATCH_GATE, pointer, what));
+    let mut refuse = |pointer: String, what: String| {
+        issues.push(Issue::new(&catalogue::PATCH_GATE, pointer, what))
+    };
     let Some(to) = new.find(id) else {
         return refuse(format!("/nodes/{id}"), format!("the approval `{id}` would be removed"));
     };
     let other = new.node(to);
     let same = matches!((&gate.kind, &other.kind), (Kind::Approval { config: a }, Kind::Approval { config: b }) if a.source() == b.source());
-    if !same || gate.join != other.join || gate.on_error != other.on_error || gate.body != other.body || gate.timeout != other.timeout {
+    if !same
+        || gate.join != other.join
+        || gate.on_error != other.on_error
+        || gate.body != other.body
+        || gate.timeout != other.timeout
+    {
         refuse(format!("/nodes/{id}"), format!("the approval `{id}` would be another"));
     }
     for &edge in &gate.outs {
         if !stands(old, edge, new) {
             let name = old.edge_name(edge);
-            refuse(format!("/edges/{name}"), format!("edge `{name}` out of the approval `{id}` would go or change"));
+            refuse(
+                format!("/edges/{name}"),
+                format!("edge `{name}` out of the approval `{id}` would go or change"),
+            );
         }
     }
     for &edge in &other.outs {
         let target = &new.node(new.edge(edge).to).id;
-        if new.edge(edge).after != After::Success && old.find(target).is_some() && !known(new, edge, old) {
+        if new.edge(edge).after != After::Success
+            && old.find(target).is_some()
+            && !known(new, edge, old)
+        {
             let name = new.edge_name(edge);
-            refuse(format!("/edges/{name}"), format!("edge `{name}` would lead round the approval `{id}`"));
+            refuse(
+                format!("/edges/{name}"),
+                format!("edge `{name}` would lead round the approval `{id}`"),
+            );
         }
     }
     // A gate that a condition can leave out does not guard when it is left out: its conditions stay.
@@ -69,14 +100,20 @@ fn check_gate(old: &Ir, ix: NodeIx, new: &Ir, issues: &mut Vec<Issue>) {
     for edge in gate.ins.clone() {
         if conditional(old, edge) && !stands(old, edge, new) {
             let name = old.edge_name(edge);
-            refuse(format!("/edges/{name}"), format!("edge `{name}` decides whether the approval `{id}` is asked"));
+            refuse(
+                format!("/edges/{name}"),
+                format!("edge `{name}` decides whether the approval `{id}` is asked"),
+            );
         }
         check_group(old, edge, new, id, &mut refuse);
     }
     for edge in other.ins.clone() {
         if conditional(new, edge) && !known(new, edge, old) {
             let name = new.edge_name(edge);
-            refuse(format!("/edges/{name}"), format!("edge `{name}` could leave the approval `{id}` out"));
+            refuse(
+                format!("/edges/{name}"),
+                format!("edge `{name}` could leave the approval `{id}` out"),
+            );
         }
     }
     let behind = ancestors(new, to);
@@ -84,13 +121,22 @@ fn check_gate(old: &Ir, ix: NodeIx, new: &Ir, issues: &mut Vec<Issue>) {
         let source = &old.node(old.edge(edge).from).id;
         if !stands(old, edge, new) && !new.find(source).is_some_and(|ix| behind.contains(&ix)) {
             let name = old.edge_name(edge);
-            refuse(format!("/edges/{name}"), format!("the approval `{id}` would no longer wait for `{source}`"));
+            refuse(
+                format!("/edges/{name}"),
+                format!("the approval `{id}` would no longer wait for `{source}`"),
+            );
         }
     }
 }
 
 /// Where an `otherwise` leads to a gate, no further condition may take its place.
-fn check_group(old: &Ir, edge: EdgeIx, new: &Ir, id: &str, refuse: &mut impl FnMut(String, String)) {
+fn check_group(
+    old: &Ir,
+    edge: EdgeIx,
+    new: &Ir,
+    id: &str,
+    refuse: &mut impl FnMut(String, String),
+) {
     let into = old.edge(edge);
     if !into.otherwise {
         return;
@@ -98,9 +144,15 @@ fn check_group(old: &Ir, edge: EdgeIx, new: &Ir, id: &str, refuse: &mut impl FnM
     let Some(source) = new.find(&old.node(into.from).id) else { return };
     for &sibling in &new.node(source).outs {
         let other = new.edge(sibling);
-        if other.after == into.after && other.when.is_some() && !(known(new, sibling, old) && unchanged(new, sibling, old)) {
+        if other.after == into.after
+            && other.when.is_some()
+            && !(known(new, sibling, old) && unchanged(new, sibling, old))
+        {
             let name = new.edge_name(sibling);
-            refuse(format!("/edges/{name}"), format!("edge `{name}` could leave the approval `{id}` out"));
+            refuse(
+                format!("/edges/{name}"),
+                format!("edge `{name}` could leave the approval `{id}` out"),
+            );
         }
     }
 }

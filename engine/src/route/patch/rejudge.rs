@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Plan, Router};
 use crate::catalogue;
-use crate::event::{Cause, Change};
+use crate::event::{Cause, Change, Settled};
 use crate::ir::{Ir, OnError};
 use crate::issue::Issue;
 use crate::route::At;
@@ -30,19 +30,33 @@ impl Router<'_> {
             let judged = match self.judge_as(&after, state)? {
                 Ok(judged) => judged,
                 Err(error) => {
-                    let message = format!("`{id}` has settled, and would have failed with this patch: {}", error.message);
-                    issues.push(Issue::new(&catalogue::PATCH_REJUDGED, format!("/nodes/{id}"), message));
+                    let message = format!(
+                        "`{id}` has settled, and would have failed with this patch: {}",
+                        error.message
+                    );
+                    issues.push(Issue::new(
+                        &catalogue::PATCH_REJUDGED,
+                        format!("/nodes/{id}"),
+                        message,
+                    ));
                     continue;
                 }
             };
-            let handled_before = before.node().outs.iter().any(|&ix| is_followed(self.old_edge(old, ix)));
+            let handled_before =
+                before.node().outs.iter().any(|&ix| is_followed(self.old_edge(old, ix)));
             if state == NodeState::Failed
                 && after.node().on_error != OnError::Continue
                 && handled_before
                 && !judged.contains(&true)
             {
-                let message = format!("the failure of `{id}` was handled by an edge that this patch takes away");
-                issues.push(Issue::new(&catalogue::PATCH_REJUDGED, format!("/nodes/{id}"), message));
+                let message = format!(
+                    "the failure of `{id}` was handled by an edge that this patch takes away"
+                );
+                issues.push(Issue::new(
+                    &catalogue::PATCH_REJUDGED,
+                    format!("/nodes/{id}"),
+                    message,
+                ));
             }
             for (position, &ix) in after.node().outs.iter().enumerate() {
                 self.check_edge(old, new, ix, judged[position], plan, issues);
@@ -52,7 +66,15 @@ impl Router<'_> {
     }
 
     /// An out-edge of a settled node in the new graph: as it was, or free to settle afresh.
-    fn check_edge(&self, old: &Arc<Ir>, new: &Arc<Ir>, ix: u32, followed: bool, plan: &mut Plan, issues: &mut Vec<Issue>) {
+    fn check_edge(
+        &self,
+        old: &Arc<Ir>,
+        new: &Arc<Ir>,
+        ix: u32,
+        followed: bool,
+        plan: &mut Plan,
+        issues: &mut Vec<Issue>,
+    ) {
         let edge = new.edge(ix);
         let name = new.edge_name(ix);
         let ends = (old.find(&new.node(edge.from).id), old.find(&new.node(edge.to).id));
@@ -66,14 +88,19 @@ impl Router<'_> {
         }
         let target = At { scope: "".into(), ix: old.edge(known).to, ir: old.clone() };
         let id = target.node().id.to_string();
-        let open = matches!(self.node_state(&target), NodeState::Idle | NodeState::Ready) || plan.recalled.contains(&id);
+        let open = matches!(self.node_state(&target), NodeState::Idle | NodeState::Ready)
+            || plan.recalled.contains(&id);
         let published = self.node_state(&target) == NodeState::Active
-            && self.live(&target).is_some_and(|live| live.failures + live.losses == 0 && live.container.is_none());
+            && self
+                .live(&target)
+                .is_some_and(|live| live.failures + live.losses == 0 && live.container.is_none());
         if open || (published && plan.joins.contains(&id)) {
             plan.reset.insert(name);
             plan.joins.insert(id);
         } else if is_followed(self.old_edge(old, known)) != followed {
-            let message = format!("edge `{name}` would be decided otherwise, but `{id}` has started on its ground");
+            let message = format!(
+                "edge `{name}` would be decided otherwise, but `{id}` has started on its ground"
+            );
             issues.push(Issue::new(&catalogue::PATCH_REJUDGED, format!("/edges/{name}"), message));
         }
     }
@@ -83,7 +110,11 @@ impl Router<'_> {
         let state = self.node_state(at);
         let judged = self.judge_as(at, state)?.unwrap_or_default();
         for (position, &ix) in at.node().outs.iter().enumerate() {
-            let unsettled = self.state.scopes.get(&at.scope).and_then(|marking| marking.edges.get(at.ir.edge_slot(ix)));
+            let unsettled = self
+                .state
+                .scopes
+                .get(&at.scope)
+                .and_then(|marking| marking.edges.get(at.ir.edge_slot(ix)));
             if unsettled != Some(&EdgeState::Unsettled) {
                 continue;
             }
@@ -102,22 +133,35 @@ impl Router<'_> {
 
     /// An instance that waits on its failure, on the graph as it is now.
     pub(super) fn judge_paused(&mut self, at: &At) -> Result<(), Refusal> {
-        let answer = self.kept(&format!("{}#answer", at.name()))?.and_then(|kept| kept.value.clone());
-        if let Some(answer) = answer {
-            // It had answered; what failed was a condition on the way out.
-            if self.judge_as(at, NodeState::Succeeded)?.is_ok() {
-                return self.succeed(at, answer, Cause::Decision);
+        let name = at.name();
+        let answer = self.answer_aside(at)?;
+        if let Some((digest, output, _)) = &answer {
+            // It had answered; what failed was a condition on the way out, which may read the answer.
+            self.keep(&name, at, Settled::Succeeded, Some((digest.clone(), output.clone())), None);
+            let judged = self.state_as(at, NodeState::Succeeded, |router| {
+                router.judge_as(at, NodeState::Succeeded)
+            })?;
+            if judged.is_ok() {
+                return self.succeed(at, output.clone(), Cause::Decision);
             }
         }
         let Some(error) = self.live(at).and_then(|live| live.error.clone()) else { return Ok(()) };
-        let handled = self.judge_as(at, NodeState::Failed)?.unwrap_or_default().contains(&true);
-        if handled || at.node().on_error != OnError::Pause {
-            return self.fail(at, error, Cause::Decision, None);
+        let kept = answer.as_ref().map(|(digest, output, _)| (digest.clone(), output.clone()));
+        self.keep(&name, at, Settled::Failed, kept, Some(&error));
+        let judged =
+            self.state_as(at, NodeState::Failed, |router| router.judge_as(at, NodeState::Failed))?;
+        self.fresh.remove(&name);
+        if judged.unwrap_or_default().contains(&true) || at.node().on_error != OnError::Pause {
+            return self.fail(at, error, Cause::Decision, answer);
         }
         Ok(())
     }
 
-    fn judge_as(&self, at: &At, state: NodeState) -> Result<Result<Vec<bool>, crate::state::NodeError>, Refusal> {
+    fn judge_as(
+        &self,
+        at: &At,
+        state: NodeState,
+    ) -> Result<Result<Vec<bool>, crate::state::NodeError>, Refusal> {
         match state {
             NodeState::Succeeded => self.judge(at, Class::Success),
             NodeState::Passed => self.judge(at, Class::Passed),
@@ -128,7 +172,10 @@ impl Router<'_> {
 
     fn old_edge(&self, old: &Arc<Ir>, ix: u32) -> EdgeState {
         let marking = self.state.scopes.get("");
-        marking.and_then(|marking| marking.edges.get(old.edge_slot(ix))).copied().unwrap_or(EdgeState::Unsettled)
+        marking
+            .and_then(|marking| marking.edges.get(old.edge_slot(ix)))
+            .copied()
+            .unwrap_or(EdgeState::Unsettled)
     }
 }
 

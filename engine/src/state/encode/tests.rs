@@ -194,7 +194,7 @@ fn states() -> impl Strategy<Value = State> {
 }
 
 fn markings() -> impl Strategy<Value = Marking> {
-    let nodes = prop_oneof![3 => vec(select(NodeState::ALL.to_vec()), 0..6), 1 => vec(select(NodeState::ALL.to_vec()), 120..300)];
+    let nodes = prop_oneof![3 => vec(select(NodeState::ALL.to_vec()), 1..6), 1 => vec(select(NodeState::ALL.to_vec()), 120..300)];
     let edges = prop_oneof![3 => vec(select(EdgeState::ALL.to_vec()), 0..6), 1 => vec(select(EdgeState::ALL.to_vec()), 250..520)];
     let slots = btree_set(any::<u32>(), 0..4);
     (nodes, edges, slots, vec(lives(), 4), 0_u32..3, 0_u32..3, option::of(errors())).prop_map(

@@ -13,7 +13,10 @@ use super::run::{Run, broken, decision, flaky, refused};
 fn a_leaf_s_timeout_goes_with_each_attempt() {
     let run = Run::start("nodes: [{id: a, type: noop, timeout: 30s}, {id: b, type: noop}]");
     assert_eq!((run.task("a").timeout, run.task("b").timeout), (Some(30_000), None));
-    assert!(run.sim.timers.keys().all(|timer| timer.instance.is_empty()), "the worker measures it, from its claim");
+    assert!(
+        run.sim.timers.keys().all(|timer| timer.instance.is_empty()),
+        "the worker measures it, from its claim"
+    );
 }
 
 #[test]
@@ -27,9 +30,11 @@ fn a_container_s_timeout_is_from_begin_to_settle_and_cancels_its_insides() {
     run.time("each");
     assert_eq!(
         run.told()[1..],
-        ["each[0]/inner[0]/gate cancelled by timer; each[0]/inner[0] cancelled; each[0]/inner cancelled by timer; \
+        [
+            "each[0]/inner[0]/gate cancelled by timer; each[0]/inner[0] cancelled; each[0]/inner cancelled by timer; \
           each[0]/later cancelled by timer; each[0]/work cancelled by timer; each[0]:work->later dead; each[0] cancelled; \
-          each failed: timeout; failing; ended failed"]
+          each failed: timeout; failing; ended failed"
+        ]
     );
 }
 
@@ -51,7 +56,11 @@ fn an_empty_foreach_with_a_timeout_arms_nothing() {
          edges: [{from: a, to: each}]",
     );
     let task = run.task("a");
-    let input = Input::Settled { instance: task.instance, fence: task.fence, result: Answer::Output(Arc::new(json!(1))) };
+    let input = Input::Settled {
+        instance: task.instance,
+        fence: task.fence,
+        result: Answer::Output(Arc::new(json!(1))),
+    };
     let effects = run.step(&[input]).effects;
     assert_eq!(effects.arm, []);
 }
@@ -78,8 +87,10 @@ fn a_gate_s_timeout_is_from_begin_to_settle() {
 
 #[test]
 fn a_child_s_timeout_cancels_the_child() {
-    let mut run = Run::start("nodes: [{id: child, type: workflow, timeout: 1m, config: {name: other}}]");
-    let (timer, _) = run.sim.timers.iter().find(|(timer, _)| timer.instance == "child").expect("a timeout");
+    let mut run =
+        Run::start("nodes: [{id: child, type: workflow, timeout: 1m, config: {name: other}}]");
+    let (timer, _) =
+        run.sim.timers.iter().find(|(timer, _)| timer.instance == "child").expect("a timeout");
     let step = run.step(&[Input::Timer(timer.clone())]);
     assert_eq!(step.effects.cancel, [(run.sim.children[0].run.clone(), CancelMode::Now)]);
     run.time("child");
@@ -164,7 +175,10 @@ fn a_new_attempt_has_a_new_fence_and_the_old_one_counts_no_more() {
         run.lost("a", true);
         let second = run.task("a");
         assert!(second.fence > first.fence && second.attempt == 2);
-        assert_eq!(run.sim.complete(&first, Answer::Output(Arc::new(json!(1)))), Verdict::Superseded);
+        assert_eq!(
+            run.sim.complete(&first, Answer::Output(Arc::new(json!(1)))),
+            Verdict::Superseded
+        );
         assert_eq!(run.sim.complete(&second, Answer::Output(Arc::new(json!(2)))), Verdict::Applied);
         assert_eq!(run.value("a"), Some(&json!(2)));
     }
@@ -185,7 +199,8 @@ fn a_lost_once_attempt_that_had_begun_asks_a_person() {
         (Reply::Settle(Arc::new(json!(1))), "odd answered settle; odd succeeded; ended succeeded"),
         (Reply::Fail, "odd answered fail; odd failed: unknown_outcome; failing; ended failed"),
     ] {
-        let mut run = Run::start("nodes: [{id: odd, type: noop, effect: once, retry: {attempts: 9}}]");
+        let mut run =
+            Run::start("nodes: [{id: odd, type: noop, effect: once, retry: {attempts: 9}}]");
         run.lost("odd", true);
         run.decide("odd", reply);
         assert_eq!(run.told()[1..], ["odd asks unknown", then]);
@@ -217,24 +232,36 @@ fn a_late_completion_settles_what_was_unknown_and_closes_the_ticket() {
     assert_eq!(run.step(std::slice::from_ref(&input)).effects.close, [ticket.as_str().into()]);
     assert_eq!(run.sim.take(std::slice::from_ref(&input)), [Verdict::Applied]);
     assert_eq!(run.told(), ["odd succeeded; ended succeeded"]);
-    assert!(run.changes().any(|change| matches!(change, Change::Settled { attempt: 1, .. })), "by its first attempt");
+    assert!(
+        run.changes().any(|change| matches!(change, Change::Settled { attempt: 1, .. })),
+        "by its first attempt"
+    );
     assert_eq!(run.decided(decision("odd", Reply::Retry)), Verdict::Ended);
 }
 
 #[test]
 fn a_late_failure_is_retried_like_any_other_and_closes_the_ticket() {
-    let (mut run, input, ticket) = unknown("nodes: [{id: odd, type: noop, effect: once, retry: {attempts: 2, backoff: 1s}}]");
+    let (mut run, input, ticket) =
+        unknown("nodes: [{id: odd, type: noop, effect: once, retry: {attempts: 2, backoff: 1s}}]");
     assert_eq!(run.step(std::slice::from_ref(&input)).effects.close, [ticket.as_str().into()]);
     assert_eq!(run.sim.take(std::slice::from_ref(&input)), [Verdict::Applied]);
-    assert_eq!(run.decided(decision("odd", Reply::Retry)), Verdict::Unknown, "nothing is asked any more");
+    assert_eq!(
+        run.decided(decision("odd", Reply::Retry)),
+        Verdict::Unknown,
+        "nothing is asked any more"
+    );
     run.time("odd");
     run.stumbles("odd");
-    assert_eq!(run.told(), ["odd backs off", "odd ready; odd out #2", "odd failed: flaky; failing; ended failed"]);
+    assert_eq!(
+        run.told(),
+        ["odd backs off", "odd ready; odd out #2", "odd failed: flaky; failing; ended failed"]
+    );
 }
 
 #[test]
 fn a_late_failure_that_pauses_asks_the_other_question() {
-    let (mut run, input, ticket) = unknown("nodes: [{id: odd, type: noop, effect: once, onError: pause}]");
+    let (mut run, input, ticket) =
+        unknown("nodes: [{id: odd, type: noop, effect: once, onError: pause}]");
     let input = with(&input, broken());
     assert_eq!(run.step(std::slice::from_ref(&input)).effects.close, [ticket.as_str().into()]);
     assert_eq!(run.sim.take(&[input]), [Verdict::Applied]);
@@ -242,7 +269,10 @@ fn a_late_failure_that_pauses_asks_the_other_question() {
     assert_ne!(run.ticket("odd"), ticket);
     run.decide("odd", Reply::Retry);
     run.ok("odd");
-    assert_eq!(run.told(), ["odd answered retry; odd ready; odd out #2", "odd succeeded; ended succeeded"]);
+    assert_eq!(
+        run.told(),
+        ["odd answered retry; odd ready; odd out #2", "odd succeeded; ended succeeded"]
+    );
 }
 
 #[test]

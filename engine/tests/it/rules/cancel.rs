@@ -22,18 +22,27 @@ fn graceful_cancels_what_nobody_has_claimed() {
     run.told();
     let (a, b) = (run.task("unclaimed").cell, run.task("each[0]/work").cell);
     let step = run.step(&[cancel(CancelMode::Graceful, &["claimed"])]);
-    assert_eq!(step.effects.recall, [a, b], "they are taken back only if nobody claims them meanwhile");
+    assert_eq!(
+        step.effects.recall,
+        [a, b],
+        "they are taken back only if nobody claims them meanwhile"
+    );
     assert_eq!(step.effects.ack, Vec::<u32>::new());
     assert_eq!(run.cancel(CancelMode::Graceful, &["claimed"]), Verdict::Applied);
     assert_eq!(
         run.told(),
-        ["cancel gracefully; back cancelled by cancel; gate cancelled by cancel; next cancelled by cancel; \
+        [
+            "cancel gracefully; back cancelled by cancel; gate cancelled by cancel; next cancelled by cancel; \
           unclaimed cancelled by cancel; wait cancelled by cancel; each[0]/work cancelled by cancel; each[0] cancelled; \
-          each cancelled by drain"]
+          each cancelled by drain"
+        ]
     );
     assert_eq!(run.out(), ["claimed"]);
     run.ok("claimed");
-    assert_eq!(run.told(), ["claimed succeeded; claimed->next absorbed; finally after cancelled; finally/tell out"]);
+    assert_eq!(
+        run.told(),
+        ["claimed succeeded; claimed->next absorbed; finally after cancelled; finally/tell out"]
+    );
     run.ok("finally/tell");
     assert_eq!((run.outcome(), run.failure()), (Some("cancelled"), None));
 }
@@ -43,27 +52,35 @@ fn claimed_attempts_have_thirty_seconds() {
     let mut run = Run::start(SPEC);
     run.cancel(CancelMode::Graceful, &["claimed", "each[0]/work"]);
     run.told();
-    let (_, due) = run.sim.timers.iter().find(|(timer, _)| timer.what == Due::Grace).expect("a grace");
+    let (_, due) =
+        run.sim.timers.iter().find(|(timer, _)| timer.what == Due::Grace).expect("a grace");
     assert_eq!(due - run.sim.now.time, 30_000);
     let task = run.task("claimed");
     run.run_time(Due::Grace);
     assert_eq!(
         run.told(),
-        ["claimed cancelled by cancel; claimed->next dead; each[0]/work cancelled by cancel; each[0] cancelled; \
-          each cancelled by cancel; finally after cancelled; finally/tell out"]
+        [
+            "claimed cancelled by cancel; claimed->next dead; each[0]/work cancelled by cancel; each[0] cancelled; \
+          each cancelled by cancel; finally after cancelled; finally/tell out"
+        ]
     );
     assert_eq!(run.sim.complete(&task, Answer::Output(Arc::new(json!(1)))), Verdict::Superseded);
 }
 
 #[test]
 fn a_claimed_attempt_that_fails_is_not_retried() {
-    let mut run = Run::start("nodes: [{id: a, type: noop, retry: {attempts: 3}}, {id: b, type: noop}]");
+    let mut run =
+        Run::start("nodes: [{id: a, type: noop, retry: {attempts: 3}}, {id: b, type: noop}]");
     run.cancel(CancelMode::Graceful, &["a", "b"]);
     run.stumbles("a");
     run.lost("b", false);
     assert_eq!(
         run.told()[1..],
-        ["cancel gracefully", "a failed: flaky; failing", "b failed: lost; failing; ended cancelled"]
+        [
+            "cancel gracefully",
+            "a failed: flaky; failing",
+            "b failed: lost; failing; ended cancelled"
+        ]
     );
 }
 
@@ -74,7 +91,10 @@ fn a_second_cancel_is_the_same_and_now_goes_further() {
     assert_eq!(run.cancel(CancelMode::Graceful, &["claimed"]), Verdict::Same);
     run.told();
     assert_eq!(run.cancel(CancelMode::Now, &[]), Verdict::Applied);
-    assert_eq!(run.told(), ["cancel now; claimed cancelled by cancel; claimed->next dead; ended cancelled"]);
+    assert_eq!(
+        run.told(),
+        ["cancel now; claimed cancelled by cancel; claimed->next dead; ended cancelled"]
+    );
     assert_eq!(run.cancel(CancelMode::Now, &[]), Verdict::Ended);
 }
 
@@ -85,9 +105,11 @@ fn now_settles_everything_in_one_commit_without_finally() {
     assert_eq!(run.cancel(CancelMode::Now, &[]), Verdict::Applied);
     assert_eq!(
         run.told()[1..],
-        ["cancel now; back cancelled by cancel; claimed cancelled by cancel; claimed->next dead; each[0]/work cancelled by cancel; \
+        [
+            "cancel now; back cancelled by cancel; claimed cancelled by cancel; claimed->next dead; each[0]/work cancelled by cancel; \
           each[0] cancelled; each cancelled by cancel; gate cancelled by cancel; next cancelled by cancel; \
-          unclaimed cancelled by cancel; wait cancelled by cancel; ended cancelled"]
+          unclaimed cancelled by cancel; wait cancelled by cancel; ended cancelled"
+        ]
     );
     assert_eq!(run.sim.complete(&task, Answer::Output(Arc::new(json!(1)))), Verdict::Ended);
 }
@@ -95,12 +117,21 @@ fn now_settles_everything_in_one_commit_without_finally() {
 #[test]
 fn what_this_very_step_gave_out_is_not_given_out() {
     for mode in [CancelMode::Now, CancelMode::Graceful] {
-        let mut run = Run::start("nodes: [{id: a, type: noop}, {id: b, type: noop}], edges: [{from: a, to: b}]");
+        let mut run = Run::start(
+            "nodes: [{id: a, type: noop}, {id: b, type: noop}], edges: [{from: a, to: b}]",
+        );
         let task = run.task("a");
-        let settled = Input::Settled { instance: task.instance, fence: task.fence, result: Answer::Output(Arc::new(json!(1))) };
+        let settled = Input::Settled {
+            instance: task.instance,
+            fence: task.fence,
+            result: Answer::Output(Arc::new(json!(1))),
+        };
         let inputs = [settled, cancel(mode, &[])];
         let effects = run.step(&inputs).effects;
-        assert_eq!((effects.publish, effects.recall, effects.ack), (Vec::new(), Vec::new(), vec![task.cell]));
+        assert_eq!(
+            (effects.publish, effects.recall, effects.ack),
+            (Vec::new(), Vec::new(), vec![task.cell])
+        );
         run.sim.take(&inputs);
         assert_eq!(run.outcome(), Some("cancelled"));
     }
@@ -111,14 +142,22 @@ fn the_exit_handler_is_stopped_only_by_now() {
     let mut run = Run::start(SPEC);
     run.cancel(CancelMode::Graceful, &[]);
     run.told();
-    let mut other = Run::start("nodes: [{id: a, type: noop}, {id: tell, type: noop, within: finally}]");
+    let mut other =
+        Run::start("nodes: [{id: a, type: noop}, {id: tell, type: noop, within: finally}]");
     other.ok("a");
     let verdict = other.cancel(CancelMode::Graceful, &[]);
-    assert!(matches!(&verdict, Verdict::Refused(entry, _) if **entry == catalogue::BAD_DECISION), "{verdict:?}");
+    assert!(
+        matches!(&verdict, Verdict::Refused(entry, _) if **entry == catalogue::BAD_DECISION),
+        "{verdict:?}"
+    );
     assert_eq!(run.cancel(CancelMode::Now, &[]), Verdict::Applied);
     assert_eq!(run.told(), ["cancel now; finally/tell cancelled by cancel; ended cancelled"]);
     assert_eq!(other.cancel(CancelMode::Now, &[]), Verdict::Applied);
-    assert_eq!(other.told()[2..], ["cancel now; finally/tell cancelled by cancel; ended succeeded"], "how the graph went");
+    assert_eq!(
+        other.told()[2..],
+        ["cancel now; finally/tell cancelled by cancel; ended succeeded"],
+        "how the graph went"
+    );
 }
 
 #[test]
@@ -133,11 +172,16 @@ fn child_runs_follow() {
     run.cancel(CancelMode::Graceful, &[]);
     assert_eq!(run.outcome(), None, "its answer is waited for, within the grace");
     let fence = run.sim.children[0].parent.fence;
-    run.sim.take(&[Input::Settled { instance: "child".to_owned(), fence, result: super::run::broken() }]);
+    run.sim.take(&[Input::Settled {
+        instance: "child".to_owned(),
+        fence,
+        result: super::run::broken(),
+    }]);
     assert_eq!(run.outcome(), Some("cancelled"));
     let mut run = Run::start(spec);
     run.cancel(CancelMode::Graceful, &[]);
-    let (timer, _) = run.sim.timers.iter().find(|(timer, _)| timer.what == Due::Grace).expect("a grace");
+    let (timer, _) =
+        run.sim.timers.iter().find(|(timer, _)| timer.what == Due::Grace).expect("a grace");
     let step = run.step(&[Input::Timer(timer.clone())]);
     assert_eq!(step.effects.cancel, [(run.sim.children[0].run.clone(), CancelMode::Now)]);
     run.run_time(Due::Grace);
@@ -168,16 +212,21 @@ fn suspended_nothing_is_published_results_count_and_deadlines_run_on() {
     );
     assert_eq!((run.out(), run.sim.state.status()), (Vec::new(), "suspended"));
     assert_eq!(run.suspend(false), Verdict::Applied);
-    assert_eq!(run.told(), ["resumed; back out #2; b out; child has a child; late out"].map(|line| {
-        // In the order of the graph.
-        line.replace("back out #2; b out", "b out; back out #2")
-    }));
+    assert_eq!(
+        run.told(),
+        ["resumed; back out #2; b out; child has a child; late out"].map(|line| {
+            // In the order of the graph.
+            line.replace("back out #2; b out", "b out; back out #2")
+        })
+    );
 }
 
 /// Whoever cancels a suspended run wants it to end, its exit handler included.
 #[test]
 fn a_cancel_resumes() {
-    let mut run = Run::start("nodes: [{id: a, type: noop}, {id: tell, type: noop, within: finally}], limits: {duration: 1h}");
+    let mut run = Run::start(
+        "nodes: [{id: a, type: noop}, {id: tell, type: noop, within: finally}], limits: {duration: 1h}",
+    );
     run.suspend(true);
     run.cancel(CancelMode::Graceful, &[]);
     run.ok("finally/tell");
@@ -188,7 +237,9 @@ fn a_cancel_resumes() {
             "finally/tell succeeded; ended cancelled",
         ]
     );
-    let mut run = Run::start("nodes: [{id: wait, type: delay, config: {for: 2h}}, {id: tell, type: noop, within: finally}], limits: {duration: 1h}");
+    let mut run = Run::start(
+        "nodes: [{id: wait, type: delay, config: {for: 2h}}, {id: tell, type: noop, within: finally}], limits: {duration: 1h}",
+    );
     run.suspend(true);
     run.run_time(Due::Duration);
     assert_eq!(run.out(), ["finally/tell"]);
@@ -200,7 +251,8 @@ fn a_duration_reached_is_a_graceful_cancel_with_outcome_failed() {
         r#"limits: {duration: 1h}, nodes: [{id: a, type: noop}, {id: next, type: noop}, {id: gate, type: approval, config: {title: "?"}}],
         edges: [{from: a, to: next}]"#,
     );
-    let (_, due) = run.sim.timers.iter().find(|(timer, _)| timer.what == Due::Duration).expect("a duration");
+    let (_, due) =
+        run.sim.timers.iter().find(|(timer, _)| timer.what == Due::Duration).expect("a duration");
     assert_eq!(*due, run.sim.state.head.started + 3_600_000);
     run.run_time(Due::Duration);
     assert_eq!(
@@ -214,9 +266,12 @@ fn a_duration_reached_is_a_graceful_cancel_with_outcome_failed() {
 
 #[test]
 fn the_duration_does_not_end_the_exit_handler() {
-    let mut run = Run::start("limits: {duration: 1h}, nodes: [{id: a, type: noop}, {id: tell, type: noop, within: finally}]");
+    let mut run = Run::start(
+        "limits: {duration: 1h}, nodes: [{id: a, type: noop}, {id: tell, type: noop, within: finally}]",
+    );
     run.ok("a");
-    let timer = run.sim.timers.keys().find(|timer| timer.what == Due::Duration).expect("it is set").clone();
+    let timer =
+        run.sim.timers.keys().find(|timer| timer.what == Due::Duration).expect("it is set").clone();
     assert_eq!(run.sim.take(&[Input::Timer(timer)]), [Verdict::Superseded]);
     run.ok("finally/tell");
     assert_eq!(run.outcome(), Some("succeeded"));

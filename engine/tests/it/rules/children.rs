@@ -14,7 +14,11 @@ const SPEC: &str = r#"nodes: [{id: a, type: noop}, {id: child, type: workflow, c
 
 fn answered(run: &Run, result: Answer) -> Input {
     let child = run.sim.children.last().expect("a child");
-    Input::Settled { instance: child.parent.instance.to_string(), fence: child.parent.fence, result }
+    Input::Settled {
+        instance: child.parent.instance.to_string(),
+        fence: child.parent.fence,
+        result,
+    }
 }
 
 #[test]
@@ -23,9 +27,19 @@ fn a_child_is_started_with_its_input_and_where_its_answer_goes() {
     run.gives("a", json!(7));
     assert_eq!(run.told()[1..], ["a succeeded; a->child taken; child has a child"]);
     let child = &run.sim.children[0];
-    assert_eq!((child.name.as_str(), child.version.as_deref(), child.depth), ("other", Some("main"), 1));
+    assert_eq!(
+        (child.name.as_str(), child.version.as_deref(), child.depth),
+        ("other", Some("main"), 1)
+    );
     assert_eq!(*child.input, json!({"row": 7}));
-    assert_eq!(child.parent, Parent { run: run.sim.state.head.run.clone(), instance: "child".into(), fence: Fence(7, 2) });
+    assert_eq!(
+        child.parent,
+        Parent {
+            run: run.sim.state.head.run.clone(),
+            instance: "child".into(),
+            fence: Fence(7, 2)
+        }
+    );
 }
 
 #[test]
@@ -48,13 +62,16 @@ fn its_failure_is_the_node_s_failure() {
     run.sim.take(&[input]);
     assert_eq!(
         run.told()[2..],
-        ["child failed: broken; failing; child->next dead; next skipped by dead path; ended failed"]
+        [
+            "child failed: broken; failing; child->next dead; next skipped by dead path; ended failed"
+        ]
     );
 }
 
 #[test]
 fn a_paused_child_that_is_retried_is_another_run() {
-    let mut run = Run::start("nodes: [{id: child, type: workflow, onError: pause, config: {name: other}}]");
+    let mut run =
+        Run::start("nodes: [{id: child, type: workflow, onError: pause, config: {name: other}}]");
     let first = run.sim.children[0].clone();
     let input = answered(&run, broken());
     run.sim.take(std::slice::from_ref(&input));
@@ -66,7 +83,11 @@ fn a_paused_child_that_is_retried_is_another_run() {
     run.sim.take(&[input]);
     assert_eq!(
         run.told()[1..],
-        ["child asks failure", "child answered retry; child ready; child has a child", "child succeeded; ended succeeded"]
+        [
+            "child asks failure",
+            "child answered retry; child ready; child has a child",
+            "child succeeded; ended succeeded"
+        ]
     );
 }
 
@@ -87,15 +108,20 @@ fn child_runs_nest_at_most_five_deep() {
 /// How a child looks from inside: it answers whoever waits for it, whatever becomes of it.
 #[test]
 fn the_end_of_a_run_answers_whoever_waits_for_it() {
-    let parent = Parent { run: "run_parent".into(), instance: "each[0]/child".into(), fence: Fence(7, 9) };
+    let parent =
+        Parent { run: "run_parent".into(), instance: "each[0]/child".into(), fence: Fence(7, 9) };
     let asked = StartRequest { parent: Some(parent.clone()), depth: 1, ..request(json!({})) };
-    let start = || Run::asked(r#"output: "${ nodes.a.output }", nodes: [{id: a, type: noop}]"#, &asked);
+    let start =
+        || Run::asked(r#"output: "${ nodes.a.output }", nodes: [{id: a, type: noop}]"#, &asked);
     let run = start();
     let task = run.task("a");
-    let settled = |result: Answer| Input::Settled { instance: "a".to_owned(), fence: task.fence, result };
+    let settled =
+        |result: Answer| Input::Settled { instance: "a".to_owned(), fence: task.fence, result };
     let step = run.step(&[settled(Answer::Output(Arc::new(json!(3))))]);
     assert_eq!(step.effects.answer, Some((parent, Answer::Output(Arc::new(json!(3))))));
-    for (input, code) in [(settled(broken()), "child_failed"), (cancel(CancelMode::Now, &[]), "child_cancelled")] {
+    for (input, code) in
+        [(settled(broken()), "child_failed"), (cancel(CancelMode::Now, &[]), "child_cancelled")]
+    {
         let answer = start().step(&[input]).effects.answer.expect("an answer");
         let Answer::Error { error, retryable: false } = answer.1 else { panic!("{answer:?}") };
         assert_eq!(error.code, code);
@@ -110,7 +136,11 @@ fn a_child_without_an_output_answers_null() {
     let asked = StartRequest { parent: Some(parent), depth: 1, ..request(json!({})) };
     let run = Run::asked("nodes: [{id: a, type: noop}]", &asked);
     let task = run.task("a");
-    let input = Input::Settled { instance: "a".to_owned(), fence: task.fence, result: Answer::Output(Arc::new(json!(3))) };
+    let input = Input::Settled {
+        instance: "a".to_owned(),
+        fence: task.fence,
+        result: Answer::Output(Arc::new(json!(3))),
+    };
     let answer = run.step(&[input]).effects.answer.map(|(_, answer)| answer);
     assert_eq!(answer, Some(Answer::Output(Arc::new(json!(null)))));
 }

@@ -10,7 +10,11 @@ use serde_json::json;
 use super::run::Run;
 
 /// Decides with an empty context at first and loads what is asked for; gives the step and the keys.
-pub(crate) fn loading(run: &crate::simulate::Simulation, inputs: &[Input], now: Now) -> (Step, Vec<String>) {
+pub(crate) fn loading(
+    run: &crate::simulate::Simulation,
+    inputs: &[Input],
+    now: Now,
+) -> (Step, Vec<String>) {
     let mut loaded: BTreeMap<String, Option<Envelope>> = BTreeMap::new();
     let mut asked = Vec::new();
     loop {
@@ -18,7 +22,10 @@ pub(crate) fn loading(run: &crate::simulate::Simulation, inputs: &[Input], now: 
             Ok(step) => return (step, asked),
             Err(Refusal::Missing(keys)) => {
                 for key in keys {
-                    assert!(loaded.insert(key.clone(), run.context.get(&key).cloned()).is_none(), "{key} is asked for twice");
+                    assert!(
+                        loaded.insert(key.clone(), run.context.get(&key).cloned()).is_none(),
+                        "{key} is asked for twice"
+                    );
                     asked.push(key);
                 }
             }
@@ -36,7 +43,11 @@ fn only_what_is_read_is_asked_for() {
     );
     let settled = |run: &Run, at: &str| {
         let task = run.task(at);
-        Input::Settled { instance: task.instance, fence: task.fence, result: Answer::Output(Arc::new(json!(2))) }
+        Input::Settled {
+            instance: task.instance,
+            fence: task.fence,
+            result: Answer::Output(Arc::new(json!(2))),
+        }
     };
     let now = run.sim.now;
     let input = settled(&run, "a");
@@ -56,9 +67,18 @@ fn a_foreach_asks_for_all_its_results_at_once() {
     run.gives("each[0]/work", json!(1));
     run.gives("each[1]/work", json!(2));
     let task = run.task("each[2]/work");
-    let input = Input::Settled { instance: task.instance, fence: task.fence, result: Answer::Output(Arc::new(json!(3))) };
+    let input = Input::Settled {
+        instance: task.instance,
+        fence: task.fence,
+        result: Answer::Output(Arc::new(json!(3))),
+    };
     let (step, asked) = loading(&run.sim, &[input], run.sim.now);
     assert_eq!(asked, ["each[0]", "each[1]"]);
-    let output = step.effects.context.iter().find(|(key, _)| key == "each").and_then(|(_, kept)| kept.value.clone());
+    let output = step
+        .effects
+        .context
+        .iter()
+        .find(|(key, _)| key == "each")
+        .and_then(|(_, kept)| kept.value.clone());
     assert_eq!(output, Some(Arc::new(json!([1, 2, 3]))));
 }

@@ -23,13 +23,22 @@ fn everything_not_published_is_cancelled_in_the_same_commit() {
     run.breaks("bad");
     assert_eq!(
         run.told(),
-        ["bad failed: broken; failing; back cancelled by drain; gate cancelled by drain; idle cancelled by drain; \
+        [
+            "bad failed: broken; failing; back cancelled by drain; gate cancelled by drain; idle cancelled by drain; \
           odd cancelled by drain; paused cancelled by drain; wait cancelled by drain; each[0]/inner cancelled by drain; \
-          each[0] cancelled; each cancelled by drain"]
+          each[0] cancelled; each cancelled by drain"
+        ]
     );
-    assert!(run.sim.timers.keys().all(|timer| timer.instance.is_empty()), "nothing waits any more: {:?}", run.sim.timers);
+    assert!(
+        run.sim.timers.keys().all(|timer| timer.instance.is_empty()),
+        "nothing waits any more: {:?}",
+        run.sim.timers
+    );
     run.ok("work");
-    assert_eq!(run.told(), ["work succeeded; work->idle absorbed; finally after failed; finally/tell out"]);
+    assert_eq!(
+        run.told(),
+        ["work succeeded; work->idle absorbed; finally after failed; finally/tell out"]
+    );
     run.ok("finally/tell");
     assert_eq!(run.told(), ["finally/tell succeeded; ended failed"]);
     assert_eq!(run.failure(), Some(("broken".to_owned(), "bad".to_owned())));
@@ -43,13 +52,19 @@ fn a_nested_ticket_closes_with_the_drain() {
     );
     let ticket = run.ticket("each[0]/gate");
     let task = run.task("bad");
-    let input = aob_engine::step::Input::Settled { instance: task.instance, fence: task.fence, result: super::run::broken() };
+    let input = aob_engine::step::Input::Settled {
+        instance: task.instance,
+        fence: task.fence,
+        result: super::run::broken(),
+    };
     let step = run.step(&[input]);
     assert_eq!(step.effects.close, [ticket.as_str().into()]);
     run.breaks("bad");
     assert_eq!(
         run.told()[1..],
-        ["bad failed: broken; failing; each[0]/gate cancelled by drain; each[0] cancelled; each cancelled by drain; ended failed"]
+        [
+            "bad failed: broken; failing; each[0]/gate cancelled by drain; each[0] cancelled; each cancelled by drain; ended failed"
+        ]
     );
 }
 
@@ -63,7 +78,11 @@ fn ready_is_cancelled() {
     run.breaks("bad");
     assert_eq!(
         run.told()[1..],
-        ["suspended", "a succeeded; a->b taken; b ready", "bad failed: broken; failing; b cancelled by drain; ended failed"]
+        [
+            "suspended",
+            "a succeeded; a->b taken; b ready",
+            "bad failed: broken; failing; b cancelled by drain; ended failed"
+        ]
     );
 }
 
@@ -76,8 +95,10 @@ fn the_failure_s_dead_paths_come_first() {
     run.breaks("bad");
     assert_eq!(
         run.told()[1..],
-        ["bad failed: broken; failing; bad->next dead; next skipped by dead path; next->last dead; last skipped by dead path; \
-          idle cancelled by drain"]
+        [
+            "bad failed: broken; failing; bad->next dead; next skipped by dead path; next->last dead; last skipped by dead path; \
+          idle cancelled by drain"
+        ]
     );
 }
 
@@ -107,7 +128,10 @@ fn what_is_published_finishes_without_retry() {
     run.lost("odd", true);
     assert_eq!(
         run.told(),
-        ["work failed: flaky; work->h:failure absorbed", "odd failed: unknown_outcome; failing; ended failed"]
+        [
+            "work failed: flaky; work->h:failure absorbed",
+            "odd failed: unknown_outcome; failing; ended failed"
+        ]
     );
     let mut run = Run::start(spec);
     run.breaks("bad");
@@ -117,7 +141,8 @@ fn what_is_published_finishes_without_retry() {
 
 #[test]
 fn an_error_that_would_pause_does_not_in_a_drain() {
-    let mut run = Run::start("nodes: [{id: bad, type: noop}, {id: work, type: noop, onError: pause}]");
+    let mut run =
+        Run::start("nodes: [{id: bad, type: noop}, {id: work, type: noop, onError: pause}]");
     run.breaks("bad");
     run.breaks("work");
     assert_eq!(run.told()[2..], ["work failed: broken; failing; ended failed"]);
@@ -137,14 +162,18 @@ fn a_container_left_incomplete_is_cancelled_and_a_complete_one_succeeds() {
     run.ok("each[0]/work");
     assert_eq!(
         run.told()[2..],
-        ["each[0]/work succeeded; each[0] succeeded; each cancelled by drain; each->next dead; ended failed"]
+        [
+            "each[0]/work succeeded; each[0] succeeded; each cancelled by drain; each->next dead; ended failed"
+        ]
     );
     let mut run = Run::start(&spec("[1]"));
     run.breaks("bad");
     run.ok("each[0]/work");
     assert_eq!(
         run.told()[2..],
-        ["each[0]/work succeeded; each[0] succeeded; each succeeded; each->next absorbed; ended failed"]
+        [
+            "each[0]/work succeeded; each[0] succeeded; each succeeded; each->next absorbed; ended failed"
+        ]
     );
 }
 
@@ -160,8 +189,14 @@ fn a_loop_between_two_rounds_is_cancelled() {
     other.breaks("bad");
     run.gives("again[0]/step", json!(0));
     other.gives("again[0]/step", json!(1));
-    assert_eq!(run.told()[2..], ["again[0]/step succeeded; again[0] succeeded; again cancelled by drain; ended failed"]);
-    assert_eq!(other.told()[2..], ["again[0]/step succeeded; again[0] succeeded; again succeeded; ended failed"]);
+    assert_eq!(
+        run.told()[2..],
+        ["again[0]/step succeeded; again[0] succeeded; again cancelled by drain; ended failed"]
+    );
+    assert_eq!(
+        other.told()[2..],
+        ["again[0]/step succeeded; again[0] succeeded; again succeeded; ended failed"]
+    );
 }
 
 #[test]
@@ -252,7 +287,9 @@ fn a_failed_round_fails_the_loop() {
     run.breaks("again[1]/step");
     assert_eq!(
         run.told()[2..],
-        ["again[1]/step failed: broken; failing again[1]; again[1] failed; again stops; again failed: broken; failing; ended failed"]
+        [
+            "again[1]/step failed: broken; failing again[1]; again[1] failed; again stops; again failed: broken; failing; ended failed"
+        ]
     );
 }
 
@@ -266,11 +303,15 @@ fn completions_in_the_commit_of_the_failure_start_nothing_after_it() {
         let task = run.task(at);
         aob_engine::step::Input::Settled { instance: task.instance, fence: task.fence, result }
     };
-    let inputs =
-        [settled(&run, "bad", super::run::broken()), settled(&run, "a", Answer::Output(Arc::new(json!(null))))];
+    let inputs = [
+        settled(&run, "bad", super::run::broken()),
+        settled(&run, "a", Answer::Output(Arc::new(json!(null)))),
+    ];
     run.sim.take(&inputs);
     assert_eq!(
         run.told()[1..],
-        ["bad failed: broken; failing; next cancelled by drain; a succeeded; a->next absorbed; ended failed"]
+        [
+            "bad failed: broken; failing; next cancelled by drain; a succeeded; a->next absorbed; ended failed"
+        ]
     );
 }

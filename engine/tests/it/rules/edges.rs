@@ -4,7 +4,8 @@ use serde_json::json;
 
 use super::run::{Run, refused};
 
-const THREE: &str = "{from: a, to: b}, {from: a, to: c, after: always}, {from: a, to: d, after: failure}";
+const THREE: &str =
+    "{from: a, to: b}, {from: a, to: c, after: always}, {from: a, to: d, after: failure}";
 
 #[test]
 fn success_takes_success_and_always_edges() {
@@ -14,7 +15,9 @@ fn success_takes_success_and_always_edges() {
     run.ok("a");
     assert_eq!(
         run.told()[1..],
-        ["a succeeded; a->b taken; a->c:always taken; a->d:failure dead; b out; c out; d skipped by dead path"]
+        [
+            "a succeeded; a->b taken; a->c:always taken; a->d:failure dead; b out; c out; d skipped by dead path"
+        ]
     );
 }
 
@@ -26,7 +29,9 @@ fn failure_takes_failure_and_always_edges() {
     run.breaks("a");
     assert_eq!(
         run.told()[1..],
-        ["a failed: broken; a->b dead; a->c:always taken; a->d:failure taken; b skipped by dead path; c out; d out"]
+        [
+            "a failed: broken; a->b dead; a->c:always taken; a->d:failure taken; b skipped by dead path; c out; d out"
+        ]
     );
 }
 
@@ -39,7 +44,9 @@ fn passed_is_success_with_an_absent_output() {
     ));
     assert_eq!(
         run.told(),
-        ["started; a passed by unknown type; a->b taken; a->c:always taken; a->d:failure dead; b out; c out; d skipped by dead path"]
+        [
+            "started; a passed by unknown type; a->b taken; a->c:always taken; a->d:failure dead; b out; c out; d skipped by dead path"
+        ]
     );
     assert_eq!(run.task("b").input["value"], json!("passed"));
     assert!(run.sim.logs[0].contains("skipped://unknown_type"), "{:?}", run.sim.logs);
@@ -56,8 +63,10 @@ fn skipped_kills_all_edges_always_too() {
     run.ok("s");
     assert_eq!(
         run.told()[1..],
-        ["s succeeded; s->a dead; a skipped by dead path; a->b:always dead; a->c dead; b skipped by dead path; \
-          c skipped by dead path; ended succeeded"]
+        [
+            "s succeeded; s->a dead; a skipped by dead path; a->b:always dead; a->c dead; b skipped by dead path; \
+          c skipped by dead path; ended succeeded"
+        ]
     );
 }
 
@@ -70,7 +79,9 @@ fn cancelled_kills_all_edges_always_too() {
     run.breaks("bad");
     assert_eq!(
         run.told()[1..],
-        ["bad failed: broken; failing; wait cancelled by drain; z cancelled by drain; wait->z:always dead; ended failed"]
+        [
+            "bad failed: broken; failing; wait cancelled by drain; z cancelled by drain; wait->z:always dead; ended failed"
+        ]
     );
 }
 
@@ -132,13 +143,17 @@ fn otherwise_is_taken_when_no_sibling_held() {
     run.gives("s", json!(3));
     assert_eq!(
         run.told()[1..],
-        ["s succeeded; s->a dead; s->b dead; s->c taken; a skipped by dead path; b skipped by dead path; c out"]
+        [
+            "s succeeded; s->a dead; s->b dead; s->c taken; a skipped by dead path; b skipped by dead path; c out"
+        ]
     );
     let mut run = Run::start(CHOICE);
     run.gives("s", json!(2));
     assert_eq!(
         run.told()[1..],
-        ["s succeeded; s->a dead; s->b taken; s->c dead; a skipped by dead path; b out; c skipped by dead path"]
+        [
+            "s succeeded; s->a dead; s->b taken; s->c dead; a skipped by dead path; b out; c skipped by dead path"
+        ]
     );
 }
 
@@ -152,8 +167,10 @@ fn otherwise_is_judged_among_edges_of_the_same_source_and_after() {
     run.breaks("s");
     assert_eq!(
         run.told()[1..],
-        ["s failed: broken; s->a dead; s->b dead; s->c:failure dead; s->d:failure taken; a skipped by dead path; \
-          b skipped by dead path; c skipped by dead path; d out"]
+        [
+            "s failed: broken; s->a dead; s->b dead; s->c:failure dead; s->d:failure taken; a skipped by dead path; \
+          b skipped by dead path; c skipped by dead path; d out"
+        ]
     );
 }
 
@@ -176,8 +193,19 @@ fn otherwise_is_one_per_group_never_with_a_when_and_never_alone() {
         ))
     };
     let first = r#"{from: s, to: a, when: "true"}"#;
-    assert_eq!(of(&format!("{first}, {{from: s, to: b, otherwise: true}}, {{from: s, to: c, otherwise: true}}")), ["OTHERWISE_TWICE"]);
-    assert_eq!(of(&format!(r#"{first}, {{from: s, to: b, otherwise: true, when: "false"}}"#)), ["OTHERWISE_ALONE"]);
+    assert_eq!(
+        of(&format!(
+            "{first}, {{from: s, to: b, otherwise: true}}, {{from: s, to: c, otherwise: true}}"
+        )),
+        ["OTHERWISE_TWICE"]
+    );
+    assert_eq!(
+        of(&format!(r#"{first}, {{from: s, to: b, otherwise: true, when: "false"}}"#)),
+        ["OTHERWISE_ALONE"]
+    );
     assert_eq!(of("{from: s, to: a}, {from: s, to: b, otherwise: true}"), ["OTHERWISE_ALONE"]);
-    assert_eq!(of(&format!("{first}, {{from: s, to: b, after: failure, otherwise: true}}")), ["OTHERWISE_ALONE"]);
+    assert_eq!(
+        of(&format!("{first}, {{from: s, to: b, after: failure, otherwise: true}}")),
+        ["OTHERWISE_ALONE"]
+    );
 }

@@ -29,7 +29,11 @@ fn after_the_end_everything_is_ended() {
     run.told();
     let instance = || "a".to_owned();
     let inputs = [
-        Input::Settled { instance: instance(), fence: task.fence, result: Answer::Output(Arc::new(json!(null))) },
+        Input::Settled {
+            instance: instance(),
+            fence: task.fence,
+            result: Answer::Output(Arc::new(json!(null))),
+        },
         Input::Lost { instance: instance(), fence: task.fence, begun: true },
         Input::Timer(Timer { instance: String::new(), what: Due::Duration, seq: 1 }),
         Input::Decision(decision("a", Reply::Retry)),
@@ -44,8 +48,13 @@ fn after_the_end_everything_is_ended() {
 fn the_first_event_tells_what_the_run_began_with() {
     let run = Run::with("nodes: [{id: a, type: noop}]", json!({"x": 1}));
     let (event, _) = &run.sim.events[0];
-    let aob_engine::event::Change::Started(started) = &event.changes[0] else { panic!("{event:?}") };
-    assert_eq!((started.workflow.as_str(), started.tenant.as_str(), started.depth), ("test", "default", 0));
+    let aob_engine::event::Change::Started(started) = &event.changes[0] else {
+        panic!("{event:?}")
+    };
+    assert_eq!(
+        (started.workflow.as_str(), started.tenant.as_str(), started.depth),
+        ("test", "default", 0)
+    );
     assert_eq!(event.by, "user:ada");
     assert_eq!(run.value("input"), Some(&json!({"x": 1})));
 }

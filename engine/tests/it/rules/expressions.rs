@@ -23,8 +23,15 @@ fn a_config_that_fails_can_be_handled() {
 
 #[test]
 fn configs_of_delays_and_gates_fail_them_too() {
-    for config in [r#"type: delay, config: {for: "${ input.wait }"}"#, r#"type: approval, config: {title: "?", deadline: "${ input.wait }"}"#] {
-        for (input, code) in [(json!({}), "expression"), (json!({"wait": "soon"}), "config"), (json!({"wait": 3}), "config")] {
+    for config in [
+        r#"type: delay, config: {for: "${ input.wait }"}"#,
+        r#"type: approval, config: {title: "?", deadline: "${ input.wait }"}"#,
+    ] {
+        for (input, code) in [
+            (json!({}), "expression"),
+            (json!({"wait": "soon"}), "config"),
+            (json!({"wait": 3}), "config"),
+        ] {
             let mut run = Run::with(&format!("nodes: [{{id: a, {config}}}]"), input);
             assert_eq!(run.told(), [format!("started; a failed: {code}; failing; ended failed")]);
         }
@@ -42,8 +49,10 @@ fn a_when_that_fails_fails_its_source_and_other_edges_are_judged_afresh() {
     run.gives("a", json!({"other": 1}));
     assert_eq!(
         run.told()[1..],
-        ["a failed: expression; a->b dead; a->c dead; a->d:always taken; a->h:failure taken; b skipped by dead path; \
-          c skipped by dead path; d out; h out"]
+        [
+            "a failed: expression; a->b dead; a->c dead; a->d:always taken; a->h:failure taken; b skipped by dead path; \
+          c skipped by dead path; d out; h out"
+        ]
     );
     assert_eq!(run.task("h").input["value"], json!({"other": 1}), "its output is kept");
     run.finish();
@@ -60,7 +69,9 @@ fn a_when_that_fails_on_a_failed_source_is_false() {
     run.gives("a", json!({}));
     assert_eq!(
         run.told()[1..],
-        ["a failed: expression; failing; a->b dead; a->h:failure dead; b skipped by dead path; h skipped by dead path; ended failed"]
+        [
+            "a failed: expression; failing; a->b dead; a->h:failure dead; b skipped by dead path; h skipped by dead path; ended failed"
+        ]
     );
 }
 
@@ -70,7 +81,10 @@ fn a_when_that_fails_is_not_retried() {
         r#"nodes: [{id: a, type: noop, retry: {attempts: 3}}, {id: b, type: noop}], edges: [{from: a, to: b, when: "1 / 0 == 1"}]"#,
     );
     run.ok("a");
-    assert_eq!(run.told()[1..], ["a failed: expression; failing; a->b dead; b skipped by dead path; ended failed"]);
+    assert_eq!(
+        run.told()[1..],
+        ["a failed: expression; failing; a->b dead; b skipped by dead path; ended failed"]
+    );
 }
 
 #[test]
@@ -95,20 +109,25 @@ fn a_foreach_s_result_fails_its_item_and_a_loop_s_the_loop() {
     run.gives("again[0]/step", json!({}));
     assert_eq!(
         run.told()[1..],
-        ["again[0]/step succeeded; again[0] failed; again stops; again failed: expression; failing; ended failed"]
+        [
+            "again[0]/step succeeded; again[0] failed; again stops; again failed: expression; failing; ended failed"
+        ]
     );
 }
 
 #[test]
 fn until_fails_the_loop_also_by_its_type() {
-    for (until, code) in [("nodes.step.output.x > 1", "expression"), ("nodes.step.output", "type")] {
+    for (until, code) in [("nodes.step.output.x > 1", "expression"), ("nodes.step.output", "type")]
+    {
         let mut run = Run::start(&format!(
             r#"nodes: [{{id: again, type: loop, config: {{until: "{until}"}}}}, {{id: step, type: noop, within: again}}]"#
         ));
         run.gives("again[0]/step", json!({}));
         assert_eq!(
             run.told()[1..],
-            [format!("again[0]/step succeeded; again[0] succeeded; again stops; again failed: {code}; failing; ended failed")]
+            [format!(
+                "again[0]/step succeeded; again[0] succeeded; again stops; again failed: {code}; failing; ended failed"
+            )]
         );
     }
 }
@@ -125,8 +144,14 @@ fn items_and_the_numbers_of_a_container_fail_it() {
         (r#"items: [1], tolerate: "${ '1' }""#, "type"),
         (r#"items: [1], concurrency: "${ 1.5 }""#, "type"),
     ] {
-        let mut run = Run::start(&format!("nodes: [{{id: each, type: foreach, config: {{{config}}}}}, {{id: work, type: noop, within: each}}]"));
-        assert_eq!(run.told(), [format!("started; each failed: {code}; failing; ended failed")], "{config}");
+        let mut run = Run::start(&format!(
+            "nodes: [{{id: each, type: foreach, config: {{{config}}}}}, {{id: work, type: noop, within: each}}]"
+        ));
+        assert_eq!(
+            run.told(),
+            [format!("started; each failed: {code}; failing; ended failed")],
+            "{config}"
+        );
     }
 }
 
@@ -145,7 +170,10 @@ fn a_condition_of_the_wrong_type_is_such_a_failure() {
         r#"nodes: [{id: a, type: noop}, {id: b, type: noop}], edges: [{from: a, to: b, when: "nodes.a.output"}]"#,
     );
     run.gives("a", json!("true"));
-    assert_eq!(run.told()[1..], ["a failed: type; failing; a->b dead; b skipped by dead path; ended failed"]);
+    assert_eq!(
+        run.told()[1..],
+        ["a failed: type; failing; a->b dead; b skipped by dead path; ended failed"]
+    );
 }
 
 #[test]
@@ -194,7 +222,10 @@ fn in_a_when_on_a_later_edge_it_fails_that_edge_s_source() {
         edges: [{from: a, to: b}, {from: b, to: c, when: "nodes.a.output > 10"}]"#,
     );
     run.ok("b");
-    assert_eq!(run.told()[1..], ["b failed: absent; failing; b->c dead; c skipped by dead path; ended failed"]);
+    assert_eq!(
+        run.told()[1..],
+        ["b failed: absent; failing; b->c dead; c skipped by dead path; ended failed"]
+    );
 }
 
 /// Passed is success: another condition on its edges that fails makes it a failure.

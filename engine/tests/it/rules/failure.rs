@@ -17,7 +17,10 @@ fn a_failure_is_handled_if_an_edge_was_taken() {
         run.ok("h");
         assert_eq!(
             run.told()[1..],
-            [format!("a failed: broken; a->h:{after} taken; h out"), "h succeeded; ended succeeded".to_owned()]
+            [
+                format!("a failed: broken; a->h:{after} taken; h out"),
+                "h succeeded; ended succeeded".to_owned()
+            ]
         );
     }
 }
@@ -33,7 +36,11 @@ fn a_failure_is_handled_if_an_edge_was_absorbed() {
     run.ok("h");
     assert_eq!(
         run.told()[1..],
-        ["b succeeded; b->h taken; h out", "a failed: broken; a->h:failure absorbed", "h succeeded; ended succeeded"]
+        [
+            "b succeeded; b->h taken; h out",
+            "a failed: broken; a->h:failure absorbed",
+            "h succeeded; ended succeeded"
+        ]
     );
     let mut run = Run::start(spec);
     run.breaks("a");
@@ -84,7 +91,11 @@ fn pause_waits_with_a_ticket_while_other_branches_go_on() {
     run.ok("after_other");
     assert_eq!(
         run.told()[1..],
-        ["a asks failure", "other succeeded; other->after_other taken; after_other out", "after_other succeeded"]
+        [
+            "a asks failure",
+            "other succeeded; other->after_other taken; after_other out",
+            "after_other succeeded"
+        ]
     );
     assert_eq!((run.state("a"), run.sim.state.status()), ("waiting", "waiting"));
 }
@@ -97,7 +108,11 @@ fn a_person_retries_settles_or_lets_fail() {
     run.ok("a");
     assert_eq!(
         run.told()[1..],
-        ["a asks failure", "a answered retry; a ready; a out #2", "a succeeded; a->next taken; next out"]
+        [
+            "a asks failure",
+            "a answered retry; a ready; a out #2",
+            "a succeeded; a->next taken; next out"
+        ]
     );
     let mut run = Run::start(PAUSE);
     run.breaks("a");
@@ -109,7 +124,9 @@ fn a_person_retries_settles_or_lets_fail() {
     run.decide("a", Reply::Fail);
     assert_eq!(
         run.told()[2..],
-        ["a answered fail; a failed: broken; failing; a->next dead; next skipped by dead path; after_other cancelled by drain"]
+        [
+            "a answered fail; a failed: broken; failing; a->next dead; next skipped by dead path; after_other cancelled by drain"
+        ]
     );
 }
 
@@ -124,9 +141,63 @@ fn a_handled_failure_does_not_pause() {
 
 #[test]
 fn pause_comes_after_the_last_attempt() {
-    let mut run = Run::start("nodes: [{id: a, type: noop, onError: pause, retry: {attempts: 2, backoff: 1s}}]");
+    let mut run = Run::start(
+        "nodes: [{id: a, type: noop, onError: pause, retry: {attempts: 2, backoff: 1s}}]",
+    );
     run.stumbles("a");
     run.time("a");
     run.stumbles("a");
     assert_eq!(run.told()[1..], ["a backs off", "a ready; a out #2", "a asks failure"]);
+}
+
+/// What it answered before a condition on its edges failed stays readable, but not what an earlier attempt did.
+#[test]
+fn an_answer_is_kept_when_a_person_lets_it_fail() {
+    let spec = r#"nodes: [{id: a, type: noop, onError: pause}, {id: b, type: noop}],
+        edges: [{from: a, to: b, when: "nodes.a.output.x > 1"}]"#;
+    let mut run = Run::start(spec);
+    run.gives("a", json!({"y": 1}));
+    run.decide("a", Reply::Fail);
+    assert_eq!(
+        run.told()[1..],
+        [
+            "a asks failure",
+            "a answered fail; a failed: expression; failing; a->b dead; b skipped by dead path; ended failed",
+        ]
+    );
+    assert_eq!(run.value("a"), Some(&json!({"y": 1})));
+    let mut run = Run::start(spec);
+    run.gives("a", json!({"y": 1}));
+    run.decide("a", Reply::Retry);
+    run.breaks("a");
+    run.decide("a", Reply::Fail);
+    assert_eq!((run.outcome(), run.value("a")), (Some("failed"), None));
+}
+
+/// What a patch mends is judged on the answer that was kept aside.
+#[test]
+fn a_mended_when_reads_the_output_it_paused_on() {
+    let spec = |when: &str| {
+        format!(
+            r#"nodes: [{{id: a, type: noop, onError: pause}}, {{id: b, type: noop}}], edges: [{{from: a, to: b, when: "nodes.a.output.{when} > 1"}}]"#
+        )
+    };
+    let mut run = Run::start(&spec("x"));
+    run.gives("a", json!({"y": 2}));
+    let ir = super::run::compiled(&spec("y"), &aob_engine::check::Ceiling::default())
+        .expect("it compiles");
+    let candidate = aob_engine::route::Candidate {
+        id: "patch_1".to_owned(),
+        operations: "sha256:0".to_owned(),
+        ir: Arc::new(ir),
+        cancel: Vec::new(),
+        approves: Vec::new(),
+        by: "user:eve".to_owned(),
+        reason: None,
+    };
+    run.sim.patch(&candidate, &[]).expect("it is accepted");
+    assert_eq!(
+        run.told()[1..],
+        ["a asks failure", "patched to revision 1; a succeeded; a->b taken; b out"]
+    );
 }

@@ -16,7 +16,10 @@ fn it_begins_when_nothing_else_is_unsettled_and_sees_how_it_went() {
     run.gives("a", json!({"x": 1}));
     assert_eq!(run.out(), ["b"]);
     run.ok("b");
-    assert_eq!(run.told()[1..], ["a succeeded", "b succeeded; finally after succeeded; finally/tell out"]);
+    assert_eq!(
+        run.told()[1..],
+        ["a succeeded", "b succeeded; finally after succeeded; finally/tell out"]
+    );
     assert_eq!(run.task("finally/tell").input["value"], json!("succeeded 1"));
     run.ok("finally/tell");
     assert_eq!(run.told(), ["finally/tell succeeded; ended succeeded"]);
@@ -58,11 +61,16 @@ fn it_runs_after_a_graceful_cancel() {
 
 #[test]
 fn it_waits_for_a_ticket() {
-    let mut run = Run::start("nodes: [{id: a, type: noop, onError: pause}, {id: tell, type: noop, within: finally}]");
+    let mut run = Run::start(
+        "nodes: [{id: a, type: noop, onError: pause}, {id: tell, type: noop, within: finally}]",
+    );
     run.breaks("a");
     assert_eq!(run.out(), Vec::<String>::new());
     run.decide("a", Reply::Fail);
-    assert_eq!(run.told()[2..], ["a answered fail; a failed: broken; failing; finally after failed; finally/tell out"]);
+    assert_eq!(
+        run.told()[2..],
+        ["a answered fail; a failed: broken; failing; finally after failed; finally/tell out"]
+    );
 }
 
 #[test]
@@ -78,13 +86,22 @@ fn it_holds_no_gate_and_no_pause() {
 
 #[test]
 fn it_has_ten_minutes() {
-    let mut run = Run::start("nodes: [{id: a, type: noop}, {id: tell, type: noop, within: finally}, {id: late, type: noop, within: finally}], output: done");
+    let mut run = Run::start(
+        "nodes: [{id: a, type: noop}, {id: tell, type: noop, within: finally}, {id: late, type: noop, within: finally}], output: done",
+    );
     run.ok("a");
-    let (_, due) = run.sim.timers.iter().find(|(timer, _)| timer.what == Due::Finally).expect("a time is set");
+    let (_, due) =
+        run.sim.timers.iter().find(|(timer, _)| timer.what == Due::Finally).expect("a time is set");
     assert_eq!(due - run.sim.now.time, 600_000);
     run.ok("finally/late");
     run.run_time(Due::Finally);
-    assert_eq!(run.told()[2..], ["finally/late succeeded", "failing finally; finally/tell cancelled by timer; ended failed"]);
+    assert_eq!(
+        run.told()[2..],
+        [
+            "finally/late succeeded",
+            "failing finally; finally/tell cancelled by timer; ended failed"
+        ]
+    );
     assert_eq!(run.failure().map(|(code, _)| code), Some("timeout".to_owned()));
     assert_eq!(run.sim.output(), Some(&json!("done")), "the output stays");
 }
@@ -119,8 +136,10 @@ fn its_nodes_settle_by_the_same_rules() {
     );
     assert_eq!(
         run.told(),
-        ["started; finally after succeeded; finally/a out; finally/each begun; finally/each[0] begins; finally/each[0]/work out; \
-          finally/soft out"]
+        [
+            "started; finally after succeeded; finally/a out; finally/each begun; finally/each[0] begins; finally/each[0]/work out; \
+          finally/soft out"
+        ]
     );
     run.breaks("finally/a");
     run.breaks("finally/soft");
@@ -142,7 +161,15 @@ fn an_output_that_fails_is_what_it_sees() {
     let mut run = Run::start(SPEC);
     run.gives("a", json!({"y": 1}));
     run.ok("b");
-    assert_eq!(run.told()[2..], ["b succeeded; finally after failed; finally/tell failed: expression; failing finally; ended failed"]);
+    assert_eq!(
+        run.told()[2..],
+        [
+            "b succeeded; finally after failed; finally/tell failed: expression; failing finally; ended failed"
+        ]
+    );
     assert_eq!(run.sim.output(), None);
-    assert!(run.sim.state.head.failure.as_ref().is_some_and(|error| error.message.contains("output")), "the first error stays");
+    assert!(
+        run.sim.state.head.failure.as_ref().is_some_and(|error| error.message.contains("output")),
+        "the first error stays"
+    );
 }

@@ -23,8 +23,11 @@ fn why(verdict: &Verdict) -> &'static str {
 
 #[test]
 fn approved_is_success() {
-    let mut run = Run::start(&format!("nodes: [{GATE}, {{id: b, type: noop}}], edges: [{{from: gate, to: b}}]"));
-    let with_reason = Decision { reason: Some("fine".to_owned()), ..by("bob", Reply::Approve(None)) };
+    let mut run = Run::start(&format!(
+        "nodes: [{GATE}, {{id: b, type: noop}}], edges: [{{from: gate, to: b}}]"
+    ));
+    let with_reason =
+        Decision { reason: Some("fine".to_owned()), ..by("bob", Reply::Approve(None)) };
     assert_eq!(run.decided(with_reason), Verdict::Applied);
     assert_eq!(
         run.told(),
@@ -38,11 +41,15 @@ fn approved_is_success() {
 
 #[test]
 fn rejected_is_failure() {
-    let mut run = Run::start(&format!("nodes: [{GATE}, {{id: b, type: noop}}], edges: [{{from: gate, to: b}}]"));
+    let mut run = Run::start(&format!(
+        "nodes: [{GATE}, {{id: b, type: noop}}], edges: [{{from: gate, to: b}}]"
+    ));
     run.decide("gate", Reply::Reject);
     assert_eq!(
         run.told()[1..],
-        ["gate answered reject; gate failed: rejected; failing; gate->b dead; b skipped by gate; ended failed"]
+        [
+            "gate answered reject; gate failed: rejected; failing; gate->b dead; b skipped by gate; ended failed"
+        ]
     );
 }
 
@@ -54,7 +61,10 @@ fn past_its_deadline_is_failure() {
     );
     assert_eq!(run.waits("gate"), 2 * 3_600_000);
     run.time("gate");
-    assert_eq!(run.told()[1..], ["gate failed: deadline; failing; gate->b dead; b skipped by gate; ended failed"]);
+    assert_eq!(
+        run.told()[1..],
+        ["gate failed: deadline; failing; gate->b dead; b skipped by gate; ended failed"]
+    );
 }
 
 #[test]
@@ -123,7 +133,9 @@ fn a_gate_on_the_failure_path_is_optional_when_nothing_failed() {
     run.ok("a");
     assert_eq!(
         run.told()[1..],
-        ["a succeeded; a->b taken; a->gate:failure dead; gate skipped by dead path; gate->b dead; b out"]
+        [
+            "a succeeded; a->b taken; a->gate:failure dead; gate skipped by dead path; gate->b dead; b out"
+        ]
     );
 }
 
@@ -153,8 +165,10 @@ fn a_gate_skipped_because_its_source_was_skipped_stays_required() {
     run.ok("s");
     assert_eq!(
         run.told()[1..],
-        ["s succeeded; s->a dead; s->b taken; a skipped by dead path; a->gate dead; gate skipped by dead path; gate->b dead; \
-          b skipped by gate; ended succeeded"]
+        [
+            "s succeeded; s->a dead; s->b taken; a skipped by dead path; a->gate dead; gate skipped by dead path; gate->b dead; \
+          b skipped by gate; ended succeeded"
+        ]
     );
 }
 
@@ -199,7 +213,9 @@ fn failure_and_always_edges_of_a_gate_are_not_required() {
     run.decide("gate", Reply::Reject);
     assert_eq!(
         run.told()[1..],
-        ["gate answered reject; gate failed: rejected; gate->h:failure taken; gate->t:always taken; h out; t out"]
+        [
+            "gate answered reject; gate failed: rejected; gate->h:failure taken; gate->t:always taken; h out; t out"
+        ]
     );
 }
 
@@ -215,7 +231,12 @@ fn a_gate_into_any_is_refused_whatever_its_after() {
 }
 
 fn asked(approvers: &str, input: Value) -> Run {
-    Run::with(&format!(r#"nodes: [{{id: gate, type: approval, config: {{title: "?", approvers: {approvers}}}}}]"#), input)
+    Run::with(
+        &format!(
+            r#"nodes: [{{id: gate, type: approval, config: {{title: "?", approvers: {approvers}}}}}]"#
+        ),
+        input,
+    )
 }
 
 #[test]
@@ -228,7 +249,10 @@ fn as_many_approve_as_are_asked_for_each_once() {
         run.told()[1..],
         ["gate has a vote of user:bob", "gate answered approve; gate succeeded; ended succeeded"]
     );
-    assert_eq!(run.value("gate").map(|output| &output["by"]), Some(&json!(["user:bob", "user:eve"])));
+    assert_eq!(
+        run.value("gate").map(|output| &output["by"]),
+        Some(&json!(["user:bob", "user:eve"]))
+    );
 }
 
 #[test]
@@ -287,9 +311,16 @@ fn approvers_of_a_wrong_type_fail_the_gate() {
         (r#"{allowRequester: "${ input.free }"}"#, json!({"free": "yes"})),
     ] {
         let mut run = asked(approvers, input);
-        assert_eq!(run.told(), ["started; gate failed: config; failing; ended failed"], "{approvers}");
+        assert_eq!(
+            run.told(),
+            ["started; gate failed: config; failing; ended failed"],
+            "{approvers}"
+        );
     }
-    let mut run = asked(r#"{users: "${ input.who }", count: "${ size(input.who) }"}"#, json!({"who": ["bob", "eve"]}));
+    let mut run = asked(
+        r#"{users: "${ input.who }", count: "${ size(input.who) }"}"#,
+        json!({"who": ["bob", "eve"]}),
+    );
     assert_eq!(run.decided(by("bob", Reply::Approve(None))), Verdict::Applied);
     assert_eq!(run.outcome(), None);
 }
@@ -300,7 +331,8 @@ fn a_deadline_that_pauses_closes_the_ticket_before() {
         r#"nodes: [{id: gate, type: approval, onError: pause, config: {title: "?", deadline: 1h}}]"#,
     );
     let first = run.ticket("gate");
-    let (timer, _) = run.sim.timers.iter().find(|(timer, _)| timer.instance == "gate").expect("a deadline");
+    let (timer, _) =
+        run.sim.timers.iter().find(|(timer, _)| timer.instance == "gate").expect("a deadline");
     let step = run.step(&[Input::Timer(timer.clone())]);
     assert_eq!(step.effects.open.len(), 1);
     assert_eq!(step.effects.close, [first.as_str().into()]);

@@ -16,11 +16,17 @@ fn told(change: &Change) -> String {
         Change::Ready { at } => format!("{at} ready"),
         Change::Begun { at, .. } => format!("{at} begun"),
         Change::Iteration { at, index } => format!("{at}[{index}] begins"),
-        Change::IterationEnded { at, index, outcome, .. } => format!("{at}[{index}] {}", outcome.name()),
+        Change::IterationEnded { at, index, outcome, .. } => {
+            format!("{at}[{index}] {}", outcome.name())
+        }
         Change::Settled { at, outcome: Settled::Succeeded, .. } => format!("{at} succeeded"),
         Change::Settled { at, error: Some(error), .. } => format!("{at} failed: {}", error.code),
-        Change::Settled { at, outcome, cause, .. } => format!("{at} {} by {}", outcome.name(), why(cause)),
-        Change::Edge { scope, edge, state } if scope.is_empty() => format!("{edge} {}", state.name()),
+        Change::Settled { at, outcome, cause, .. } => {
+            format!("{at} {} by {}", outcome.name(), why(cause))
+        }
+        Change::Edge { scope, edge, state } if scope.is_empty() => {
+            format!("{edge} {}", state.name())
+        }
         Change::Edge { scope, edge, state } => format!("{scope}:{edge} {}", state.name()),
         Change::Backoff { at, .. } => format!("{at} backs off"),
         Change::Lost { at } => format!("{at} lost"),

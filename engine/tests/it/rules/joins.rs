@@ -79,6 +79,9 @@ fn several_edges_between_two_nodes_start_it_once() {
              edges: [{{from: a, to: b}}, {{from: a, to: b, after: always}}, {{from: a, to: b, after: failure}}]"
         ));
         run.ok("a");
-        assert_eq!(run.told()[1..], ["a succeeded; a->b taken; a->b:failure dead; a->b:always taken; b out"]);
+        assert_eq!(
+            run.told()[1..],
+            ["a succeeded; a->b taken; a->b:failure dead; a->b:always taken; b out"]
+        );
     }
 }

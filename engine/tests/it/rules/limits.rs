@@ -9,7 +9,10 @@ const ASK: &str = "type: agent, config: {model: openai/gpt-5.6, prompt: hello}";
 
 #[test]
 fn more_agents_than_allowed_are_refused_at_compile() {
-    assert_eq!(refused(&format!("limits: {{agents: 1}}, nodes: [{{id: a, {ASK}}}, {{id: b, {ASK}}}]")), ["LIMIT"]);
+    assert_eq!(
+        refused(&format!("limits: {{agents: 1}}, nodes: [{{id: a, {ASK}}}, {{id: b, {ASK}}}]")),
+        ["LIMIT"]
+    );
 }
 
 #[test]
@@ -22,11 +25,17 @@ fn beyond_its_starts_an_agent_is_passed_over_and_the_run_goes_on() {
     run.gives("each[1]/ask", json!({"text": "two"}));
     assert_eq!(
         run.told()[2..],
-        ["each[1]/ask succeeded; each[1] succeeded; each[2] begins; each[2]/ask passed by agent limit; each[2] succeeded; \
-          each succeeded; each->next taken; next out"]
+        [
+            "each[1]/ask succeeded; each[1] succeeded; each[2] begins; each[2]/ask passed by agent limit; each[2] succeeded; \
+          each succeeded; each->next taken; next out"
+        ]
     );
     assert_eq!(run.value("each"), Some(&json!([{"text": "one"}, {"text": "two"}, null])));
-    assert!(run.sim.logs.iter().any(|line| line.contains("skipped://agent_limit")), "{:?}", run.sim.logs);
+    assert!(
+        run.sim.logs.iter().any(|line| line.contains("skipped://agent_limit")),
+        "{:?}",
+        run.sim.logs
+    );
 }
 
 #[test]
@@ -62,12 +71,16 @@ fn an_output_above_256_kib_fails_its_node() {
     let mut run = Run::start("nodes: [{id: a, type: noop}, {id: b, type: noop}]");
     run.gives("a", text(256 * 1024));
     run.gives("b", text(256 * 1024 + 1));
-    assert_eq!(run.told()[1..], ["a succeeded", "b failed: output_too_large; failing; ended failed"]);
+    assert_eq!(
+        run.told()[1..],
+        ["a succeeded", "b failed: output_too_large; failing; ended failed"]
+    );
 }
 
 #[test]
 fn all_outputs_together_are_bounded() {
-    let nodes: Vec<String> = (0..66).map(|at| format!("{{id: a{at:02}, type: noop, onError: continue}}")).collect();
+    let nodes: Vec<String> =
+        (0..66).map(|at| format!("{{id: a{at:02}, type: noop, onError: continue}}")).collect();
     let mut run = Run::start(&format!("nodes: [{}]", nodes.join(", ")));
     let big = text(250 * 1024);
     for _ in 0..66 {
@@ -87,7 +100,10 @@ fn what_an_item_or_a_round_gives_is_bounded_like_an_output() {
     run.gives("each[0]/work", text(200 * 1024));
     run.gives("each[1]/work", json!("ab"));
     let output = run.value("each").expect("an output");
-    assert_eq!((&output[0]["error"]["code"], &output[1]), (&json!("output_too_large"), &json!("abab")));
+    assert_eq!(
+        (&output[0]["error"]["code"], &output[1]),
+        (&json!("output_too_large"), &json!("abab"))
+    );
     let mut run = Run::start(&format!(
         r#"nodes: [{{id: again, type: loop, config: {{until: "true", {doubled}}}}}, {{id: work, type: noop, within: again}}]"#
     ));
@@ -97,7 +113,9 @@ fn what_an_item_or_a_round_gives_is_bounded_like_an_output() {
 
 #[test]
 fn the_run_s_output_is_bounded_like_a_node_s() {
-    let mut run = Run::start(r#"output: "${ nodes.a.output + nodes.a.output }", nodes: [{id: a, type: noop}]"#);
+    let mut run = Run::start(
+        r#"output: "${ nodes.a.output + nodes.a.output }", nodes: [{id: a, type: noop}]"#,
+    );
     run.gives("a", text(200 * 1024));
     assert_eq!(run.told()[1..], ["a succeeded; ended failed"]);
     assert_eq!(run.failure().map(|(code, _)| code), Some("output_too_large".to_owned()));
@@ -111,7 +129,8 @@ fn an_input_that_is_too_large_or_does_not_fit_starts_nothing() {
     let irs = aob_engine::state::IrSet::new(0, std::sync::Arc::new(ir));
     let now = aob_engine::step::Now { time: 1, epoch: 1 };
     for input in [json!({}), json!({"since": text(256 * 1024)})] {
-        let refusal = aob_engine::route::start(&irs, 0, &request(input), now).expect_err("it is refused");
+        let refusal =
+            aob_engine::route::start(&irs, 0, &request(input), now).expect_err("it is refused");
         let aob_engine::step::Refusal::Start(issue) = refusal else { panic!("{refusal}") };
         assert_eq!(issue.entry.name, "BAD_INPUT");
     }

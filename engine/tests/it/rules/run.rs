@@ -11,7 +11,9 @@ use aob_engine::read;
 use aob_engine::registry::Registry;
 use aob_engine::route;
 use aob_engine::state::{CancelMode, IrSet, NodeError, RunOutcome, fold, split_instance};
-use aob_engine::step::{Answer, Decision, Due, Input, Now, Publish, Reply, StartRequest, Step, Verdict};
+use aob_engine::step::{
+    Answer, Decision, Due, Input, Now, Publish, Reply, StartRequest, Step, Verdict,
+};
 use serde_json::{Value, json};
 
 use super::history::line;
@@ -27,8 +29,11 @@ pub(crate) struct Run {
 
 /// Compiles a spec written as the inside of a YAML flow mapping: `nodes: [...], edges: [...]`.
 pub(crate) fn compiled(spec: &str, ceiling: &Ceiling) -> Result<Ir, Vec<Issue>> {
-    let text = format!("apiVersion: aob.dev/v1alpha1\nkind: Workflow\nmetadata: {{name: test}}\nspec: {{{spec}}}\n");
-    let mut documents = read::documents(text.as_bytes(), &read::Limits::default()).expect("the spec reads");
+    let text = format!(
+        "apiVersion: aob.dev/v1alpha1\nkind: Workflow\nmetadata: {{name: test}}\nspec: {{{spec}}}\n"
+    );
+    let mut documents =
+        read::documents(text.as_bytes(), &read::Limits::default()).expect("the spec reads");
     compile(&documents.remove(0).value, &BUILTIN, ceiling)
 }
 
@@ -55,7 +60,9 @@ pub(crate) fn request(input: Value) -> StartRequest {
 
 #[track_caller]
 fn whole(result: Result<Ir, Vec<Issue>>) -> Ir {
-    result.unwrap_or_else(|issues| panic!("it compiles: {:?}", issues.iter().map(ToString::to_string).collect::<Vec<_>>()))
+    result.unwrap_or_else(|issues| {
+        panic!("it compiles: {:?}", issues.iter().map(ToString::to_string).collect::<Vec<_>>())
+    })
 }
 
 impl Run {
@@ -106,7 +113,8 @@ impl Run {
 
     /// Instances that are out, by name.
     pub(crate) fn out(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.sim.tasks.values().map(|task| task.instance.clone()).collect();
+        let mut names: Vec<String> =
+            self.sim.tasks.values().map(|task| task.instance.clone()).collect();
         names.sort();
         names
     }
@@ -177,15 +185,23 @@ impl Run {
     #[track_caller]
     pub(crate) fn time(&mut self, at: &str) {
         let timer = self.sim.timers.iter().find(|(timer, _)| timer.instance == at);
-        let (timer, due) = timer.map(|(timer, due)| (timer.clone(), *due)).unwrap_or_else(|| panic!("{at} waits for no time"));
+        let (timer, due) = timer
+            .map(|(timer, due)| (timer.clone(), *due))
+            .unwrap_or_else(|| panic!("{at} waits for no time"));
         self.fire(timer, due);
     }
 
     /// A time of the run itself comes.
     #[track_caller]
     pub(crate) fn run_time(&mut self, what: Due) {
-        let timer = self.sim.timers.iter().find(|(timer, _)| timer.instance.is_empty() && timer.what == what);
-        let (timer, due) = timer.map(|(timer, due)| (timer.clone(), *due)).unwrap_or_else(|| panic!("no {what:?} is set"));
+        let timer = self
+            .sim
+            .timers
+            .iter()
+            .find(|(timer, _)| timer.instance.is_empty() && timer.what == what);
+        let (timer, due) = timer
+            .map(|(timer, due)| (timer.clone(), *due))
+            .unwrap_or_else(|| panic!("no {what:?} is set"));
         self.fire(timer, due);
     }
 
@@ -199,7 +215,8 @@ impl Run {
     /// Milliseconds from now to an instance's timer.
     #[track_caller]
     pub(crate) fn waits(&self, at: &str) -> u64 {
-        let due = self.sim.timers.iter().find(|(timer, _)| timer.instance == at).map(|(_, due)| *due);
+        let due =
+            self.sim.timers.iter().find(|(timer, _)| timer.instance == at).map(|(_, due)| *due);
         due.unwrap_or_else(|| panic!("{at} waits for no time")) - self.sim.now.time
     }
 
@@ -214,7 +231,8 @@ impl Run {
     /// What inputs would lead to, without taking them.
     pub(crate) fn step(&self, inputs: &[Input]) -> Step {
         let now = Now { time: self.sim.now.time + 1, ..self.sim.now };
-        route::advance(&self.sim.irs, &self.sim.state, &self.sim.context, inputs, now).expect("a decision")
+        route::advance(&self.sim.irs, &self.sim.state, &self.sim.context, inputs, now)
+            .expect("a decision")
     }
 
     /// Completes whatever is out, until nothing is.
@@ -264,7 +282,9 @@ impl Run {
     /// The code with which an instance failed.
     pub(crate) fn code(&self, at: &str) -> Option<String> {
         self.changes().find_map(|change| match change {
-            Change::Settled { at: own, error: Some(error), .. } if own == at => Some(error.code.clone()),
+            Change::Settled { at: own, error: Some(error), .. } if own == at => {
+                Some(error.code.clone())
+            }
             _ => None,
         })
     }

@@ -24,7 +24,8 @@ fn scopes_nest_at_most_four_deep() {
     let nested = |depth: usize| {
         let mut nodes: Vec<String> = (0..depth)
             .map(|level| {
-                let within = if level == 0 { String::new() } else { format!(", within: s{}", level - 1) };
+                let within =
+                    if level == 0 { String::new() } else { format!(", within: s{}", level - 1) };
                 format!("{{id: s{level}, type: foreach, config: {{items: [1]}}{within}}}")
             })
             .collect();
@@ -45,7 +46,10 @@ fn a_foreach_has_at_most_its_concurrency_live() {
     );
     assert_eq!(run.out(), ["each[0]/work", "each[1]/work"]);
     run.ok("each[1]/work");
-    assert_eq!(run.told()[1..], ["each[1]/work succeeded; each[1] succeeded; each[2] begins; each[2]/work out"]);
+    assert_eq!(
+        run.told()[1..],
+        ["each[1]/work succeeded; each[1] succeeded; each[2] begins; each[2]/work out"]
+    );
     while run.outcome().is_none() {
         assert!(run.out().len() <= 2);
         let at = run.out().remove(0);
@@ -110,12 +114,16 @@ fn an_iteration_keeps_the_body_it_began_with() {
         )
     };
     let mut run = Run::start(&body(""));
-    let other = compiled(&body(", {id: b, type: noop, within: each}"), &Ceiling::default()).expect("it compiles");
+    let other = compiled(&body(", {id: b, type: noop, within: each}"), &Ceiling::default())
+        .expect("it compiles");
     run.sim.irs.insert(1, Arc::new(other));
     run.sim.state.head.revision = 1;
     run.ok("each[0]/a");
     assert_eq!(run.out(), ["each[1]/a", "each[1]/b"]);
-    assert_eq!(run.told()[1..], ["each[0]/a succeeded; each[0] succeeded; each[1] begins; each[1]/a out; each[1]/b out"]);
+    assert_eq!(
+        run.told()[1..],
+        ["each[0]/a succeeded; each[0] succeeded; each[1] begins; each[1]/a out; each[1]/b out"]
+    );
     run.finish();
     assert_eq!(run.value("each"), Some(&json!([null, {"a": null, "b": null}])));
 }
@@ -129,14 +137,18 @@ fn a_container_settles_and_takes_its_edges_as_a_leaf_does() {
     run.ok("each[0]/work");
     assert_eq!(
         run.told()[1..],
-        ["each[0]/work succeeded; each[0] succeeded; each succeeded; each->bad:failure dead; each->good taken; bad skipped by dead path; good out"]
+        [
+            "each[0]/work succeeded; each[0] succeeded; each succeeded; each->bad:failure dead; each->good taken; bad skipped by dead path; good out"
+        ]
     );
     let mut run = Run::start(&format!("nodes: [{BOTH}"));
     run.breaks("each[0]/work");
     assert_eq!(
         run.told()[1..],
-        ["each[0]/work failed: broken; failing each[0]; each[0] failed; each stops; each failed: broken; each->bad:failure taken; \
-          each->good dead; bad out; good skipped by dead path"]
+        [
+            "each[0]/work failed: broken; failing each[0]; each[0] failed; each stops; each failed: broken; each->bad:failure taken; \
+          each->good dead; bad out; good skipped by dead path"
+        ]
     );
 }
 
@@ -149,15 +161,20 @@ fn a_container_obeys_its_own_on_error() {
     run.breaks("each[0]/work");
     assert_eq!(
         run.told()[1..],
-        ["each[0]/work failed: broken; failing each[0]; each[0] failed; each stops; each failed: broken; each->next dead; \
-          next skipped by dead path; ended succeeded"]
+        [
+            "each[0]/work failed: broken; failing each[0]; each[0] failed; each stops; each failed: broken; each->next dead; \
+          next skipped by dead path; ended succeeded"
+        ]
     );
     let mut run = Run::start(
         "nodes: [{id: each, type: foreach, onError: pause, config: {items: [1]}}, {id: work, type: noop, within: each}, {id: next, type: noop}],
          edges: [{from: each, to: next}]",
     );
     run.breaks("each[0]/work");
-    assert!(matches!(run.decided(decision("each", Reply::Retry)), Verdict::Refused(..)), "its rounds cannot settle twice");
+    assert!(
+        matches!(run.decided(decision("each", Reply::Retry)), Verdict::Refused(..)),
+        "its rounds cannot settle twice"
+    );
     run.decide("each", Reply::Settle(Arc::new(json!([7]))));
     assert_eq!(
         run.told()[1..],
@@ -176,14 +193,23 @@ fn on_error_inside_a_body_only_decides_about_the_item() {
     );
     run.breaks("each[0]/soft");
     run.ok("each[0]/work");
-    assert_eq!(run.told()[1..], ["each[0]/soft failed: broken", "each[0]/work succeeded; each[0] succeeded"]);
+    assert_eq!(
+        run.told()[1..],
+        ["each[0]/soft failed: broken", "each[0]/work succeeded; each[0] succeeded"]
+    );
     run.ok("each[1]/soft");
     run.breaks("each[1]/work");
     assert_eq!(
         run.told(),
-        ["each[1]/soft succeeded", "each[1]/work failed: broken; failing each[1]; each[1] failed; each succeeded; ended succeeded"]
+        [
+            "each[1]/soft succeeded",
+            "each[1]/work failed: broken; failing each[1]; each[1] failed; each succeeded; ended succeeded"
+        ]
     );
-    assert_eq!(run.value("each"), Some(&json!([{"work": null}, {"error": {"code": "broken", "message": "it broke"}}])));
+    assert_eq!(
+        run.value("each"),
+        Some(&json!([{"work": null}, {"error": {"code": "broken", "message": "it broke"}}]))
+    );
 }
 
 #[test]
@@ -202,7 +228,11 @@ fn results_come_in_order_and_default_to_what_the_last_nodes_gave() {
     }
     run.finish();
     assert_eq!(run.value("one"), Some(&json!([10, 20])));
-    assert_eq!(run.value("several"), Some(&json!([{"c": 3, "f": null}])), "null is kept, what is absent is left out");
+    assert_eq!(
+        run.value("several"),
+        Some(&json!([{"c": 3, "f": null}])),
+        "null is kept, what is absent is left out"
+    );
     assert_eq!(run.value("none"), Some(&json!([null])), "without output the only one gives null");
     assert_eq!(run.value("empty"), Some(&json!([])));
     assert_eq!(run.outcome(), Some("succeeded"));

@@ -49,7 +49,10 @@ fn an_instance_is_named_by_its_path() {
                 {id: inner, type: foreach, within: outer, config: {items: "${ list }", as: entry}},
                 {id: work, type: transform, within: inner, config: {value: "${ entry }"}}, {id: tell, type: noop, within: finally}]"#,
     );
-    assert_eq!(run.out(), ["outer[0]/inner[0]/work", "outer[1]/inner[0]/work", "outer[1]/inner[1]/work"]);
+    assert_eq!(
+        run.out(),
+        ["outer[0]/inner[0]/work", "outer[1]/inner[0]/work", "outer[1]/inner[1]/work"]
+    );
     assert_eq!(run.state("outer[1]/inner"), "active");
     while run.out() != ["finally/tell"] {
         let at = run.out().remove(0);

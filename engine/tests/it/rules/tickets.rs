@@ -29,7 +29,10 @@ fn each_question_has_its_answers() {
     ];
     for (at, reply) in wrong {
         let verdict = run.decided(decision(at, reply.clone()));
-        assert!(matches!(&verdict, Verdict::Refused(entry, _) if **entry == catalogue::BAD_DECISION), "{at} {reply:?}: {verdict:?}");
+        assert!(
+            matches!(&verdict, Verdict::Refused(entry, _) if **entry == catalogue::BAD_DECISION),
+            "{at} {reply:?}: {verdict:?}"
+        );
     }
     assert!(run.told().is_empty(), "what is refused leaves no event");
 }
@@ -41,18 +44,26 @@ fn an_answer_is_one_event_with_its_actor() {
     run.decide("broken", Reply::Retry);
     let (event, _) = run.sim.events.last().expect("an event");
     assert_eq!((event.by.as_str(), event.kind), ("user:bob", Kind::Decided));
-    assert_eq!(run.told().pop(), Some("broken answered retry; broken ready; broken out #2".to_owned()));
+    assert_eq!(
+        run.told().pop(),
+        Some("broken answered retry; broken ready; broken out #2".to_owned())
+    );
 }
 
 #[test]
 fn retry_resets_no_limit() {
-    let mut run = Run::start("nodes: [{id: a, type: noop, onError: pause, retry: {attempts: 2, backoff: 1s}}]");
+    let mut run = Run::start(
+        "nodes: [{id: a, type: noop, onError: pause, retry: {attempts: 2, backoff: 1s}}]",
+    );
     run.stumbles("a");
     run.time("a");
     run.stumbles("a");
     run.decide("a", Reply::Retry);
     run.stumbles("a");
-    assert_eq!(run.told()[3..], ["a asks failure", "a answered retry; a ready; a out #3", "a asks failure"]);
+    assert_eq!(
+        run.told()[3..],
+        ["a asks failure", "a answered retry; a ready; a out #3", "a asks failure"]
+    );
 }
 
 #[test]
@@ -79,7 +90,8 @@ fn an_answer_to_another_ticket_counts_for_nothing() {
     let first = run.ticket("a");
     run.decide("a", Reply::Retry);
     run.breaks("a");
-    let to = |ticket: &str| Decision { ticket: Some(ticket.to_owned()), ..decision("a", Reply::Retry) };
+    let to =
+        |ticket: &str| Decision { ticket: Some(ticket.to_owned()), ..decision("a", Reply::Retry) };
     assert_eq!(run.decided(to(&first)), Verdict::Superseded);
     let second = run.ticket("a");
     assert_eq!(run.decided(to(&second)), Verdict::Applied);
@@ -87,9 +99,8 @@ fn an_answer_to_another_ticket_counts_for_nothing() {
 
 #[test]
 fn tickets_of_one_step_have_their_own_ids() {
-    let run = Run::start(
-        r#"nodes: [{id: gate, type: approval, onError: pause, config: {title: "?"}}]"#,
-    );
+    let run =
+        Run::start(r#"nodes: [{id: gate, type: approval, onError: pause, config: {title: "?"}}]"#);
     let reject = aob_engine::step::Input::Decision(decision("gate", Reply::Reject));
     let retry = aob_engine::step::Input::Decision(decision("gate", Reply::Retry));
     let step = run.step(&[reject, retry]);

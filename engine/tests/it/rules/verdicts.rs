@@ -14,10 +14,16 @@ fn output(value: serde_json::Value) -> Answer {
 
 #[test]
 fn the_same_again_and_something_else() {
-    let mut run = Run::start("nodes: [{id: a, type: noop}, {id: b, type: noop, onError: continue}, {id: c, type: noop}]");
+    let mut run = Run::start(
+        "nodes: [{id: a, type: noop}, {id: b, type: noop, onError: continue}, {id: c, type: noop}]",
+    );
     let (a, b) = (run.task("a"), run.task("b"));
     run.gives("a", json!({"x": 1, "y": 2}));
-    assert_eq!(run.sim.complete(&a, output(json!({"y": 2, "x": 1}))), Verdict::Same, "in whatever order it is written");
+    assert_eq!(
+        run.sim.complete(&a, output(json!({"y": 2, "x": 1}))),
+        Verdict::Same,
+        "in whatever order it is written"
+    );
     assert_eq!(run.sim.complete(&a, output(json!({"x": 2}))), Verdict::Conflicting);
     assert_eq!(run.sim.complete(&a, broken()), Verdict::Conflicting);
     run.breaks("b");
@@ -29,7 +35,8 @@ fn the_same_again_and_something_else() {
 
 #[test]
 fn an_output_that_was_too_large_is_the_same_again() {
-    let mut run = Run::start("nodes: [{id: a, type: noop, onError: continue}, {id: b, type: noop}]");
+    let mut run =
+        Run::start("nodes: [{id: a, type: noop, onError: continue}, {id: b, type: noop}]");
     let task = run.task("a");
     let large = json!("x".repeat(300 * 1024));
     run.gives("a", large.clone());
@@ -72,8 +79,20 @@ fn what_does_not_exist_is_superseded() {
     );
     let over = run.task("each[0]/work");
     run.ok("each[0]/work");
-    for at in ["nowhere", "each[0]/work", "each[9]/work", "each[1]/a", "a[0]/work", "finally/a", "each[1]", "/", "", "each[/work"] {
-        let settled = Input::Settled { instance: at.to_owned(), fence: over.fence, result: output(json!(1)) };
+    for at in [
+        "nowhere",
+        "each[0]/work",
+        "each[9]/work",
+        "each[1]/a",
+        "a[0]/work",
+        "finally/a",
+        "each[1]",
+        "/",
+        "",
+        "each[/work",
+    ] {
+        let settled =
+            Input::Settled { instance: at.to_owned(), fence: over.fence, result: output(json!(1)) };
         assert_eq!(run.sim.take(&[settled]), [Verdict::Superseded], "{at}");
     }
 }
@@ -94,9 +113,14 @@ fn containers_gates_and_delays_take_no_completion() {
         })
         .collect();
     for (instance, fence) in live {
-        let settled = Input::Settled { instance: instance.clone(), fence, result: output(json!(1)) };
+        let settled =
+            Input::Settled { instance: instance.clone(), fence, result: output(json!(1)) };
         let lost = Input::Lost { instance: instance.clone(), fence, begun: true };
-        assert_eq!(run.sim.take(&[settled, lost]), [Verdict::Superseded, Verdict::Superseded], "{instance}");
+        assert_eq!(
+            run.sim.take(&[settled, lost]),
+            [Verdict::Superseded, Verdict::Superseded],
+            "{instance}"
+        );
     }
 }
 
@@ -106,12 +130,21 @@ fn a_timer_that_is_no_longer_the_current_one_is_superseded() {
         r#"nodes: [{id: a, type: noop, retry: {attempts: 3, backoff: 1s}}, {id: gate, type: approval, config: {title: "?", deadline: 1h}}]"#,
     );
     run.stumbles("a");
-    let (timer, _) = run.sim.timers.iter().find(|(timer, _)| timer.instance == "a").expect("a backoff");
+    let (timer, _) =
+        run.sim.timers.iter().find(|(timer, _)| timer.instance == "a").expect("a backoff");
     let timer = timer.clone();
     run.time("a");
-    assert_eq!(run.sim.take(&[Input::Timer(timer.clone())]), [Verdict::Superseded], "it has come already");
+    assert_eq!(
+        run.sim.take(&[Input::Timer(timer.clone())]),
+        [Verdict::Superseded],
+        "it has come already"
+    );
     run.stumbles("a");
-    assert_eq!(run.sim.take(&[Input::Timer(timer)]), [Verdict::Superseded], "another backoff is under way");
+    assert_eq!(
+        run.sim.take(&[Input::Timer(timer)]),
+        [Verdict::Superseded],
+        "another backoff is under way"
+    );
     for what in [Due::Delay, Due::Timeout, Due::Backoff] {
         let seq = 1;
         let timer = Timer { instance: "gate".to_owned(), what, seq };
@@ -140,7 +173,13 @@ fn one_refused_input_refuses_no_other() {
     let verdicts = run.sim.take(&inputs);
     assert_eq!(
         verdicts,
-        [Verdict::Applied, Verdict::Same, Verdict::Conflicting, Verdict::Superseded, Verdict::Applied]
+        [
+            Verdict::Applied,
+            Verdict::Same,
+            Verdict::Conflicting,
+            Verdict::Superseded,
+            Verdict::Applied
+        ]
     );
     assert_eq!(run.told()[1..], ["a succeeded; b succeeded; ended succeeded"]);
 }

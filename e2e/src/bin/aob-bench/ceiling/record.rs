@@ -8,8 +8,8 @@ use aob_engine::step::{Answer, Input};
 use aob_runner::runs::{StartOptions, Work};
 use aob_store::{Claim, Task, id};
 
-use super::wire::{Wire, encode};
 use super::MOST_ITEMS;
+use super::wire::{Wire, encode};
 use crate::Result;
 use crate::cell::Shape;
 use crate::product::Product;
@@ -48,7 +48,9 @@ impl<'a> Recorder<'a> {
         monitor.send(b"MONITOR\r\n").await?;
         match monitor.line().await? {
             b"+OK" => Ok(Self { product, options, monitor }),
-            other => Err(format!("MONITOR was answered by {}", String::from_utf8_lossy(other)).into()),
+            other => {
+                Err(format!("MONITOR was answered by {}", String::from_utf8_lossy(other)).into())
+            }
         }
     }
 
@@ -72,7 +74,9 @@ impl<'a> Recorder<'a> {
         }
         match runs.store().load(&run).await? {
             None => Ok(Recorded { commits }),
-            Some(state) => Err(format!("{run} is {} where it should be gone", state.status()).into()),
+            Some(state) => {
+                Err(format!("{run} is {} where it should be gone", state.status()).into())
+            }
         }
     }
 
@@ -80,7 +84,10 @@ impl<'a> Recorder<'a> {
         let read = async {
             loop {
                 let arguments = arguments(self.monitor.line().await?);
-                if arguments.len() > REST && arguments[0] == b"FCALL" && arguments[1] == b"aob1_commit" {
+                if arguments.len() > REST
+                    && arguments[0] == b"FCALL"
+                    && arguments[1] == b"aob1_commit"
+                {
                     return Ok(Commit { arguments, published });
                 }
             }
@@ -101,7 +108,8 @@ pub(super) fn script(runs: &[&Recorded], consumer: &str) -> Vec<Vec<u8>> {
     let steps = runs.iter().map(|run| run.commits.len()).max().unwrap_or(0);
     (0..steps)
         .map(|step| {
-            let commits: Vec<&Commit> = runs.iter().filter_map(|run| run.commits.get(step)).collect();
+            let commits: Vec<&Commit> =
+                runs.iter().filter_map(|run| run.commits.get(step)).collect();
             join(&commits, &runs[0].commits[1], consumer)
         })
         .collect()
@@ -114,7 +122,9 @@ fn join(commits: &[&Commit], model: &Commit, consumer: &str) -> Vec<u8> {
     for commit in commits {
         items += number(&commit.arguments[ITEMS]);
         published += commit.published;
-        rest.extend(commit.arguments[REST + number(&commit.arguments[TYPES])..].iter().map(Vec::as_slice));
+        rest.extend(
+            commit.arguments[REST + number(&commit.arguments[TYPES])..].iter().map(Vec::as_slice),
+        );
     }
     let types = number(&model.arguments[TYPES]);
     let counts = [published, types, items].map(|count| count.to_string());
@@ -188,7 +198,8 @@ mod tests {
 
     #[test]
     fn lines_of_the_monitor_are_read_back() {
-        let line = br#"+1700000000.123 [0 127.0.0.1:5000] "FCALL" "a b" "" "\x00\xff\n\\\"" "{\"x\":1}""#;
+        let line =
+            br#"+1700000000.123 [0 127.0.0.1:5000] "FCALL" "a b" "" "\x00\xff\n\\\"" "{\"x\":1}""#;
         let expected: [&[u8]; 5] = [b"FCALL", b"a b", b"", b"\x00\xff\n\\\"", b"{\"x\":1}"];
         assert_eq!(arguments(line), expected);
         assert!(arguments(br#"+1700000000.123 [0 lua] "GET" "x""#).is_empty());
@@ -199,17 +210,29 @@ mod tests {
         let commit = |types: &[&str], items: &[&str], published| {
             let counts = [types.len().to_string(), "1".to_owned()];
             let head = ["FCALL", "aob1_commit", "1", "key", "epoch", "who", "64"];
-            let all = head.into_iter().chain(counts.iter().map(String::as_str)).chain(types.iter().copied());
-            let arguments = all.chain(items.iter().copied()).map(|text| text.as_bytes().to_vec()).collect();
+            let all = head
+                .into_iter()
+                .chain(counts.iter().map(String::as_str))
+                .chain(types.iter().copied());
+            let arguments =
+                all.chain(items.iter().copied()).map(|text| text.as_bytes().to_vec()).collect();
             Commit { arguments, published }
         };
-        let run = || Recorded { commits: vec![commit(&[], &["h", "1"], 1), commit(&["t", "u"], &["h", "2", "3"], 0)] };
+        let run = || Recorded {
+            commits: vec![commit(&[], &["h", "1"], 1), commit(&["t", "u"], &["h", "2", "3"], 0)],
+        };
         let (one, two) = (run(), run());
         let script = script(&[&one, &two], "me");
         let call = |words: &[&str]| encode(words.iter().map(|word| word.as_bytes()));
         let head = ["FCALL", "aob1_commit", "1", "key", "epoch", "me"];
-        assert_eq!(script[0], call(&[&head[..], &["2", "2", "2", "t", "u", "h", "1", "h", "1"]].concat()));
-        assert_eq!(script[1], call(&[&head[..], &["0", "2", "2", "t", "u", "h", "2", "3", "h", "2", "3"]].concat()));
+        assert_eq!(
+            script[0],
+            call(&[&head[..], &["2", "2", "2", "t", "u", "h", "1", "h", "1"]].concat())
+        );
+        assert_eq!(
+            script[1],
+            call(&[&head[..], &["0", "2", "2", "t", "u", "h", "2", "3", "h", "2", "3"]].concat())
+        );
         assert_eq!(items(&script[0]).unwrap(), 2);
     }
 }

@@ -18,7 +18,11 @@ impl Wire {
     pub(super) async fn connect(port: u16) -> Result<Self> {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream: BufReader::with_capacity(64 << 10, stream), line: Vec::new(), skipped: Vec::new() })
+        Ok(Self {
+            stream: BufReader::with_capacity(64 << 10, stream),
+            line: Vec::new(),
+            skipped: Vec::new(),
+        })
     }
 
     /// Sends bytes as they are.
@@ -42,7 +46,9 @@ impl Wire {
         for expected in ["*2", "$-1"] {
             let line = self.line().await?;
             if line != expected.as_bytes() {
-                return Err(format!("a commit was answered by {}", String::from_utf8_lossy(line)).into());
+                return Err(
+                    format!("a commit was answered by {}", String::from_utf8_lossy(line)).into()
+                );
             }
         }
         self.skip().await
@@ -54,7 +60,12 @@ impl Wire {
         while open > 0 {
             open -= 1;
             let line = self.line().await?;
-            let number = || std::str::from_utf8(&line[1..]).ok().and_then(|text| text.parse::<i64>().ok()).unwrap_or(-1);
+            let number = || {
+                std::str::from_utf8(&line[1..])
+                    .ok()
+                    .and_then(|text| text.parse::<i64>().ok())
+                    .unwrap_or(-1)
+            };
             match line.first() {
                 Some(b'*') => open += number().max(0) as u64,
                 Some(b'$') => {
@@ -65,7 +76,11 @@ impl Wire {
                     }
                 }
                 Some(b':' | b'+') => {}
-                _ => return Err(format!("the server answers {}", String::from_utf8_lossy(line)).into()),
+                _ => {
+                    return Err(
+                        format!("the server answers {}", String::from_utf8_lossy(line)).into()
+                    );
+                }
             }
         }
         Ok(())
