@@ -173,9 +173,11 @@ local function rest(shard, all, args, p, key, run, tenant, stays, counts)
   p = p + 2 * arms
   spread('ZREM', prefix .. 'timers', args, p, p + disarms - 1)
   p = p + disarms
+  -- Opened by one step, so at one time.
+  local time = opens > 0 and format('%.0f', now())
   for i = 0, opens - 1 do
     local id = args[p + 2 * i]
-    call('ZADD', prefix .. 'tickets:' .. tenant, format('%.0f', now()), id .. ' ' .. run)
+    call('ZADD', prefix .. 'tickets:' .. tenant, time, id .. ' ' .. run)
     if stays then
       call('HSET', key, '?' .. id, args[p + 2 * i + 1])
     end
