@@ -186,7 +186,32 @@ fn a_mended_when_reads_the_output_it_paused_on() {
     run.gives("a", json!({"y": 2}));
     let ir = super::run::compiled(&spec("y"), &aob_engine::check::Ceiling::default())
         .expect("it compiles");
-    let candidate = aob_engine::route::Candidate {
+    run.sim.patch(&candidate(ir), &[]).expect("it is accepted");
+    assert_eq!(
+        run.told()[1..],
+        ["a asks failure", "patched to revision 1; a succeeded; a->b taken; b out"]
+    );
+}
+
+/// Also when nothing is left to drain, so that the run would be over in the patch's own commit.
+#[test]
+fn a_patch_whose_own_commit_would_fail_the_run_is_refused() {
+    let spec = |on_error: &str, other: &str| {
+        format!("nodes: [{{id: a, type: noop, onError: {on_error}}}{other}]")
+    };
+    for other in ["", ", {id: b, type: noop}", ", {id: b, type: noop, within: finally}"] {
+        let mut run = Run::start(&spec("pause", other));
+        run.breaks("a");
+        let ir = super::run::compiled(&spec("fail", other), &aob_engine::check::Ceiling::default())
+            .expect("it compiles");
+        let issues = run.sim.patch(&candidate(ir), &[]).expect_err("it is refused");
+        assert_eq!(issues[0].entry.name, "PATCH_FAILS", "{other}");
+        assert_eq!(run.told()[1..], ["a asks failure"], "nothing came of it");
+    }
+}
+
+fn candidate(ir: aob_engine::ir::Ir) -> aob_engine::route::Candidate {
+    aob_engine::route::Candidate {
         id: "patch_1".to_owned(),
         operations: "sha256:0".to_owned(),
         ir: Arc::new(ir),
@@ -194,10 +219,5 @@ fn a_mended_when_reads_the_output_it_paused_on() {
         approves: Vec::new(),
         by: "user:eve".to_owned(),
         reason: None,
-    };
-    run.sim.patch(&candidate, &[]).expect("it is accepted");
-    assert_eq!(
-        run.told()[1..],
-        ["a asks failure", "patched to revision 1; a succeeded; a->b taken; b out"]
-    );
+    }
 }
