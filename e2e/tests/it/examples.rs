@@ -45,7 +45,7 @@ fn cases() -> Vec<Case> {
     vec![
         Case {
             answer: Some(approve),
-            ..case("approval", json!({}), json!({"posted": 12, "by": "user:bob"}))
+            ..case("approval", json!({}), json!({"posted": 12, "by": ["user:bob"]}))
         },
         case("branch", json!({"amount": 250}), json!("reviewed 250")),
         case("branch", json!({"amount": 7.5}), json!("accepted 7.5")),

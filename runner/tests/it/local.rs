@@ -109,7 +109,7 @@ async fn a_gate_waits_for_a_person() {
     assert_eq!(state.head.outcome, Some(RunOutcome::Succeeded));
     assert_eq!(
         local.runs.output(&run, None).await.unwrap().as_deref(),
-        Some(&json!({"posted": 12, "by": "user:bob"}))
+        Some(&json!({"posted": 12, "by": ["user:bob"]}))
     );
     local.service.stop().await;
 }
