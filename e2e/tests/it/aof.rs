@@ -56,6 +56,28 @@ async fn cut_anywhere() {
     assert!(tried >= FEWEST.min(cuts.len()) && (!all || tried == cuts.len()));
 }
 
+/// The same cut in a log whose commits are not transactions is noticed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn half_a_commit_is_noticed() {
+    let _turn = Turn::take("append-only file without transactions").await;
+    let mut recording = Recording::new().await;
+    recording.log = recording.log.without_transactions();
+    let commits = &recording.log.commits;
+    let (before, last) = (commits[commits.len() - 2], commits[commits.len() - 1]);
+    let within = recording.log.borders.iter().filter(|border| (before..last).contains(border));
+    let within: Vec<usize> = within.copied().collect();
+    let mut server = server();
+    let mut noticed = 0;
+    for &cut in &within {
+        server = recording.restart(server, cut).await;
+        let store = redis(&server, 1).await;
+        let held = recording.past.held(&*store).await;
+        noticed += usize::from(held.is_err());
+    }
+    println!("{noticed} of {} cuts within a commit are noticed", within.len());
+    assert!(noticed > 0);
+}
+
 /// A log, and what led to it.
 struct Recording {
     log: Log,
@@ -96,7 +118,7 @@ async fn try_cuts(
         server = recording.restart(server, cut).await;
         let store = redis(&server, 1).await;
         let expected = recording.log.commits.iter().filter(|end| **end <= cut).count();
-        assert_eq!(recording.past.held(&*store).await, expected, "cut at {cut}");
+        assert_eq!(recording.past.held(&*store).await, Ok(expected), "cut at {cut}");
         if tried % GO_ON == 0 {
             go_on(&recording.past, &store).await;
         }

@@ -1,12 +1,22 @@
 //! What was executed, held against what was recorded.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use aob_e2e::answer::settled;
-use aob_e2e::witness::Execution;
+use aob_e2e::serve;
+use aob_e2e::witness::{self, Execution};
+use aob_engine::check::Ceiling;
 use aob_engine::event::{Cause, Change, Event};
 use aob_engine::state::{Asks, Fence, RunOutcome};
+use aob_runner::node::Policy;
 use aob_runner::runs::Runs;
+use aob_store::embedded::Embedded;
+use serde_json::json;
+
+use crate::documents;
+use crate::local::{finish, publish, start};
+use crate::turn::Turn;
 
 /// When an attempt may be executed a second time under the fence it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,4 +153,40 @@ fn told(history: &[(Event, Vec<u8>)]) -> BTreeMap<&str, Told> {
         }
     }
     all
+}
+
+/// One execution more or less than recorded is noticed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_does_not_fit_is_noticed() {
+    let _turn = Turn::take("effects that do not fit").await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("witness");
+    let document = documents::witnessed_chain();
+    let nodes = documents::nodes(&document);
+    let store = Arc::new(Embedded::volatile());
+    let runs = Runs::new(store, witness::registry().unwrap(), Ceiling::default());
+    let digest = publish(&runs, &document).await;
+    let run = start(&runs, &digest, json!({})).await;
+    let policy = Policy::default();
+    let options = serve::options(&runs, witness::nodes(&policy, &file).unwrap(), policy);
+    finish(&options, std::slice::from_ref(&run)).await;
+    let executed = witness::read(&file).unwrap();
+    assert_eq!(executed.len(), nodes.len());
+    let judge = async |executed: &[Execution]| {
+        check(&runs, &run, &nodes, executed, Again::Never, &mut Tally::default()).await
+    };
+    assert_eq!(judge(&executed).await, Ok(()));
+    for (at, execution) in executed.iter().enumerate() {
+        let mut without = executed.clone();
+        without.remove(at);
+        let why = judge(&without).await.unwrap_err();
+        assert!(why.contains("never executed"), "{why}");
+        let twice = [&*executed, std::slice::from_ref(execution)].concat();
+        let why = judge(&twice).await.unwrap_err();
+        assert!(why.contains("twice under one fence"), "{why}");
+        let mut other = executed.clone();
+        other[at].fence.1 += 100;
+        let why = judge(&other).await.unwrap_err();
+        assert!(why.contains("never given out"), "{why}");
+    }
 }

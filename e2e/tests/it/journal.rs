@@ -88,7 +88,8 @@ async fn cut_anywhere() {
     let (mut before, mut on) = ((0, 0), 0);
     for (number, &cut) in cuts.iter().enumerate() {
         let store = journal.open(dir.path(), cut);
-        let held = journal.past.held(&*store).await;
+        let held =
+            journal.past.held(&*store).await.unwrap_or_else(|why| panic!("cut at {cut}: {why}"));
         let whole = journal.whole(cut);
         // The same frames hold the same commits, and more of them hold no fewer.
         assert!(

@@ -12,7 +12,24 @@ pub(super) struct Log {
 
 impl Log {
     pub(super) fn read(path: &Path) -> Self {
-        let bytes = std::fs::read(path).unwrap();
+        Self::parse(std::fs::read(path).unwrap())
+    }
+
+    /// The same commands without what holds those of a commit together.
+    pub(super) fn without_transactions(&self) -> Self {
+        let mut bytes = Vec::new();
+        let mut at = 0;
+        for &end in &self.borders {
+            let (command, _) = command(&self.bytes, at);
+            if !matches!(&*command[0].to_ascii_uppercase(), b"MULTI" | b"EXEC") {
+                bytes.extend_from_slice(&self.bytes[at..end]);
+            }
+            at = end;
+        }
+        Self::parse(bytes)
+    }
+
+    fn parse(bytes: Vec<u8>) -> Self {
         let (mut borders, mut commits) = (Vec::new(), Vec::new());
         let (mut at, mut open, mut has_event) = (0, false, false);
         while at < bytes.len() {
