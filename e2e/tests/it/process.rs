@@ -64,6 +64,8 @@ impl Drop for Process {
 pub(crate) fn witness_on(url: &str, witness: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_aob-witness"));
     command.arg("--redis").arg(url).arg("--witness").arg(witness);
+    // What a process holds when it is killed is lost, and an instance that is lost four times has failed.
+    command.arg("--slots").arg("4");
     command
 }
 
