@@ -1,6 +1,7 @@
 //! Processes and servers that are killed while runs are under way: nothing is lost, nothing is stuck, nothing is
 //! recorded twice, and what is executed twice had been lost.
 
+mod command;
 mod embedded;
 mod fleet;
 mod runs;

@@ -84,11 +84,20 @@ pub(crate) fn witness_in(folder: &Path, witness: &Path, workflow: &Path) -> Comm
 
 /// `aob-runner` as it was built last.
 pub(crate) fn runner() -> Command {
+    built("aob-runner", "aob-runner")
+}
+
+/// `aob` as it was built last.
+pub(crate) fn aob() -> Command {
+    built("aob", "aob-cli")
+}
+
+fn built(name: &str, package: &str) -> Command {
     let test = std::env::current_exe().unwrap();
-    let path = test.parent().and_then(Path::parent).unwrap().join("aob-runner");
+    let path = test.parent().and_then(Path::parent).unwrap().join(name);
     assert!(
         path.exists(),
-        "{} is not there; build it with: cargo build -p aob-runner --bins",
+        "{} is not there; build it with: cargo build -p {package} --bins",
         path.display()
     );
     Command::new(path)
