@@ -11,7 +11,7 @@ use aob_runner::node::{self, Policy};
 use aob_runner::runs::Runs;
 use aob_runner::secret::Secrets;
 use aob_runner::service::{Service, ServiceOptions};
-use aob_store::redis::RedisStore;
+use aob_store::redis::{Options, RedisStore};
 use clap::Parser;
 
 /// Executes nodes of workflow runs and routes their results.
@@ -88,7 +88,9 @@ async fn serve(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     } else {
         args.types.iter().map(|name| Arc::from(name.as_str())).collect()
     };
-    let store = Arc::new(RedisStore::open(&args.redis).await?);
+    // After a restart of the server, unclaimed tasks count as claimed for a lease: it must be the one in use.
+    let options = Options { lease: Duration::from_secs(args.lease), ..Options::default() };
+    let store = Arc::new(RedisStore::open_with(&args.redis, options).await?);
     let runs = Runs::new(store, Registry::builtin(), Ceiling::default());
     let service = Service::spawn(&ServiceOptions {
         runs,
