@@ -19,7 +19,7 @@ fn without_a_terminal_an_approval_ends_with_12_and_the_answer_goes_on() {
     let got = place.ends(0, &["get", &run, "-o", "json"]).json();
     assert_eq!(
         (&got["status"], &got["output"]),
-        (&json!("succeeded"), &json!({"posted": 12, "by": "user:ada"}))
+        (&json!("succeeded"), &json!({"posted": 12, "by": ["user:ada"]}))
     );
     place
         .ends(4, &["approve", ticket["ticket"].as_str().unwrap(), "approve"])

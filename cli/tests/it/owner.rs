@@ -22,7 +22,11 @@ fn a_verb_asks_the_owner_and_the_owner_goes_on() {
     place.ends(4, &["get", "run_zzzz"]).says(&["error[AOB5003]"]);
     place.ends(0, &["approve", ticket["ticket"].as_str().unwrap(), "approve", "--reason", "LGTM"]);
     let said = owner.end();
-    assert_eq!((said.code, said.json()), (0, json!({"posted": 12, "by": "user:ada"})), "{said:?}");
+    assert_eq!(
+        (said.code, said.json()),
+        (0, json!({"posted": 12, "by": ["user:ada"]})),
+        "{said:?}"
+    );
     assert!(!place.data().join("aob.sock").exists());
 }
 

@@ -171,8 +171,10 @@ fn errors(page: &mut String, results: &Results) -> std::fmt::Result {
     for cell in &results.cells {
         for row in &cell.rows {
             let failed = row.report.as_ref().filter(|report| report.errors > 0);
-            let Some(error) =
-                row.error.as_ref().or(failed.and_then(|report| report.first_error.as_ref()))
+            let Some(error) = row
+                .error
+                .as_ref()
+                .or_else(|| failed.and_then(|report| report.first_error.as_ref()))
             else {
                 continue;
             };
