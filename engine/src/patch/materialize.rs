@@ -592,6 +592,21 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_moved_into_itself() {
+        let document = json!({"a": [{}, {}]});
+        let moved = |from: &str, path: &str| {
+            let operation = PlainOperation::Move { from: from.to_owned(), path: path.to_owned() };
+            apply_plain(&document, &[operation])
+        };
+        // Once it is taken away its neighbour stands where the path leads.
+        assert_eq!(moved("/a/0", "/a/0/x").unwrap_err().entry, &PATCH_TARGET);
+        assert_eq!(moved("", "/a").unwrap_err().entry, &PATCH_TARGET);
+        assert_eq!(moved("/a/1", "/a/1").unwrap(), document);
+        assert_eq!(moved("/a/2", "/a/2").unwrap_err().pointer, "/0/from");
+        assert_eq!(moved("/a/0", "/a/1").unwrap(), document);
+    }
+
+    #[test]
     fn what_is_counted_is_what_is_there() {
         let limits = PatchLimits::default();
         let mut document = json!({"a": [1, 2, {"b": "c"}], "d": {"e": null}});
