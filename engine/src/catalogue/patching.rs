@@ -22,5 +22,5 @@ entries! {
     PATCH_TEST "AOB2017" "a test of the patch did not hold" "A test compares deeply, numbers by value; if one fails, nothing of the patch is applied." "Read the graph as it is now, and write the patch against it."
     PATCH_RESULT "AOB2018" "the patched document would be too large" "R2: the result is bounded: 10,000 nodes, 40,000 edges, 4 MiB." "Remove something first, or move a part into a workflow of its own."
     PATCH_INSTANCE "AOB2019" "`cancel` holds what is no instance" "An instance is named by its path: the iterations it lies in, then the node." "Write it like `fetch` or `each[3]/fetch`; `aob get RUN` shows what is running."
-    PATCH_GRAPH "AOB2020" "the graph to be patched has no names to address by" "R2: every node has an id of its own, every edge a from, to and after of its own." "Mend the workflow; `aob check FILE` shows where."
+    PATCH_GRAPH "AOB2020" "the graph to be patched has no names to address by" "R2: every node has an id of its own, every edge a from, to and after of its own." "Mend the workflow; `aob lint FILE` shows where."
 }
