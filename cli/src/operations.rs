@@ -1,5 +1,5 @@
 //! What a verb can ask for. [`local::Local`] does it on a store in this process,
-//! [`crate::owner::remote::Remote`] asks the process that owns the data directory; verbs do not know which.
+//! `Remote` asks the process that owns the data directory; verbs do not know which.
 
 pub(crate) mod local;
 mod standing;

@@ -1,6 +1,6 @@
 //! What a completion, a time, a decision leads to. Pure: state, context and moment in, a step out.
 //!
-//! Every change goes through [`Router::emit`], which applies it with the same function that folds
+//! Every change goes through `Router::emit`, which applies it with the same function that folds
 //! events, so that the state after a step *is* the fold of its event.
 
 mod begin;

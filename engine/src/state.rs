@@ -1,6 +1,6 @@
 //! What has happened so far in a run: the marking of every scope, and the run's own record.
 //!
-//! A state is the fold of the run's events ([`apply`]) and nothing else; [`encode`] is its form in a
+//! A state is the fold of the run's events ([`fold`]) and nothing else; [`encode`] is its form in a
 //! store. Nothing of the transport (stream ids, leases, pending lists) is in it.
 
 mod apply;

@@ -113,7 +113,7 @@ Examples:
 pub(crate) struct Retry {
     /// The run's id or a unique beginning of it
     pub(crate) run: String,
-    /// The node, or its place within a container: each[3]/save
+    /// The node, or its place within a container: `each[3]/save`
     pub(crate) node: String,
     /// Why; kept with the run
     #[arg(long, value_name = "TEXT")]
@@ -133,7 +133,7 @@ Examples:
 pub(crate) struct Settle {
     /// The run's id or a unique beginning of it
     pub(crate) run: String,
-    /// The node, or its place within a container: each[3]/save
+    /// The node, or its place within a container: `each[3]/save`
     pub(crate) node: String,
     /// Its output, JSON
     #[arg(long, value_name = "JSON", required_unless_present = "fail", conflicts_with = "fail")]

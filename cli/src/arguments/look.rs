@@ -65,7 +65,7 @@ Examples:
 pub(crate) struct Get {
     /// The run's id or a unique beginning of it
     pub(crate) run: String,
-    /// Print the output of this node: fetch, each[3]/fetch
+    /// Print the output of this node: `fetch`, `each[3]/fetch`
     #[arg(long, value_name = "NODE")]
     pub(crate) node: Option<String>,
     /// All items of containers, data, or a graph
@@ -114,7 +114,7 @@ Examples:
 pub(crate) struct ShowLogs {
     /// The run's id or a unique beginning of it
     pub(crate) run: String,
-    /// Only this node: fetch, each[3]/fetch; of a container with all inside
+    /// Only this node: `fetch`, `each[3]/fetch`; of a container with all inside
     #[arg(long, value_name = "NODE")]
     pub(crate) node: Option<String>,
     /// Only what is after this event's number, or after an `id`
