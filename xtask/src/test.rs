@@ -5,7 +5,7 @@ use crate::{Outcome, check, fuzz, install};
 
 /// Installs what is missing, checks, and runs every test.
 pub(crate) fn run() -> Outcome {
-    install::packages(&[("redis-server", "redis-server"), ("strace", "strace")])?;
+    install::packages(&[("redis-server", "redis-server"), ("strace", "strace"), ("g++", "g++")])?;
     check::run()?;
     // Tests start the binaries, so these are built before any of them runs.
     shell::run("cargo", &["build", "--workspace", "--bins"], &[])?;
