@@ -36,7 +36,12 @@ pub(crate) fn workflow(shape: Shape) -> Value {
         "apiVersion": "aob.dev/v1alpha1",
         "kind": "Workflow",
         "metadata": {"name": shape.to_string().replace(':', "-")},
-        "spec": {"retention": {"succeeded": "0s", "failed": "0s"}, "nodes": nodes, "edges": edges}
+        "spec": {
+            "limits": {"nodes": 10_000},
+            "retention": {"succeeded": "0s", "failed": "0s"},
+            "nodes": nodes,
+            "edges": edges
+        }
     })
 }
 
