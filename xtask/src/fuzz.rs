@@ -41,13 +41,10 @@ pub(crate) fn run(seconds: u64) -> Outcome {
         let artifacts = format!("-artifact_prefix={}/", findings.display());
         let (program, corpus) =
             (program.to_string_lossy().into_owned(), corpus.to_string_lossy().into_owned());
-        let limits = [
-            "-rss_limit_mb=2048",
-            "-timeout=10",
-            "-max_len=4096",
-            "-print_final_stats=1",
-            "-verbosity=0",
-        ];
+        // The alarm of a time limit would interrupt the reads of the target that talks to a server.
+        let limit = if name == "arguments" { "-timeout=0" } else { "-timeout=10" };
+        let limits =
+            ["-rss_limit_mb=2048", limit, "-max_len=4096", "-print_final_stats=1", "-verbosity=0"];
         let mut arguments: Vec<&str> = vec![&corpus, &time, &artifacts];
         arguments.extend(limits);
         shell::run(&program, &arguments, &[])?;
