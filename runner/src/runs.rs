@@ -9,9 +9,9 @@ mod decide;
 mod ending;
 mod error;
 mod query;
+mod share;
 mod start;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aob_engine::check::Ceiling;
@@ -19,6 +19,7 @@ use aob_engine::compile::compile;
 use aob_engine::ir::Ir;
 use aob_engine::registry::Registry;
 use aob_store::Store;
+use rustc_hash::FxHashMap;
 use serde_json::Value;
 
 pub use commit::{Done, Work};
@@ -29,6 +30,8 @@ pub use start::{Published, StartOptions, Started};
 
 use cache::Cache;
 use ending::Endings;
+pub(crate) use share::Busy;
+use share::Shares;
 
 /// Most compiled graphs kept.
 const MOST_IRS: usize = 512;
@@ -38,14 +41,16 @@ pub struct Runs {
     store: Arc<dyn Store>,
     registry: Registry,
     ceiling: Ceiling,
-    irs: Mutex<BTreeMap<String, Arc<Ir>>>,
+    irs: Mutex<FxHashMap<String, Arc<Ir>>>,
     cache: Cache,
     endings: Endings,
+    shares: Shares,
 }
 
 impl Runs {
     /// Runs in this store, judged by these types and limits.
     pub fn new(store: Arc<dyn Store>, registry: Registry, ceiling: Ceiling) -> Arc<Self> {
+        let shares = Shares::new(store.shards());
         Arc::new(Self {
             store,
             registry,
@@ -53,6 +58,7 @@ impl Runs {
             irs: Mutex::default(),
             cache: Cache::default(),
             endings: Endings::default(),
+            shares,
         })
     }
 
@@ -61,13 +67,18 @@ impl Runs {
         &self.store
     }
 
+    /// A lane of a shard says that it commits again; starts go with its commits from then on.
+    pub(crate) fn busy(&self, shard: u32) -> Option<Busy<'_>> {
+        self.shares.busy(shard)
+    }
+
     /// The compiled graph with this digest: from memory, else compiled from the stored document.
     ///
     /// # Errors
     /// [`Error::NoGraph`] if there is no such document; [`Error::Invalid`] if it does not compile here.
     pub async fn ir(&self, digest: &str) -> Result<Arc<Ir>, Error> {
-        if let Some(ir) = self.irs.lock().unwrap_or_else(PoisonError::into_inner).get(digest) {
-            return Ok(ir.clone());
+        if let Some(ir) = self.known_ir(digest) {
+            return Ok(ir);
         }
         let bytes =
             self.store.artifact(digest).await?.ok_or_else(|| Error::NoGraph(digest.to_owned()))?;
@@ -77,6 +88,10 @@ impl Runs {
             Arc::new(compile(&document, &self.registry, &self.ceiling).map_err(Error::Invalid)?);
         self.remember(digest, &ir);
         Ok(ir)
+    }
+
+    fn known_ir(&self, digest: &str) -> Option<Arc<Ir>> {
+        self.irs.lock().unwrap_or_else(PoisonError::into_inner).get(digest).cloned()
     }
 
     fn remember(&self, digest: &str, ir: &Arc<Ir>) {

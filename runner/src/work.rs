@@ -7,23 +7,24 @@
 mod attempt;
 mod lease;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aob_engine::step::{Answer, Input};
 use aob_store::{Claim, Signal, Task, TaskRef};
+use futures::FutureExt as _;
+use rustc_hash::FxHashMap;
 use tokio::sync::{mpsc, watch};
 
 use crate::clock;
 use crate::node;
-use crate::runs::{Done, Runs, Work};
+use crate::runs::{Busy, Done, Runs, Work};
 use crate::secret::Secrets;
 
 use attempt::Attempts;
 
 /// Most results committed at once.
-const BATCH: usize = 64;
+const BATCH: usize = 128;
 
 /// What a lane needs.
 #[derive(Clone)]
@@ -83,6 +84,7 @@ pub async fn lane(options: LaneOptions, mut stop: watch::Receiver<bool>) {
     let mut beat = tokio::time::interval(options.lease / 3);
     beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut deadline: Option<tokio::time::Instant> = None;
+    let mut busy = None;
     loop {
         let stopping = *stop.borrow();
         if stopping && deadline.is_none() {
@@ -92,10 +94,19 @@ pub async fn lane(options: LaneOptions, mut stop: watch::Receiver<bool>) {
             break;
         }
         let free = options.slots.saturating_sub(attempts.len());
-        if !finished.is_empty() {
+        // Results that never cease must not keep the lane from its other duties.
+        if beat.tick().now_or_never().is_some() {
+            attempts.beat();
+        }
+        if finished.is_empty() {
+            busy = busy.and_then(Busy::end);
+        } else if busy.is_none() {
+            busy = options.runs.busy(options.shard);
+        }
+        if busy.is_some() || !finished.is_empty() {
             let batch: Vec<_> = finished.drain(..finished.len().min(BATCH)).collect();
-            let claim = (!stopping && free > 0).then(|| claim(&options, free.min(BATCH)));
-            for task in hand_in(&options, batch, claim).await {
+            let most = if stopping { 0 } else { free.min(BATCH) };
+            for task in hand_in(&options, batch, claim(&options, most)).await {
                 finished.extend(attempts.begin(task));
             }
             take_all(&mut messages, &mut attempts, &mut finished, &mut waiting);
@@ -191,11 +202,12 @@ fn claim(options: &LaneOptions, max: usize) -> Claim {
 
 /// Commits results, one event per run; answers what was claimed with it. Never gives up a result: a store that
 /// is away is waited for, a race that is lost too often goes to the coordinators.
-async fn hand_in(options: &LaneOptions, batch: Vec<Finished>, claim: Option<Claim>) -> Vec<Task> {
-    let mut by_run: BTreeMap<Arc<str>, Vec<Finished>> = BTreeMap::new();
+async fn hand_in(options: &LaneOptions, batch: Vec<Finished>, claim: Claim) -> Vec<Task> {
+    let mut by_run: FxHashMap<Arc<str>, Vec<Finished>> = FxHashMap::default();
     for finished in batch {
         by_run.entry(finished.at.run.clone()).or_default().push(finished);
     }
+    let by_run: Vec<(Arc<str>, Vec<Finished>)> = by_run.into_iter().collect();
     let works: Vec<Work> = by_run
         .iter()
         .map(|(run, results)| Work {
@@ -206,7 +218,7 @@ async fn hand_in(options: &LaneOptions, batch: Vec<Finished>, claim: Option<Clai
         .collect();
     let mut wait = Duration::from_millis(20);
     loop {
-        match options.runs.commit(&works, claim.clone()).await {
+        match options.runs.commit(&works, Some(claim.clone())).await {
             Ok((done, tasks)) => {
                 for (done, (run, results)) in done.into_iter().zip(by_run) {
                     match done {

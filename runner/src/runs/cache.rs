@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use aob_engine::state::State;
 use aob_engine::step::Envelope;
+use rustc_hash::FxHashMap;
 use serde_json::Value;
 
 /// Most bytes of one generation, roughly.
@@ -27,8 +28,8 @@ pub(super) struct Cache {
 
 #[derive(Default)]
 struct Generations {
-    young: BTreeMap<Arc<str>, Known>,
-    old: BTreeMap<Arc<str>, Known>,
+    young: FxHashMap<Arc<str>, Known>,
+    old: FxHashMap<Arc<str>, Known>,
     bytes: usize,
 }
 

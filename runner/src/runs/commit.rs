@@ -5,9 +5,11 @@ use std::sync::Arc;
 use aob_engine::step::{Input, Verdict};
 use aob_store::commit::MOST_ITEMS;
 use aob_store::{Claim, Commit, Committed, Item, Outcome, Task};
+use futures::future::join_all;
 
 use super::cache::weight;
-use super::decide::Decided;
+use super::decide::Learnt;
+use super::share::{Told, told};
 use super::{Error, Runs};
 
 /// Lost races after which a caller hands its inputs to the coordinators.
@@ -39,6 +41,7 @@ pub enum Done {
 
 impl Runs {
     /// Commits works, then claims. Works of different runs stand for themselves; a run must not be named twice.
+    /// With a claim, starts that wait for a lane of its shard go along.
     ///
     /// # Errors
     /// The store's, if it cannot be reached: what became of the works is unknown then, and asking again is safe.
@@ -59,46 +62,87 @@ impl Runs {
             if open.is_empty() && claim.is_none() {
                 break;
             }
-            let mut batch = Batch::default();
-            let mut rest = Vec::new();
-            for at in open {
-                if batch.items.len() + 1 + works[at].inputs.len() > MOST_ITEMS
-                    && !batch.items.is_empty()
-                {
-                    rest.push(at);
-                    continue;
+            let mut rest = open.split_off(open.len().min(MOST_ITEMS));
+            let mut prepared = Vec::with_capacity(open.len());
+            let mut late = Vec::new();
+            for at in std::mem::take(&mut open) {
+                match self.prepare_known(&works[at]) {
+                    Some(known) => prepared.push((at, Ok(known))),
+                    None => late.push(at),
                 }
-                match self.prepare(&works[at], &mut batch, at).await {
-                    Ok(None) => {}
-                    Ok(Some(settled)) => done[at] = Some(settled),
+            }
+            if !late.is_empty() {
+                // All at once: what has to be loaded costs one wait together, not one for each.
+                let loaded = join_all(late.iter().map(|&at| self.prepare(&works[at], at))).await;
+                prepared.extend(late.into_iter().zip(loaded));
+            }
+            let mut items: Vec<Item> = Vec::with_capacity(prepared.len());
+            let mut decided = Vec::with_capacity(prepared.len());
+            for (at, prepared) in prepared {
+                match prepared {
+                    // More children than were counted on.
+                    Ok(Prepared::Items(own, _))
+                        if !items.is_empty() && items.len() + own.len() > MOST_ITEMS =>
+                    {
+                        rest.push(at);
+                    }
+                    Ok(Prepared::Items(own, learnt)) => {
+                        decided.push((at, learnt, items.len()));
+                        items.extend(own);
+                    }
+                    Ok(Prepared::Done(settled)) => done[at] = Some(settled),
                     Err(Error::Store(error)) => return Err(error.into()),
                     Err(error) => done[at] = Some(Done::Failed(error)),
                 }
             }
             open = rest;
-            let Batch { items, decided } = batch;
+            let own = items.len();
+            let mut starts = Vec::new();
+            if let Some(claim) = &claim {
+                for start in self.shares.take(claim.shard, MOST_ITEMS.saturating_sub(own)) {
+                    let (item, told) = start.part();
+                    items.push(item);
+                    starts.push(told);
+                }
+            }
             if items.is_empty() && claim.is_none() {
                 continue;
             }
-            let committed = match self.store.commit(Commit { items, claim: claim.clone() }).await {
-                Ok(committed) => committed,
-                Err(aob_store::Error::Epoch) => {
-                    self.cache.clear();
-                    open.extend(decided.into_iter().map(|(at, _, _)| at));
-                    open.sort_unstable();
-                    continue;
-                }
-                Err(error) => return Err(error.into()),
-            };
+            let Committed { mut outcomes, claimed: tasks } =
+                match self.store.commit(Commit { items, claim: claim.clone() }).await {
+                    Ok(committed) => committed,
+                    Err(error) => {
+                        let shared = claim.as_ref().filter(|_| !starts.is_empty());
+                        for start in starts {
+                            // Whoever no longer waits does not need to know.
+                            drop(start.send(told(&error)));
+                        }
+                        match error {
+                            aob_store::Error::Epoch => self.cache.clear(),
+                            // It may be for a start that nothing was written.
+                            aob_store::Error::Full(_) | aob_store::Error::Limit(_)
+                                if let Some(claim) = shared =>
+                            {
+                                self.shares.shut(claim.shard);
+                            }
+                            error => return Err(error.into()),
+                        }
+                        open.extend(decided.into_iter().map(|(at, _, _)| at));
+                        open.sort_unstable();
+                        continue;
+                    }
+                };
             claim = None;
-            let Committed { outcomes, claimed: tasks } = committed;
             claimed.extend(tasks);
-            for (at, decided, items) in decided {
-                match outcomes.get(items) {
+            for (start, outcome) in
+                starts.into_iter().zip(outcomes.split_off(own.min(outcomes.len())))
+            {
+                drop(start.send(Told::Outcome(outcome)));
+            }
+            for (at, learnt, item) in decided {
+                match outcomes.get(item) {
                     Some(Outcome::Applied) => {
-                        let verdicts = decided.step.verdicts.clone();
-                        self.learn(&works[at].run, decided);
-                        done[at] = Some(Done::Decided(verdicts));
+                        done[at] = Some(Done::Decided(self.learn(&works[at].run, learnt)));
                     }
                     Some(Outcome::Ended) => {
                         done[at] =
@@ -139,30 +183,29 @@ impl Runs {
         Err(Error::Busy(run.to_owned()))
     }
 
-    /// Decides one work and adds its items to the batch; answers at once what needs no commit.
-    async fn prepare(
-        &self,
-        work: &Work,
-        batch: &mut Batch,
-        at: usize,
-    ) -> Result<Option<Done>, Error> {
+    /// Decides one work on what is known here; none if that is not enough.
+    fn prepare_known(&self, work: &Work) -> Option<Prepared> {
+        let (item, learnt) = self.decide_known(&work.run, &work.inputs)?.item(work.signals.clone());
+        Some(Prepared::Items(vec![item], learnt))
+    }
+
+    /// Decides one work; settles at once what needs no commit.
+    async fn prepare(&self, work: &Work, at: usize) -> Result<Prepared, Error> {
         let Some(decided) = self.decide(&work.run, &work.inputs).await? else {
             self.acknowledge(work).await?;
-            return Ok(Some(Done::NoRun));
+            return Ok(Prepared::Done(Done::NoRun));
         };
         if decided.step.event.is_none() {
-            let verdicts = decided.step.verdicts.clone();
+            let verdicts = decided.step.verdicts;
             let mut known = decided.known;
             known.state = Some(decided.before);
             self.cache.put(&work.run, known, 0);
             self.acknowledge(work).await?;
-            return Ok(Some(Done::Decided(verdicts)));
+            return Ok(Prepared::Done(Done::Decided(verdicts)));
         }
         let link = at as u32 + 1;
-        let items = self.items(&decided, work.signals.clone(), link).await?;
-        batch.decided.push((at, decided, batch.items.len()));
-        batch.items.extend(items);
-        Ok(None)
+        let (items, learnt) = self.items(decided, work.signals.clone(), link).await?;
+        Ok(Prepared::Items(items, learnt))
     }
 
     async fn acknowledge(&self, work: &Work) -> Result<(), Error> {
@@ -173,25 +216,28 @@ impl Runs {
         Ok(self.store.ack_signals(shard, &work.signals).await?)
     }
 
-    /// Keeps what a commit has made true.
-    fn learn(&self, run: &Arc<str>, decided: Decided) {
-        let Decided { step, mut known, .. } = decided;
-        if step.state.is_ended() {
-            return self.endings.tell(&Arc::new(step.state));
+    /// Keeps what a commit has made true; answers its verdicts.
+    fn learn(&self, run: &Arc<str>, learnt: Learnt) -> Vec<Verdict> {
+        let Learnt { verdicts, after, context, mut known } = learnt;
+        if after.is_ended() {
+            self.endings.tell(&after);
+            return verdicts;
         }
         let mut grown = 0;
-        for (key, envelope) in step.effects.context {
+        for (key, envelope) in context {
             grown += key.len() + envelope.value.as_deref().map_or(0, weight);
             known.context.insert(key, Some(envelope));
         }
-        known.state = Some(Arc::new(step.state));
+        known.state = Some(after);
         self.cache.put(run, known, grown);
+        verdicts
     }
 }
 
-#[derive(Default)]
-struct Batch {
-    items: Vec<Item>,
-    /// Position of the work, its decision, position of its item.
-    decided: Vec<(usize, Decided, usize)>,
+/// A work that has been decided.
+enum Prepared {
+    /// To be written, then known.
+    Items(Vec<Item>, Learnt),
+    /// Nothing is to be written.
+    Done(Done),
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use aob_engine::ir::Ir;
 use aob_engine::route;
 use aob_engine::state::{CancelMode, IrSet, NodeError, RunOutcome, State};
-use aob_engine::step::{Answer, ChildStart, Input, Now, Refusal, StartRequest, Step};
+use aob_engine::step::{
+    Answer, ChildStart, Envelope, Input, Now, Refusal, StartRequest, Step, Verdict,
+};
 use aob_store::{Item, Signal};
 
 use super::cache::Known;
@@ -23,7 +25,36 @@ pub(super) struct Decided {
     pub(super) ir: Arc<Ir>,
 }
 
+/// What a decision makes true once it is written.
+pub(super) struct Learnt {
+    pub(super) verdicts: Vec<Verdict>,
+    pub(super) after: Arc<State>,
+    pub(super) context: Vec<(String, Envelope)>,
+    pub(super) known: Known,
+}
+
 impl Runs {
+    /// Decides on what is known of a run here; none if something has to be loaded first, or nothing is to be
+    /// written: [`Runs::decide`] does all that.
+    pub(super) fn decide_known(&self, run: &Arc<str>, inputs: &[Input]) -> Option<Decided> {
+        let mut known = self.cache.take(run);
+        let before = known.state.take()?;
+        let ir = self.known_ir(&before.head.digest);
+        let decided = ir.and_then(|ir| {
+            let irs = IrSet::new(before.head.revision, ir.clone());
+            let now = Now { time: clock::now(), epoch: self.store.epoch() };
+            let step = route::advance(&irs, &before, &known.context, inputs, now).ok()?;
+            (step.event.is_some() && step.effects.children.is_empty()).then_some((step, ir))
+        });
+        match decided {
+            Some((step, ir)) => Some(Decided { before, step, known, ir }),
+            None => {
+                self.cache.put(run, Known { state: Some(before), ..known }, 0);
+                None
+            }
+        }
+    }
+
     /// Decides on inputs of one run; none if there is no such run. A decision that writes nothing is made on
     /// what is stored: there is no commit to tell that a state known from before is out of date.
     pub(super) async fn decide(
@@ -74,59 +105,32 @@ impl Runs {
         Err(Error::Busy(run.to_owned()))
     }
 
-    /// The items of a decision: its own, and linked ones for the children it starts.
+    /// The items of a decision, its own and linked ones for the children it starts; and what is known once they
+    /// are written.
     pub(super) async fn items(
         &self,
-        decided: &Decided,
+        decided: Decided,
         signals: Vec<String>,
         link: u32,
-    ) -> Result<Vec<Item>, Error> {
-        let effects = &decided.step.effects;
-        let time = clock::now();
-        let mut send = Vec::new();
-        if let Some((parent, answer)) = &effects.answer {
-            let input = Input::Settled {
-                instance: parent.instance.to_string(),
-                fence: parent.fence,
-                result: answer.clone(),
-            };
-            send.push(Signal { run: parent.run.clone(), input, t: time });
-        }
-        for (child, mode) in &effects.cancel {
-            send.push(Signal { run: child.clone(), input: cancel_child(*mode), t: time });
-        }
-        let mut children = Vec::new();
-        for child in &effects.children {
+    ) -> Result<(Vec<Item>, Learnt), Error> {
+        let (mut children, mut failed) = (Vec::new(), Vec::new());
+        for child in &decided.step.effects.children {
             match self.start_child(&decided.step.state, child).await? {
-                Ok(item) => children.push(item),
+                Ok(item) => children.push(Item { link, ..item }),
                 Err(error) => {
                     let result = Answer::Error { error, retryable: false };
                     let instance = child.parent.instance.to_string();
                     let input = Input::Settled { instance, fence: child.parent.fence, result };
-                    send.push(Signal { run: child.parent.run.clone(), input, t: time });
+                    failed.push(Signal { run: child.parent.run.clone(), input, t: clock::now() });
                 }
             }
         }
-        let linked = if children.is_empty() { 0 } else { link };
-        let kept = decided.ir.retention;
-        let succeeded = decided.step.state.head.outcome == Some(RunOutcome::Succeeded);
-        let own = Item {
-            before: Some(decided.before.clone()),
-            after: Arc::new(decided.step.state.clone()),
-            line: decided.step.line.clone(),
-            effects: decided.step.effects.clone(),
-            signals,
-            send,
-            link: linked,
-            key: None,
-            retention: if succeeded { kept.succeeded } else { kept.failed },
-        };
-        let mut items = vec![own];
-        for mut child in children {
-            child.link = linked;
-            items.push(child);
-        }
-        Ok(items)
+        let link = if children.is_empty() { 0 } else { link };
+        let (mut own, learnt) = decided.item(signals);
+        own.link = link;
+        own.send.extend(failed);
+        children.insert(0, own);
+        Ok((children, learnt))
     }
 
     /// The item that starts a child run; an error that the parent's instance fails with otherwise.
@@ -195,6 +199,43 @@ impl Runs {
             key,
             retention: if succeeded { ir.retention.succeeded } else { ir.retention.failed },
         }
+    }
+}
+
+impl Decided {
+    /// Its own item, and what is known once that is written.
+    pub(super) fn item(self, signals: Vec<String>) -> (Item, Learnt) {
+        let Self { before, step, known, ir } = self;
+        let Step { state, line, verdicts, effects, .. } = step;
+        let time = clock::now();
+        let mut send = Vec::new();
+        if let Some((parent, answer)) = &effects.answer {
+            let input = Input::Settled {
+                instance: parent.instance.to_string(),
+                fence: parent.fence,
+                result: answer.clone(),
+            };
+            send.push(Signal { run: parent.run.clone(), input, t: time });
+        }
+        for (child, mode) in &effects.cancel {
+            send.push(Signal { run: child.clone(), input: cancel_child(*mode), t: time });
+        }
+        let succeeded = state.head.outcome == Some(RunOutcome::Succeeded);
+        let after = Arc::new(state);
+        let learnt =
+            Learnt { verdicts, after: after.clone(), context: effects.context.clone(), known };
+        let item = Item {
+            before: Some(before),
+            after,
+            line,
+            effects,
+            signals,
+            send,
+            link: 0,
+            key: None,
+            retention: if succeeded { ir.retention.succeeded } else { ir.retention.failed },
+        };
+        (item, learnt)
     }
 }
 

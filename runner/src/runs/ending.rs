@@ -1,9 +1,9 @@
 //! Who waits in this process for the end of a run.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aob_engine::state::State;
+use rustc_hash::FxHashMap;
 use tokio::sync::oneshot;
 
 /// The end of a run, as the commit of this process that brings it about tells it: without a question to the
@@ -19,7 +19,7 @@ pub struct Ending {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Endings(Arc<Mutex<Waiting>>);
 
-type Waiting = BTreeMap<Arc<str>, Vec<oneshot::Sender<Arc<State>>>>;
+type Waiting = FxHashMap<Arc<str>, Vec<oneshot::Sender<Arc<State>>>>;
 
 impl Ending {
     /// The run's last state. Never, if another process ends it: [`super::Runs::wait`] waits for that too.

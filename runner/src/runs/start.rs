@@ -9,9 +9,11 @@ use aob_engine::issue::Issue;
 use aob_engine::route;
 use aob_engine::state::IrSet;
 use aob_engine::step::{Now, StartRequest};
-use aob_store::{Commit, Outcome, id};
+use aob_store::{Commit, Item, Outcome, id};
 use serde_json::Value;
 
+use super::cache::Known;
+use super::share::Told;
 use super::{Ending, Error, Runs};
 use crate::clock;
 
@@ -120,6 +122,7 @@ impl Runs {
                 .fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))),
             None => (random >> 96) as u32,
         } % self.store.shards();
+        let mut alone = false;
         for _ in 0..10 {
             let now = Now { time: clock::now(), epoch: self.store.epoch() };
             let run = id::run(now.time, random, shard);
@@ -138,14 +141,21 @@ impl Runs {
             }
             let item = self.first_item(step, &ir, options.key.clone());
             let first = item.after.clone();
-            let committed = match self.store.commit(Commit { items: vec![item], claim: None }).await
-            {
+            // Its first task may be answered here before this commit is: nothing is to be loaded then.
+            self.expect(&item);
+            let outcome = self.write_start(shard, item, alone).await;
+            if !matches!(outcome, Ok(Some(Outcome::Applied))) || first.is_ended() {
+                drop(self.cache.take(&run));
+            }
+            let started = match outcome {
+                Ok(Some(Outcome::Exists(run))) => Started { run, existing: true },
+                Ok(Some(_)) => Started { run, existing: false },
+                Ok(None) => {
+                    alone = true;
+                    continue;
+                }
                 Err(aob_store::Error::Epoch) => continue,
-                other => other?,
-            };
-            let started = match committed.outcomes.into_iter().next() {
-                Some(Outcome::Exists(run)) => Started { run, existing: true },
-                _ => Started { run, existing: false },
+                Err(error) => return Err(error.into()),
             };
             if first.is_ended() && !started.existing {
                 self.endings.tell(&first);
@@ -153,6 +163,38 @@ impl Runs {
             return Ok((started, ending));
         }
         Err(aob_store::Error::Epoch.into())
+    }
+
+    /// Writes a run's first item, with a lane's commit if there is a busy one; none if it is to be tried `alone`.
+    async fn write_start(
+        &self,
+        shard: u32,
+        item: Item,
+        alone: bool,
+    ) -> aob_store::Result<Option<Outcome>> {
+        let mut item = Some(item);
+        if !alone && let Some(told) = self.shares.leave(shard, &mut item) {
+            return match told.await {
+                Ok(Told::Outcome(outcome)) => Ok(Some(outcome)),
+                Ok(Told::Alone) => Ok(None),
+                Ok(Told::Failed(error)) => Err(error),
+                Err(_) => {
+                    Err(aob_store::Error::Unreachable("the lane that wrote it is gone".to_owned()))
+                }
+            };
+        }
+        let items = item.into_iter().collect();
+        let committed = self.store.commit(Commit { items, claim: None }).await?;
+        Ok(committed.outcomes.into_iter().next())
+    }
+
+    /// Keeps what a start will have made true.
+    fn expect(&self, first: &Item) {
+        let context = first.effects.context.iter();
+        let context =
+            context.map(|(key, envelope)| (key.clone(), Some(envelope.clone()))).collect();
+        let known = Known { state: Some(first.after.clone()), context };
+        self.cache.put(&first.after.head.run, known, first.line.len());
     }
 
     /// A run whose first nodes are child runs: all of them begin, or none.
@@ -169,7 +211,7 @@ impl Runs {
             known: Default::default(),
             ir: ir.clone(),
         };
-        let mut items = self.items(&decided, Vec::new(), 1).await?;
+        let (mut items, _) = self.items(decided, Vec::new(), 1).await?;
         if let Some(first) = items.first_mut() {
             first.before = None;
             first.key.clone_from(&options.key);
