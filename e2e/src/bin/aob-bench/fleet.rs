@@ -24,7 +24,10 @@ pub(crate) struct Wanted<'a> {
     pub(crate) cache: &'a Path,
     /// The rivals' program.
     pub(crate) rivals: Option<&'a Path>,
-    pub(crate) settings: Settings,
+    /// Lanes of each shard, where it is not as shipped.
+    pub(crate) lanes: Option<usize>,
+    /// Tasks at once in each lane.
+    pub(crate) slots: usize,
     /// Shards of a Redis server.
     pub(crate) shards: Option<u32>,
 }
@@ -56,7 +59,8 @@ impl Fleet {
             let data =
                 tempfile::Builder::new().prefix("aob-bench-embedded").tempdir_in(wanted.dir)?;
             let store = Embedded::open(data.path(), embedded::Options::default())?;
-            fleet.embedded = Some((Product::new(Arc::new(store), wanted.settings), data));
+            let settings = Settings { lanes: wanted.lanes.unwrap_or(2), slots: wanted.slots };
+            fleet.embedded = Some((Product::new(Arc::new(store), settings), data));
         }
         if has(System::RedisEverysec) {
             fleet.everysec = Some(on_redis(wanted, "everysec").await?);
@@ -136,5 +140,6 @@ async fn on_redis(wanted: &Wanted<'_>, appendfsync: &str) -> Result<(Product, Se
     let server = Server::start(wanted.dir, appendfsync).await?;
     let options = redis::Options { shards: wanted.shards, ..redis::Options::default() };
     let store = RedisStore::open_with(&server.url(), options).await?;
-    Ok((Product::new(Arc::new(store), wanted.settings), server))
+    let settings = Settings { lanes: wanted.lanes.unwrap_or(1), slots: wanted.slots };
+    Ok((Product::new(Arc::new(store), settings), server))
 }

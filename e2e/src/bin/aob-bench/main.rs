@@ -21,7 +21,6 @@ use clap::Parser;
 use cell::{Shape, System};
 use fleet::{Fleet, Wanted};
 use page::{Cell, Results, Row};
-use product::Settings;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -29,9 +28,12 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>
 #[derive(Debug, Parser)]
 #[command(name = "aob-bench")]
 struct Args {
-    /// Seconds of each window
+    /// Seconds of each system in each cell, over all rounds
     #[arg(long, default_value = "5")]
     seconds: f64,
+    /// Rounds of each cell, systems in turn in each; the middle one counts
+    #[arg(long, default_value = "3", value_parser = clap::value_parser!(u32).range(1..=99))]
+    rounds: u32,
     /// Clients at once, by comma
     #[arg(long, value_delimiter = ',', default_value = "1,16,64,200")]
     clients: Vec<u32>,
@@ -60,9 +62,9 @@ struct Args {
     /// Shards of a Redis server; without it, as the store sets one up
     #[arg(long)]
     shards: Option<u32>,
-    /// Lanes of each shard
-    #[arg(long, default_value = "1")]
-    lanes: usize,
+    /// Lanes of each shard; without it 2 on the embedded store, as in `aob run`, and 1 on Redis, as in `aob-runner`
+    #[arg(long)]
+    lanes: Option<usize>,
     /// Tasks at once in each lane
     #[arg(long, default_value = "64")]
     slots: usize,
@@ -92,7 +94,8 @@ async fn bench(args: &Args) -> Result<()> {
         dir: &args.dir,
         cache: &args.cache,
         rivals: program.as_deref(),
-        settings: Settings { lanes: args.lanes, slots: args.slots },
+        lanes: args.lanes,
+        slots: args.slots,
         shards: args.shards,
     };
     let mut fleet = Fleet::start(&wanted).await?;
@@ -106,6 +109,7 @@ async fn bench(args: &Args) -> Result<()> {
         when: jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string(),
         aob: format!("{} ({})", env!("CARGO_PKG_VERSION"), machine::commit(workspace())),
         command: format!("cargo xtask bench --seconds {}", args.seconds),
+        rounds: args.rounds,
         machine,
         systems: description,
         cells: measured?,
@@ -119,31 +123,28 @@ async fn bench(args: &Args) -> Result<()> {
     stopped
 }
 
-/// Every cell, and in it every system in turn; each cell begins with another one.
+/// Every cell; in each of its rounds every system in turn, each time beginning with another one.
 async fn cells(fleet: &mut Fleet, args: &Args, systems: &[System]) -> Result<Vec<Cell>> {
-    let mut cells = Vec::new();
+    let (mut cells, mut turn) = (Vec::new(), 0);
     for shape in &args.cells {
         for clients in &args.clients {
-            let mut cell = Cell {
-                shape: shape.to_string(),
-                clients: *clients,
-                load: machine::load(),
-                rows: Vec::new(),
-            };
-            for turn in 0..systems.len() {
-                let system = systems[(turn + cells.len()) % systems.len()];
-                for given in given(system, *shape) {
-                    let report = fleet.measure(system, given, *clients, args.seconds).await;
-                    let (report, error) = match report {
-                        Ok(report) => (Some(report), None),
-                        Err(error) => (None, Some(error.to_string())),
-                    };
-                    let instead = (given != *shape).then(|| given.to_string());
-                    cell.rows.push(Row { system, instead, report, error });
+            let plan = systems.iter().flat_map(|&system| {
+                given(system, *shape).into_iter().map(move |shape| (system, shape))
+            });
+            let mut rows: Vec<Row> =
+                plan.map(|(system, given)| Row::new(system, *shape, given)).collect();
+            let load = machine::load();
+            for _ in 0..args.rounds {
+                let count = rows.len();
+                for at in (0..count).map(|at| (at + turn) % count) {
+                    let row = &mut rows[at];
+                    let seconds = args.seconds / f64::from(args.rounds);
+                    row.add(fleet.measure(row.system, row.given, *clients, seconds).await);
                 }
+                turn += 1;
             }
-            cell.rows.sort_by_key(|row| row.system);
-            say(&format!("{shape}, load {:.2}\n{}", cell.load, page::lines(&cell)?));
+            let cell = Cell { shape: shape.to_string(), clients: *clients, load, rows };
+            say(&format!("{shape}, load {load:.2}\n{}", page::lines(&cell)?));
             cells.push(cell);
         }
     }

@@ -5,7 +5,8 @@ use std::fmt::{Error, Write as _};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::cell::{Report, System};
+use crate::Result;
+use crate::cell::{Report, Shape, System};
 
 /// Everything that was measured, and on what.
 #[derive(Serialize)]
@@ -15,6 +16,7 @@ pub(crate) struct Results {
     /// AOB's version and commit.
     pub(crate) aob: String,
     pub(crate) command: String,
+    pub(crate) rounds: u32,
     pub(crate) machine: Value,
     pub(crate) systems: Value,
     pub(crate) cells: Vec<Cell>,
@@ -34,14 +36,40 @@ pub(crate) struct Cell {
 #[derive(Serialize)]
 pub(crate) struct Row {
     pub(crate) system: System,
-    /// What it was given where that is not the cell's shape.
+    /// What it was given.
+    #[serde(skip)]
+    pub(crate) given: Shape,
+    /// The same where that is not the cell's shape.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) instead: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) report: Option<Report>,
-    /// Why there is no report.
+    /// Of every round that gave one, by hops/s; the middle one counts.
+    pub(crate) reports: Vec<Report>,
+    /// The first reason why a round gave none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<String>,
+}
+
+impl Row {
+    /// Before the first round.
+    pub(crate) fn new(system: System, shape: Shape, given: Shape) -> Self {
+        let instead = (given != shape).then(|| given.to_string());
+        Self { system, given, instead, reports: Vec::new(), error: None }
+    }
+
+    /// What a round gave.
+    pub(crate) fn add(&mut self, report: Result<Report>) {
+        match report {
+            Ok(report) => self.reports.push(report),
+            Err(error) if self.error.is_none() => self.error = Some(error.to_string()),
+            Err(_) => {}
+        }
+        self.reports.sort_by(|one, other| one.hops_per_s.total_cmp(&other.hops_per_s));
+    }
+
+    /// The round that counts.
+    fn report(&self) -> Option<&Report> {
+        self.reports.get(self.reports.len() / 2)
+    }
 }
 
 const TITLES: &str = "| clients | system | runs/s | hops/s | p50 ms | p99 ms | x Restate | x DBOS | x better rival | of the ceiling |\n\
@@ -50,9 +78,10 @@ const TITLES: &str = "| clients | system | runs/s | hops/s | p50 ms | p99 ms | x
 const READING: &str = "\
 A hop is one step from the worker's answer to the commit that publishes what follows. A step does nothing and
 returns 128 bytes of text. Each client has one run under way and begins the next when it has ended. Systems take
-turns in every cell, in rotating order, in the same minutes, and the others are idle meanwhile. Warm-up 0.5 s; a
-window is stretched, up to fourfold, until each client could have ended a run; rates count each run by the share
-of its time that lies in the window.
+turns in every round of every cell, in rotating order, in the same minutes, and the others are idle meanwhile; the
+round with the middle hops/s counts, and its latencies stand beside it. Warm-up 0.5 s in each. A window is
+stretched, up to fourfold, until each client could have ended a run; rates count each run by the share of its time
+that lies in the window.
 
 - `embedded`: one process, its journal synced before anything is answered; clients and worker lanes in it.
 - `redis-everysec`: the same process on Redis that flushes once a second. **Not durable**, so not to be compared.
@@ -70,7 +99,7 @@ runs on the same cores, so each system pays for its clients too.
 ";
 
 /// The page.
-pub(crate) fn markdown(results: &Results) -> Result<String, Error> {
+pub(crate) fn markdown(results: &Results) -> std::result::Result<String, Error> {
     let mut page = String::new();
     writeln!(
         page,
@@ -92,7 +121,11 @@ pub(crate) fn markdown(results: &Results) -> Result<String, Error> {
         results.cells.iter().map(|cell| cell.load).reduce(pick).unwrap_or(0.0)
     };
     writeln!(page, "\n## Machine and settings\n")?;
-    writeln!(page, "{}, AOB {}, `{}`;", results.when, results.aob, results.command)?;
+    writeln!(
+        page,
+        "{}, AOB {}, `{}`, {} rounds;",
+        results.when, results.aob, results.command, results.rounds
+    )?;
     writeln!(
         page,
         "load of the machine before each cell {:.1} to {:.1}.\n",
@@ -109,7 +142,7 @@ pub(crate) fn markdown(results: &Results) -> Result<String, Error> {
 }
 
 /// A cell's lines for people who watch.
-pub(crate) fn lines(cell: &Cell) -> Result<String, Error> {
+pub(crate) fn lines(cell: &Cell) -> std::result::Result<String, Error> {
     let mut text = String::new();
     rows(&mut text, cell)?;
     Ok(text)
@@ -144,7 +177,7 @@ fn rows(page: &mut String, cell: &Cell) -> std::fmt::Result {
     for row in &cell.rows {
         let instead = row.instead.as_ref().map(|shape| format!(" as {shape}")).unwrap_or_default();
         write!(page, "| {} | {}{instead} |", cell.clients, row.system.name())?;
-        let Some(report) = &row.report else {
+        let Some(report) = row.report() else {
             writeln!(page, " none | none | | | | | | |")?;
             continue;
         };
@@ -170,19 +203,13 @@ fn errors(page: &mut String, results: &Results) -> std::fmt::Result {
     let mut said = false;
     for cell in &results.cells {
         for row in &cell.rows {
-            let failed = row.report.as_ref().filter(|report| report.errors > 0);
-            let Some(error) = row
-                .error
-                .as_ref()
-                .or_else(|| failed.and_then(|report| report.first_error.as_ref()))
-            else {
-                continue;
-            };
+            let failed: u64 = row.reports.iter().map(|report| report.errors).sum();
+            let first = row.reports.iter().find_map(|report| report.first_error.as_ref());
+            let Some(error) = row.error.as_ref().or(first) else { continue };
             if !std::mem::replace(&mut said, true) {
                 writeln!(page, "\n## Errors\n")?;
             }
-            let count = failed
-                .map_or_else(String::new, |report| format!("{} runs failed: ", report.errors));
+            let count = if failed > 0 { format!("{failed} runs failed: ") } else { String::new() };
             let error = error.replace('\n', " ");
             writeln!(
                 page,
@@ -200,7 +227,7 @@ impl Cell {
     /// The best hops/s of a system here.
     fn best(&self, system: System) -> Option<f64> {
         let own = self.rows.iter().filter(|row| row.system == system);
-        own.filter_map(|row| Some(row.report.as_ref()?.hops_per_s)).reduce(f64::max)
+        own.filter_map(|row| Some(row.report()?.hops_per_s)).reduce(f64::max)
     }
 }
 
@@ -224,18 +251,20 @@ mod tests {
             errors: 0,
             first_error: None,
         };
-        Row { system, instead: None, report: Some(report), error: None }
+        let mut row = Row::new(system, Shape::Fan(2), Shape::Fan(2));
+        row.add(Ok(report));
+        row
     }
 
     #[test]
     fn ratios_are_to_the_better_one() {
-        let none = Row {
-            system: System::Dbos,
-            instead: None,
-            report: None,
-            error: Some("refused".into()),
-        };
-        let chain = Row { instead: Some("chain:4".into()), ..row(System::Restate, 200.0) };
+        let mut none = Row::new(System::Dbos, Shape::Fan(2), Shape::Fan(2));
+        none.add(Err("refused".into()));
+        let mut chain = Row { instead: Some("chain:4".into()), ..row(System::Restate, 200.0) };
+        for other in [900.0, 50.0] {
+            chain.reports.extend(row(System::Restate, other).reports);
+        }
+        chain.add(Err("nothing".into()));
         let rows = vec![
             row(System::RedisAlways, 600.0),
             row(System::Ceiling, 1_000.0),
@@ -247,6 +276,7 @@ mod tests {
             when: "now".into(),
             aob: "0".into(),
             command: "bench".into(),
+            rounds: 3,
             machine: Value::Null,
             systems: Value::Null,
             cells: vec![Cell { shape: "fan:2".into(), clients: 16, load: 0.5, rows }],
