@@ -53,6 +53,8 @@ pub enum Kind {
     FinallyStarted,
     /// The run is over.
     RunEnded,
+    /// A request to change the graph was refused.
+    PatchRefused,
     /// The graph was changed.
     PatchApplied,
     /// The run began.
@@ -176,6 +178,17 @@ pub enum Change {
     },
     /// The graph was changed: from here on the root is read with the new revision.
     Patched(Box<Patched>),
+    /// A request to change the graph was refused; the first finding says why.
+    PatchRefused {
+        patch: String,
+        request: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        base: Option<u32>,
+        code: String,
+        pointer: String,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        verdicts: Vec<Layer>,
+    },
     /// The run is over.
     Ended {
         outcome: RunOutcome,
@@ -210,6 +223,33 @@ pub struct Started {
     pub depth: u32,
     /// Bytes of the input.
     pub bytes: u64,
+    /// Digest of revision 0, if the run began on a set of patches over it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
+    /// Digest of the set of patches it began on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patch_set: Option<String>,
+    /// The run whose recorded outputs it began with, and the instances that ran anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replays: Option<Replays>,
+}
+
+/// What a replay goes back to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replays {
+    /// The run whose outputs are used again.
+    pub run: String,
+    /// Instances from which on everything runs anew.
+    pub from: Vec<String>,
+}
+
+/// What one of the layers that judge a patch said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layer {
+    /// `runner`, `receiver` or `commit`.
+    pub layer: String,
+    /// `accepted`, or the code of its refusal.
+    pub verdict: String,
 }
 
 /// What a patch did to the marking, before anything follows from it.
@@ -233,6 +273,12 @@ pub struct Patched {
     /// Edges of the new graph that settle afresh.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reset: Vec<String>,
+    /// The patch that it takes out, if it is an undo.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<String>,
+    /// What each layer said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub verdicts: Vec<Layer>,
 }
 
 /// How an instance or iteration settled.
@@ -275,6 +321,8 @@ pub enum Cause {
     Drain,
     /// On request.
     Cancel,
+    /// The answer of the run that this one replays.
+    Replay,
     /// Its worker went away too often.
     Lost,
     /// A limit of the run.

@@ -20,3 +20,4 @@ pub mod route;
 pub mod state;
 pub mod step;
 pub mod time;
+pub mod timeline;

@@ -11,6 +11,7 @@ mod difference;
 mod keyed;
 mod materialize;
 mod operation;
+mod record;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -20,6 +21,7 @@ pub use difference::{Difference, difference, operations_between};
 pub use keyed::{EdgeName, Keyed};
 pub use materialize::{apply_plain, materialize, same};
 pub use operation::{OnConflict, Op, Operation, PlainOperation, Request, digest, read, read_plain};
+pub use record::{Accepted, Answer, Finding, Preview, Record};
 
 use crate::catalogue::Entry;
 use crate::issue::{Issue, excerpt};

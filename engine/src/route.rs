@@ -14,7 +14,7 @@ mod settle;
 mod ticket;
 mod view;
 
-pub use patch::{Candidate, apply_patch};
+pub use patch::{Candidate, RefusedPatch, apply_patch, refuse_patch};
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -23,12 +23,13 @@ use serde_json::Value;
 
 use crate::canonical;
 use crate::catalogue;
-use crate::event::{Change, Event, Kind, Started};
+use crate::event::{Change, Event, Kind, Replays, Started};
 use crate::ir::{Ir, NodeIx, ROOT};
 use crate::issue::Issue;
 use crate::state::{self, Corrupt, IrSet, NodeState, ScopePath, Stamp, State, instance_name};
 use crate::step::{
-    Context, Due, Effects, Envelope, Input, Now, Refusal, StartRequest, Step, Timer, Verdict,
+    Context, Due, Effects, Envelope, Input, Now, Refusal, Replay, StartRequest, Step, Timer,
+    Verdict,
 };
 
 /// Most tasks of one run that are out at once; further ones are ready and follow in order.
@@ -68,12 +69,19 @@ pub fn start(
         parent: request.parent.clone(),
         depth: request.depth,
         bytes,
+        base: request.on.as_ref().map(|on| on.base.to_string()),
+        patch_set: request.on.as_ref().map(|on| on.set.to_string()),
+        replays: request
+            .replay
+            .as_ref()
+            .map(|replay| Replays { run: replay.run.to_string(), from: replay.from.clone() }),
     };
     let stamp = Stamp { n: 1, t: now.time, rev: revision, epoch: now.epoch, by: &request.by };
     let state = state::begin(&started, &stamp, irs)?;
     let deadline = started.deadline;
     let context: BTreeMap<String, Envelope> = BTreeMap::new();
     let mut router = Router::new(irs, state, &context, now, &request.by);
+    router.replay.clone_from(&request.replay);
     router.emit(Change::Started(Box::new(started)))?;
     router.keep_value("input", &request.input);
     router
@@ -137,6 +145,8 @@ pub(crate) struct Router<'a> {
     fresh: BTreeMap<String, Envelope>,
     work: VecDeque<Work>,
     drains: VecDeque<ScopePath>,
+    /// Answers that instances settle with instead of running.
+    replay: Option<Arc<Replay>>,
 }
 
 impl<'a> Router<'a> {
@@ -152,6 +162,7 @@ impl<'a> Router<'a> {
             fresh: BTreeMap::new(),
             work: VecDeque::new(),
             drains: VecDeque::new(),
+            replay: None,
         }
     }
 
@@ -353,6 +364,7 @@ fn kind(change: &Change) -> Kind {
     match change {
         Change::Started(_) => Kind::RunStarted,
         Change::Patched(_) => Kind::PatchApplied,
+        Change::PatchRefused { .. } => Kind::PatchRefused,
         Change::Ended { .. } => Kind::RunEnded,
         Change::Finally { .. } => Kind::FinallyStarted,
         Change::Cancelled { .. } => Kind::CancelRequested,

@@ -56,6 +56,15 @@ pub struct Head {
     /// Digests of earlier revisions that a live iteration still runs on.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub pinned: BTreeMap<u32, Arc<str>>,
+    /// Digest of revision 0, once that is no longer the current one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Arc<str>>,
+    /// Digest of the set of patches that it began on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patch_set: Option<Arc<str>>,
+    /// Refused patches.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub refusals: u32,
     /// Accepted patches.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub patches: u32,

@@ -32,6 +32,30 @@ pub struct StartRequest {
     pub parent: Option<Parent>,
     /// How deep in child runs.
     pub depth: u32,
+    /// What the revision it starts on is made of, if that is not the first one.
+    pub on: Option<OnPatches>,
+    /// Answers of another run to begin with.
+    pub replay: Option<Arc<Replay>>,
+}
+
+/// A graph with a set of patches over it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OnPatches {
+    /// Digest of the graph below.
+    pub base: Arc<str>,
+    /// Digest of the set.
+    pub set: Arc<str>,
+}
+
+/// Answers of another run. An instance that is named here settles so as soon as it is enabled, and does not run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Replay {
+    /// That run.
+    pub run: Arc<str>,
+    /// Instances from which on everything runs anew.
+    pub from: Vec<String>,
+    /// By instance of the root.
+    pub answers: std::collections::BTreeMap<String, Envelope>,
 }
 
 /// Something that happened to a run.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aob_engine::patch::Record;
 use aob_engine::state::State;
 use aob_engine::step::Effects;
 
@@ -41,6 +42,8 @@ pub struct Item {
     pub key: Option<String>,
     /// Milliseconds that the run is kept after it ended; 0: dropped with the commit that ends it.
     pub retention: u64,
+    /// A request to patch the run and its answer, kept with it.
+    pub patch: Option<Arc<Record>>,
 }
 
 /// What became of a commit.

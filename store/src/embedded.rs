@@ -34,14 +34,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use aob_engine::patch::Record;
 use aob_engine::state::State;
 use aob_engine::step::Envelope;
+use aob_engine::timeline::Move;
 use async_trait::async_trait;
 
 use self::journal::Journal;
 use self::shared::Shared;
 use crate::task::{Beat, Claim, Kept, Signal, SignalEntry, Task, TaskRef};
-use crate::{Backlog, Commit, Committed, LogLine, OpenTicket, Result, Store, Summary, Version};
+use crate::{
+    Backlog, Chain, Commit, Committed, LogLine, OpenTicket, Result, Store, Summary, Version,
+};
 
 /// A store in this process.
 pub struct Embedded {
@@ -245,6 +249,46 @@ impl Store for Embedded {
 
     async fn artifact(&self, digest: &str) -> Result<Option<Vec<u8>>> {
         self.shared.artifact(digest).await
+    }
+
+    async fn patches(&self, _: &str) -> Result<Vec<Record>> {
+        Err(crate::Error::Limit("not yet".to_owned()))
+    }
+
+    async fn patch(&self, _: &str, _: &str) -> Result<Option<Record>> {
+        Err(crate::Error::Limit("not yet".to_owned()))
+    }
+
+    async fn chain(&self, _: &str, _: u32) -> Result<Chain> {
+        Err(crate::Error::Limit("not yet".to_owned()))
+    }
+
+    async fn compact(&self, _: &str, _: u32, _: &[u8]) -> Result<()> {
+        Err(crate::Error::Limit("not yet".to_owned()))
+    }
+
+    async fn find_patches(&self, _: &str, _: &str) -> Result<Vec<(String, String)>> {
+        Err(crate::Error::Limit("not yet".to_owned()))
+    }
+
+    async fn move_tag(&self, _: &str, _: &str, _: &str, _: u32, _: &Move) -> Result<bool> {
+        Err(crate::Error::Limit("not yet".to_owned()))
+    }
+
+    async fn timeline(&self, _: &str, _: &str, _: &str) -> Result<Vec<Move>> {
+        Err(crate::Error::Limit("not yet".to_owned()))
+    }
+
+    async fn name_patch_set(&self, _: &str, _: &str, _: &str, _: &str) -> Result<()> {
+        Err(crate::Error::Limit("not yet".to_owned()))
+    }
+
+    async fn patch_set(&self, _: &str, _: &str, _: &str) -> Result<Option<String>> {
+        Err(crate::Error::Limit("not yet".to_owned()))
+    }
+
+    async fn patch_sets(&self, _: &str, _: &str) -> Result<Vec<(String, String)>> {
+        Err(crate::Error::Limit("not yet".to_owned()))
     }
 
     async fn set_tag(&self, tenant: &str, workflow: &str, tag: &str, digest: &str) -> Result<()> {

@@ -14,8 +14,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aob_engine::patch::Record;
 use aob_engine::state::State;
 use aob_engine::step::{Envelope, Timer};
+use aob_engine::timeline::Move;
 use async_trait::async_trait;
 
 pub use aob_engine::id;
@@ -102,6 +104,52 @@ pub trait Store: Send + Sync + 'static {
     /// The document with this digest.
     async fn artifact(&self, digest: &str) -> Result<Option<Vec<u8>>>;
 
+    /// Every answered request to patch a run: accepted ones by revision, then refused ones by time. What was
+    /// packed away by [`Store::compact`] is among them.
+    async fn patches(&self, run: &str) -> Result<Vec<Record>>;
+
+    /// The answered request with this id.
+    async fn patch(&self, run: &str, id: &str) -> Result<Option<Record>>;
+
+    /// What a revision of a run is made of. A base that is not in it is the artifact `head.base`.
+    async fn chain(&self, run: &str, revision: u32) -> Result<Chain>;
+
+    /// Keeps the document of a revision as a new base, and packs the patches up to it together. Says so again if it
+    /// is there already. Interrupted anywhere it leaves every revision to be had.
+    async fn compact(&self, run: &str, revision: u32, document: &[u8]) -> Result<()>;
+
+    /// Runs that have an answered patch whose id begins with `prefix`: patch and run, at most 10.
+    async fn find_patches(&self, tenant: &str, prefix: &str) -> Result<Vec<(String, String)>>;
+
+    /// Moves a tag of a workflow: appends to its timeline and points it at the move's digest, if it has `known` moves
+    /// now. False: it has moved on.
+    async fn move_tag(
+        &self,
+        tenant: &str,
+        workflow: &str,
+        tag: &str,
+        known: u32,
+        to: &Move,
+    ) -> Result<bool>;
+
+    /// Every move of a tag, in order.
+    async fn timeline(&self, tenant: &str, workflow: &str, tag: &str) -> Result<Vec<Move>>;
+
+    /// Names a set of patches of a workflow: an artifact.
+    async fn name_patch_set(
+        &self,
+        tenant: &str,
+        workflow: &str,
+        name: &str,
+        digest: &str,
+    ) -> Result<()>;
+
+    /// The digest behind the name of a set of patches.
+    async fn patch_set(&self, tenant: &str, workflow: &str, name: &str) -> Result<Option<String>>;
+
+    /// Names and digests of a workflow's sets of patches.
+    async fn patch_sets(&self, tenant: &str, workflow: &str) -> Result<Vec<(String, String)>>;
+
     /// Points a tag of a workflow at a digest.
     async fn set_tag(&self, tenant: &str, workflow: &str, tag: &str, digest: &str) -> Result<()>;
 
@@ -154,6 +202,15 @@ pub struct LogLine {
     pub text: String,
 }
 
+/// What a revision is made of: a document, and what leads from it to the revision.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Chain {
+    /// The newest kept document of this revision or an earlier one, with its revision; none: the first one.
+    pub base: Option<(u32, Vec<u8>)>,
+    /// Accepted patches after it, up to and with the revision, in order.
+    pub overlays: Vec<Record>,
+}
+
 /// A tag of a workflow.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Version {
@@ -182,6 +239,8 @@ pub struct Summary {
     pub revision: u32,
     /// Instances settled, and instances so far.
     pub progress: (u64, u64),
+    /// Digest of the set of patches that it began on.
+    pub patch_set: Option<String>,
 }
 
 /// A question that is open.

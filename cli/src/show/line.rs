@@ -55,6 +55,9 @@ pub(crate) fn line(change: &Change, event: &Event, picture: &Picture) -> Option<
             }
             Asks::Unknown => format!("{at} waits for a person, its outcome is unknown: {ticket}"),
         },
+        Change::PatchRefused { patch, code, pointer, .. } => {
+            format!("{patch} refused: {code} at {}", aob_engine::issue::excerpt(pointer))
+        }
         Change::Voted { at, by, .. } => format!("{at} approved by {by}; more approvals are needed"),
         Change::Answered { at, answer, by, reason, .. } => {
             format!(
@@ -128,6 +131,7 @@ pub(crate) fn why(cause: &Cause) -> &'static str {
         Cause::Cancel => "on request",
         Cause::Timer => "its time was over",
         Cause::Limit => "a limit of the run",
+        Cause::Replay => "as in the run that this one replays",
         Cause::Completion | Cause::Decision | Cause::Expression | Cause::Lost => "it was settled",
     }
 }

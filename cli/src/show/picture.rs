@@ -156,6 +156,7 @@ impl Picture {
             Change::Finally { .. } => self.open("finally".to_owned()),
             Change::Ended { .. } => self.ended = Some(t),
             Change::Patched(_)
+            | Change::PatchRefused { .. }
             | Change::Voted { .. }
             | Change::Cancelled { .. }
             | Change::Stopped { .. }

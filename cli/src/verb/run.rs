@@ -143,6 +143,8 @@ fn fits(workflow: &Workflow, input: &Given) -> Result<()> {
         by: super::user().into(),
         parent: None,
         depth: 0,
+        on: None,
+        replay: None,
     };
     let irs = IrSet::new(0, workflow.ir.clone());
     match route::start(&irs, 0, &request, Now { time: now(), epoch: 0 }) {

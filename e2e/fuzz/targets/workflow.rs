@@ -31,6 +31,8 @@ fuzz_target!(|text: &[u8]| {
             by: "user:fuzz".into(),
             parent: None,
             depth: 0,
+            on: None,
+            replay: None,
         };
         let irs = IrSet::new(0, Arc::new(ir));
         match route::start(&irs, 0, &request, Now { time: 1, epoch: 1 }) {

@@ -6,15 +6,20 @@ use serde_json::{Value, json};
 
 use super::view::failed;
 use super::{At, DEEPEST_CHILD, Router, WINDOW};
-use crate::event::{Cause, Change};
+use crate::event::{Cause, Change, Settled};
 use crate::ir::{Effect, Kind};
 use crate::state::{Asks, NodeError, NodeState, Parent};
-use crate::step::{ChildStart, Due, Publish, Refusal, Timer};
+use crate::step::{ChildStart, Due, Envelope, Publish, Refusal, Timer};
 
 impl Router<'_> {
     /// Begins an enabled instance.
     pub(super) fn begin(&mut self, at: &At) -> Result<(), Refusal> {
         let ir = at.ir.clone();
+        if let Some(replay) = self.replay.clone()
+            && let Some(recorded) = replay.answers.get(&at.name())
+        {
+            return self.settle_again(at, recorded);
+        }
         match &ir.node(at.ix).kind {
             Kind::Unknown => {
                 let why =
@@ -37,6 +42,21 @@ impl Router<'_> {
                 }
             }
             Kind::Foreach { .. } | Kind::Loop { .. } => self.begin_container(at),
+        }
+    }
+
+    /// Settles an instance as it settled in the run that this one replays.
+    fn settle_again(&mut self, at: &At, recorded: &Envelope) -> Result<(), Refusal> {
+        match (recorded.outcome, &recorded.value) {
+            (Settled::Succeeded, Some(output)) => self.succeed(at, output.clone(), Cause::Replay),
+            (Settled::Failed, _) => {
+                let text = |key: &str| {
+                    let found = recorded.error.as_ref().and_then(|error| error.get(key)?.as_str());
+                    found.unwrap_or("failed").to_owned()
+                };
+                self.fail(at, NodeError::new(text("code"), text("message")), Cause::Replay, None)
+            }
+            _ => self.pass(at, Cause::Replay, "settled without an output in the run it replays"),
         }
     }
 

@@ -4,16 +4,16 @@ mod frozen;
 mod gates;
 mod rejudge;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{At, Router, Work};
 use crate::catalogue;
-use crate::event::{Cause, Change, Patched, Settled};
+use crate::event::{Cause, Change, Layer, Patched, Settled};
 use crate::ir::{Ir, Kind, ROOT};
 use crate::issue::Issue;
 use crate::state::{Asks, IrSet, NodeState, Phase, State};
-use crate::step::{Context, Now, Refusal, Step, Verdict};
+use crate::step::{Context, Envelope, Now, Refusal, Step, Verdict};
 
 /// A patch whose new graph has been compiled: the slow part is over.
 #[derive(Debug, Clone)]
@@ -32,6 +32,10 @@ pub struct Candidate {
     pub by: String,
     /// Why.
     pub reason: Option<String>,
+    /// The patch that it takes out, if it is an undo.
+    pub undoes: Option<String>,
+    /// What the layers before the commit said.
+    pub verdicts: Vec<Layer>,
 }
 
 /// What a patch does to a run, or every reason why it may not. `claimed` names the instances whose task a worker
@@ -70,6 +74,8 @@ pub fn apply_patch(
         reason: candidate.reason.clone(),
         recalled: plan.recalled.iter().cloned().collect(),
         reset: plan.reset.iter().cloned().collect(),
+        undoes: candidate.undoes.clone(),
+        verdicts: candidate.verdicts.clone(),
     })))?;
     router.follow(&candidate.ir, &plan)?;
     router.run()?;
@@ -80,6 +86,53 @@ pub fn apply_patch(
         return Ok(Err(vec![Issue::new(&catalogue::PATCH_FAILS, "", message)]));
     }
     router.finish(vec![Verdict::Applied]).map(Ok)
+}
+
+/// The step that records a refusal; none if so many are recorded that no further one is: ten for each patch that the
+/// run may have.
+///
+/// # Errors
+/// As [`super::advance`].
+pub fn refuse_patch(
+    irs: &IrSet,
+    state: &State,
+    refused: &RefusedPatch,
+    now: Now,
+) -> Result<Option<Step>, Refusal> {
+    let ir = irs.get(state.head.revision).map_err(|_| Refusal::Revision(state.head.revision))?;
+    if state.is_ended() || state.head.refusals >= ir.limits.patches.saturating_mul(10).max(10) {
+        return Ok(None);
+    }
+    let context: BTreeMap<String, Envelope> = BTreeMap::new();
+    let mut router = Router::new(irs, state.clone(), &context, now, &refused.by);
+    router.emit(Change::PatchRefused {
+        patch: refused.id.clone(),
+        request: refused.request.clone(),
+        base: refused.base,
+        code: refused.code.clone(),
+        pointer: refused.pointer.clone(),
+        verdicts: refused.verdicts.clone(),
+    })?;
+    router.finish(Vec::new()).map(Some)
+}
+
+/// A request that was refused.
+#[derive(Debug, Clone)]
+pub struct RefusedPatch {
+    /// `patch_...`.
+    pub id: String,
+    /// Digest of what was asked.
+    pub request: String,
+    /// Revision that it was written against.
+    pub base: Option<u32>,
+    /// Code of the first finding.
+    pub code: String,
+    /// Where in the request.
+    pub pointer: String,
+    /// `user:<name>`, `agent:<instance>`.
+    pub by: String,
+    /// What the layers said.
+    pub verdicts: Vec<Layer>,
 }
 
 /// What a patch changes in the marking before anything follows.

@@ -67,6 +67,9 @@ pub(crate) fn begin(started: &Started, event: &Stamp<'_>, irs: &IrSet) -> Result
         revision: event.rev,
         digest: started.digest.as_str().into(),
         pinned: Default::default(),
+        base: started.base.as_deref().map(Into::into),
+        patch_set: started.patch_set.as_deref().map(Into::into),
+        refusals: 0,
         patches: 0,
         phase: Phase::Running,
         last: "".into(),
@@ -271,6 +274,7 @@ pub(crate) fn apply(
             state.scopes.insert("finally".into(), marking);
         }
         Change::Patched(patched) => super::patched::apply(state, patched, irs)?,
+        Change::PatchRefused { .. } => state.head.refusals += 1,
         Change::Ended { outcome, error, .. } => {
             state.head.phase = Phase::Ended;
             state.head.outcome = Some(*outcome);

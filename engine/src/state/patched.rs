@@ -19,6 +19,7 @@ pub(super) fn apply(state: &mut State, patched: &Patched, irs: &IrSet) -> Result
     let (was, is) = (before.nodes.len() as u64, after.nodes.len() as u64);
     state.head.instances = (state.head.instances + is).saturating_sub(was);
     let digest = std::mem::replace(&mut state.head.digest, patched.digest.as_str().into());
+    state.head.base.get_or_insert_with(|| digest.clone());
     state.head.pinned.insert(state.head.revision, digest);
     state.head.revision = patched.revision;
     state.head.patches += 1;

@@ -136,6 +136,8 @@ fn candidate(ir: Ir, number: usize) -> Candidate {
         approves: Vec::new(),
         by: "user:eve".to_owned(),
         reason: None,
+        undoes: None,
+        verdicts: Vec::new(),
     }
 }
 

@@ -39,6 +39,8 @@ impl Simulation {
             by: "user:ada".into(),
             parent: None,
             depth: 0,
+            on: None,
+            replay: None,
         };
         let step = route::start(&irs, 0, &request, now).expect("the run starts");
         let event = step.event.clone().expect("a start is an event");

@@ -166,6 +166,8 @@ impl Runs {
             by: parent.head.by.clone(),
             parent: Some(child.parent.clone()),
             depth: child.depth,
+            on: None,
+            replay: None,
         };
         let now = Now { time: clock::now(), epoch: self.store.epoch() };
         match route::start(&IrSet::new(0, ir.clone()), 0, &request, now) {
@@ -198,6 +200,7 @@ impl Runs {
             link: 0,
             key,
             retention: if succeeded { ir.retention.succeeded } else { ir.retention.failed },
+            patch: None,
         }
     }
 }
@@ -234,6 +237,7 @@ impl Decided {
             link: 0,
             key: None,
             retention: if succeeded { ir.retention.succeeded } else { ir.retention.failed },
+            patch: None,
         };
         (item, learnt)
     }

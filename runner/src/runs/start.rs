@@ -133,6 +133,8 @@ impl Runs {
                 by: options.by.clone(),
                 parent: None,
                 depth: 0,
+                on: None,
+                replay: None,
             };
             let step = route::start(&IrSet::new(0, ir.clone()), 0, &request, now)?;
             let ending = follow.then(|| self.endings.of(&run));

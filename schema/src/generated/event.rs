@@ -9,6 +9,9 @@ pub enum Change {
 The run began.*/
     #[serde(rename = "started")]
     Started {
+        /// Digest of revision 0, if the run began on a set of patches over it.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        base: ::std::option::Option<::std::string::String>,
         /// Bytes of the input.
         bytes: u64,
         /// When its duration is over: milliseconds since 1970.
@@ -23,6 +26,14 @@ The run began.*/
         /// Where a child run's answer goes.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         parent: ::std::option::Option<Parent>,
+        /// Digest of the set of patches it began on.
+        #[serde(
+            rename = "patchSet",
+            skip_serializing_if = "::std::option::Option::is_none"
+        )]
+        patch_set: ::std::option::Option<::std::string::String>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        replays: ::std::option::Option<Replays>,
         /// `run_...`.
         run: ::std::string::String,
         /// Who owns it.
@@ -304,6 +315,32 @@ The graph was changed: from here on the root is read with the new revision.*/
         reset: ::std::option::Option<::std::vec::Vec<::std::string::String>>,
         /// The new revision.
         revision: u32,
+        /// The patch that it takes out, if it is an undo.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        undoes: ::std::option::Option<::std::string::String>,
+        /// What each layer that judges patches said.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        verdicts: ::std::option::Option<::std::vec::Vec<Layer>>,
+    },
+    /** PatchRefused
+
+A request to change the graph was refused; nothing of it was applied.*/
+    #[serde(rename = "patchRefused")]
+    PatchRefused {
+        /// Revision that it was written against.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        base: ::std::option::Option<u64>,
+        /// Code of the first finding.
+        code: ::std::string::String,
+        /// `patch_...`.
+        patch: ::std::string::String,
+        /// Where in the request.
+        pointer: ::std::string::String,
+        /// Digest of what was asked.
+        request: ::std::string::String,
+        /// What each layer that judges patches said.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        verdicts: ::std::option::Option<::std::vec::Vec<Layer>>,
     },
     /** Ended
 
@@ -504,6 +541,9 @@ pub enum ChangeCause {
     /// `limit`.
     #[serde(rename = "limit")]
     Limit,
+    /// `replay`.
+    #[serde(rename = "replay")]
+    Replay,
 }
 impl ::std::fmt::Display for ChangeCause {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
@@ -520,6 +560,7 @@ impl ::std::fmt::Display for ChangeCause {
             Self::Cancel => f.write_str("cancel"),
             Self::Lost => f.write_str("lost"),
             Self::Limit => f.write_str("limit"),
+            Self::Replay => f.write_str("replay"),
         }
     }
 }
@@ -541,6 +582,7 @@ impl ::std::str::FromStr for ChangeCause {
             "cancel" => Ok(Self::Cancel),
             "lost" => Ok(Self::Lost),
             "limit" => Ok(Self::Limit),
+            "replay" => Ok(Self::Replay),
             _ => Err("invalid value".into()),
         }
     }
@@ -873,6 +915,77 @@ impl ::std::convert::TryFrom<::std::string::String> for EventKind {
         value.parse()
     }
 }
+/// One layer's verdict.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Layer {
+    /// Which one.
+    pub layer: LayerLayer,
+    /// `accepted`, or the code of its refusal.
+    pub verdict: ::std::string::String,
+}
+/// Which one.
+#[derive(
+    ::serde::Deserialize,
+    ::serde::Serialize,
+    Clone,
+    Copy,
+    Debug,
+    Eq,
+    Hash,
+    Ord,
+    PartialEq,
+    PartialOrd
+)]
+pub enum LayerLayer {
+    /// `runner`.
+    #[serde(rename = "runner")]
+    Runner,
+    /// `receiver`.
+    #[serde(rename = "receiver")]
+    Receiver,
+    /// `commit`.
+    #[serde(rename = "commit")]
+    Commit,
+}
+impl ::std::fmt::Display for LayerLayer {
+    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+        match *self {
+            Self::Runner => f.write_str("runner"),
+            Self::Receiver => f.write_str("receiver"),
+            Self::Commit => f.write_str("commit"),
+        }
+    }
+}
+impl ::std::str::FromStr for LayerLayer {
+    type Err = self::error::ConversionError;
+    fn from_str(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        match value {
+            "runner" => Ok(Self::Runner),
+            "receiver" => Ok(Self::Receiver),
+            "commit" => Ok(Self::Commit),
+            _ => Err("invalid value".into()),
+        }
+    }
+}
+impl ::std::convert::TryFrom<&str> for LayerLayer {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
+impl ::std::convert::TryFrom<::std::string::String> for LayerLayer {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: ::std::string::String,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
 /// Why a node, an iteration or a run failed.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
@@ -894,6 +1007,15 @@ pub struct Parent {
     /// The instance: `fetch`, `each[3]/fetch`, `finally/tell`.
     pub instance: ::std::string::String,
     /// The waiting run.
+    pub run: ::std::string::String,
+}
+/// The run whose recorded answers it began with.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Replays {
+    /// Instances from which on everything ran anew.
+    pub from: ::std::vec::Vec<::std::string::String>,
+    /// `run_...`.
     pub run: ::std::string::String,
 }
 /// Error types.

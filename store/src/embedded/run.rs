@@ -86,6 +86,7 @@ impl Run {
             ended: head.ended,
             revision: head.revision,
             progress: (head.settled, head.instances),
+            patch_set: head.patch_set.as_deref().map(str::to_owned),
         }
     }
 }

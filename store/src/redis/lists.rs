@@ -26,6 +26,8 @@ struct Fixed<'a> {
     #[serde(borrow)]
     workflow: std::borrow::Cow<'a, str>,
     started: u64,
+    #[serde(borrow, default)]
+    set: Option<std::borrow::Cow<'a, str>>,
 }
 
 /// And of those that change.
@@ -161,6 +163,7 @@ impl RedisStore {
                 ended: moving.ended,
                 revision: int(revision).max(0) as u32,
                 progress: (moving.settled, moving.instances),
+                patch_set: fixed.set.map(std::borrow::Cow::into_owned),
             });
         }
         Ok((summaries, next))

@@ -30,6 +30,12 @@ struct Fixed {
     depth: u32,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pinned: BTreeMap<u32, Arc<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    base: Option<Arc<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    set: Option<Arc<str>>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    refusals: u32,
     #[serde(default, skip_serializing_if = "is_zero")]
     patches: u32,
 }
@@ -111,6 +117,9 @@ pub(super) fn read(fields: &Fields, seen: &mut usize) -> Result<(Head, u32), Und
         depth: fixed.depth,
         by: fixed.by,
         pinned: fixed.pinned,
+        base: fixed.base,
+        patch_set: fixed.set,
+        refusals: fixed.refusals,
         patches: fixed.patches,
     };
     Ok((head, moving.cells))
@@ -129,6 +138,9 @@ fn fixed(head: &Head) -> Fixed {
         parent: head.parent.clone(),
         depth: head.depth,
         pinned: head.pinned.clone(),
+        base: head.base.clone(),
+        set: head.patch_set.clone(),
+        refusals: head.refusals,
         patches: head.patches,
     }
 }
@@ -157,8 +169,10 @@ fn same_fixed(was: &Head, is: &Head) -> bool {
         && text(&was.tenant, &is.tenant)
         && text(&was.digest, &is.digest)
         && text(&was.by, &is.by)
-        && (was.started, was.deadline, was.depth, was.patches)
-            == (is.started, is.deadline, is.depth, is.patches)
+        && (was.started, was.deadline, was.depth, was.patches, was.refusals)
+            == (is.started, is.deadline, is.depth, is.patches, is.refusals)
+        && was.base == is.base
+        && was.patch_set == is.patch_set
         && was.parent == is.parent
         && was.pinned == is.pinned
 }

@@ -219,5 +219,7 @@ fn candidate(ir: aob_engine::ir::Ir) -> aob_engine::route::Candidate {
         approves: Vec::new(),
         by: "user:eve".to_owned(),
         reason: None,
+        undoes: None,
+        verdicts: Vec::new(),
     }
 }

@@ -43,6 +43,7 @@ fn told(change: &Change) -> String {
         Change::Failing { scope, .. } if scope.is_empty() => "failing".to_owned(),
         Change::Failing { scope, .. } => format!("failing {scope}"),
         Change::Patched(patch) => format!("patched to revision {}", patch.revision),
+        Change::PatchRefused { code, .. } => format!("patch refused: {code}"),
         Change::Finally { outcome, .. } => format!("finally after {}", outcome.name()),
         Change::Ended { outcome, .. } => format!("ended {}", outcome.name()),
     }
@@ -62,6 +63,7 @@ fn why(cause: &Cause) -> &'static str {
         Cause::Cancel => "cancel",
         Cause::Lost => "loss",
         Cause::Limit => "limit",
+        Cause::Replay => "replay",
     }
 }
 

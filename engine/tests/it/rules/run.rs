@@ -55,6 +55,8 @@ pub(crate) fn request(input: Value) -> StartRequest {
         by: "user:ada".into(),
         parent: None,
         depth: 0,
+        on: None,
+        replay: None,
     }
 }
 

@@ -51,6 +51,8 @@ fn begin(store: &RedisStore, ir: &Arc<Ir>, number: u64, retention: u64) -> Item 
         by: "user:ann".into(),
         parent: None,
         depth: 0,
+        on: None,
+        replay: None,
     };
     let now = Now { time, epoch: store.epoch() };
     item(None, start(&IrSet::new(0, ir.clone()), 0, &request, now).unwrap(), retention)
