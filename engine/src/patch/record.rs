@@ -71,10 +71,11 @@ pub struct Preview {
     /// Open questions that no longer stand.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub void: Vec<String>,
-    /// Instances that settle without running.
+    /// Instances that settle at once: skipped, passed over, or paused and judged afresh.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub settle: Vec<String>,
-    /// Containers whose body changed after they began, and the first iteration that sees the change, from 0.
+    /// Containers whose body changed after they began, and the first iteration, from 0, that
+    /// is on the new one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub from_iteration: Vec<(String, u32)>,
     /// Whether the run ends with it.

@@ -2,7 +2,10 @@
 
 mod frozen;
 mod gates;
+mod preview;
 mod rejudge;
+
+pub use preview::preview;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -13,6 +13,7 @@ mod json_patch;
 mod laws;
 mod laws_cancel;
 mod patched;
+mod patches;
 mod patterns;
 mod random;
 mod rules;

@@ -29,12 +29,17 @@ pub(crate) struct Run {
 
 /// Compiles a spec written as the inside of a YAML flow mapping: `nodes: [...], edges: [...]`.
 pub(crate) fn compiled(spec: &str, ceiling: &Ceiling) -> Result<Ir, Vec<Issue>> {
+    compile(&document(spec), &BUILTIN, ceiling)
+}
+
+/// The workflow with this spec.
+pub(crate) fn document(spec: &str) -> Value {
     let text = format!(
         "apiVersion: aob.dev/v1alpha1\nkind: Workflow\nmetadata: {{name: test}}\nspec: {{{spec}}}\n"
     );
     let mut documents =
         read::documents(text.as_bytes(), &read::Limits::default()).expect("the spec reads");
-    compile(&documents.remove(0).value, &BUILTIN, ceiling)
+    documents.remove(0).value
 }
 
 /// Names of the rules that refuse a spec, each once.
