@@ -138,6 +138,9 @@ fn chain(nodes: usize) -> State {
         bytes: 2,
         depth: 0,
         by: "user:ada".into(),
+        base: None,
+        patch_set: None,
+        refusals: 0,
     };
     State {
         head,
