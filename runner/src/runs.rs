@@ -8,9 +8,14 @@ mod commit;
 mod decide;
 mod ending;
 mod error;
+mod graph;
+mod patch;
+mod patch_set;
 mod query;
+mod replay;
 mod share;
 mod start;
+mod tag;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -25,7 +30,10 @@ use serde_json::Value;
 pub use commit::{Done, Work};
 pub use ending::Ending;
 pub use error::Error;
+pub use patch::{PatchAsk, Patched, What};
 pub use query::RunView;
+pub use replay::ReplayAsk;
+pub use tag::TagMove;
 pub use start::{Published, StartOptions, Started};
 
 use cache::Cache;
@@ -42,6 +50,7 @@ pub struct Runs {
     registry: Registry,
     ceiling: Ceiling,
     irs: Mutex<FxHashMap<String, Arc<Ir>>>,
+    documents: Mutex<FxHashMap<String, Arc<Value>>>,
     cache: Cache,
     endings: Endings,
     shares: Shares,
@@ -56,6 +65,7 @@ impl Runs {
             registry,
             ceiling,
             irs: Mutex::default(),
+            documents: Mutex::default(),
             cache: Cache::default(),
             endings: Endings::default(),
             shares,
@@ -80,10 +90,7 @@ impl Runs {
         if let Some(ir) = self.known_ir(digest) {
             return Ok(ir);
         }
-        let bytes =
-            self.store.artifact(digest).await?.ok_or_else(|| Error::NoGraph(digest.to_owned()))?;
-        let document: Value = serde_json::from_slice(&bytes)
-            .map_err(|error| aob_store::Error::Corrupt(format!("{digest}: {error}")))?;
+        let document = self.artifact(digest).await?;
         let ir =
             Arc::new(compile(&document, &self.registry, &self.ceiling).map_err(Error::Invalid)?);
         self.remember(digest, &ir);

@@ -133,7 +133,7 @@ impl Found {
         state: &State,
         waiting: &[(Arc<str>, u32, &Live)],
     ) -> Result<(), Error> {
-        let ir = runs.ir(&state.head.digest).await?;
+        let ir = runs.ir_of(state).await?;
         let room = MOST_TICKETS.saturating_sub(self.tickets.len());
         let named: Vec<(String, &Live)> = waiting
             .iter()

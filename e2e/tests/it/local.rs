@@ -44,7 +44,7 @@ pub(crate) fn one_at_a_time(runs: &Arc<Runs>) -> ServiceOptions {
 
 /// Publishes a workflow; its digest.
 pub(crate) async fn publish(runs: &Runs, document: &Value) -> String {
-    runs.publish(TENANT, document, Some("main"))
+    runs.publish(TENANT, document, Some("main"), "user:ada")
         .await
         .unwrap_or_else(|error| panic!("{error}: {document}"))
         .digest
@@ -63,6 +63,8 @@ pub(crate) fn request(digest: &str, input: Value, key: Option<String>) -> StartO
         input: Arc::new(input),
         by: "user:ada".into(),
         key,
+        patch_set: None,
+        replay: None,
     }
 }
 

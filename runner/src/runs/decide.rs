@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use aob_engine::ir::Ir;
+use aob_engine::patch::Record;
 use aob_engine::route;
 use aob_engine::state::{CancelMode, IrSet, NodeError, RunOutcome, State};
 use aob_engine::step::{
@@ -39,9 +40,9 @@ impl Runs {
     pub(super) fn decide_known(&self, run: &Arc<str>, inputs: &[Input]) -> Option<Decided> {
         let mut known = self.cache.take(run);
         let before = known.state.take()?;
-        let ir = self.known_ir(&before.head.digest);
-        let decided = ir.and_then(|ir| {
-            let irs = IrSet::new(before.head.revision, ir.clone());
+        let irs = self.known_irs(&before);
+        let decided = irs.and_then(|irs| {
+            let ir = irs.get(before.head.revision).ok()?.clone();
             let now = Now { time: clock::now(), epoch: self.store.epoch() };
             let step = route::advance(&irs, &before, &known.context, inputs, now).ok()?;
             (step.event.is_some() && step.effects.children.is_empty()).then_some((step, ir))
@@ -86,8 +87,8 @@ impl Runs {
                 None => return Ok(None),
             },
         };
-        let ir = self.ir(&before.head.digest).await?;
-        let irs = IrSet::new(before.head.revision, ir.clone());
+        let irs = self.irs_of(&before).await?;
+        let ir = self.ir_of(&before).await?;
         for _ in 0..MOST_LOADS {
             let now = Now { time: clock::now(), epoch: self.store.epoch() };
             match route::advance(&irs, &before, &known.context, inputs, now) {
@@ -171,14 +172,20 @@ impl Runs {
         };
         let now = Now { time: clock::now(), epoch: self.store.epoch() };
         match route::start(&IrSet::new(0, ir.clone()), 0, &request, now) {
-            Ok(step) => Ok(Ok(self.first_item(step, &ir, None))),
+            Ok(step) => Ok(Ok(self.first_item(step, &ir, None, None))),
             Err(Refusal::Start(issue)) => Ok(Err(NodeError::new("child_input", issue.message))),
             Err(refusal) => Err(refusal.into()),
         }
     }
 
     /// The item of a run's first step.
-    pub(super) fn first_item(&self, step: Step, ir: &Ir, key: Option<String>) -> Item {
+    pub(super) fn first_item(
+        &self,
+        step: Step,
+        ir: &Ir,
+        key: Option<String>,
+        patch: Option<Arc<Record>>,
+    ) -> Item {
         let mut send = Vec::new();
         // A run can end in its first step: its parent is told at once.
         if let Some((parent, answer)) = &step.effects.answer {
@@ -200,7 +207,7 @@ impl Runs {
             link: 0,
             key,
             retention: if succeeded { ir.retention.succeeded } else { ir.retention.failed },
-            patch: None,
+            patch,
         }
     }
 }

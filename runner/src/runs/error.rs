@@ -13,6 +13,15 @@ pub enum Error {
     /// No such workflow.
     #[error("there is no workflow {0}")]
     NoWorkflow(String),
+    /// The tag cannot move so.
+    #[error("{0}")]
+    NoMove(String),
+    /// No node to begin with.
+    #[error("{0}")]
+    NoNode(String),
+    /// A patch of a set does not fit; every finding.
+    #[error("the set of patches does not fit: {}", .0.first().map_or_else(String::new, ToString::to_string))]
+    NoFit(Vec<Issue>),
     /// No document with this digest.
     #[error("the graph {0} is not in the store")]
     NoGraph(String),

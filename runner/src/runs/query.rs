@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aob_engine::event::Event;
 use aob_engine::ir::Ir;
+use aob_engine::patch::materialize;
 use aob_engine::state::{CancelMode, IrSet, State, encode, fold};
 use aob_engine::step::{Input, Verdict};
 use serde_json::Value;
@@ -30,7 +31,7 @@ impl Runs {
     /// [`Error::NoRun`] or the store's.
     pub async fn view(&self, run: &str) -> Result<RunView, Error> {
         let state = self.store.load(run).await?.ok_or_else(|| Error::NoRun(run.to_owned()))?;
-        let ir = self.ir(&state.head.digest).await?;
+        let ir = self.ir_of(&state).await?;
         Ok(RunView { state, ir })
     }
 
@@ -138,6 +139,26 @@ impl Runs {
         }
     }
 
+    /// The graphs of all revisions of a run.
+    async fn every_ir(&self, state: &State) -> Result<IrSet, Error> {
+        let mut irs = IrSet::new(state.head.revision, self.ir_of(state).await?);
+        if state.head.base.is_some() {
+            let base = self.document(state, 0).await?;
+            let mut document = Value::clone(&base);
+            irs.insert(0, Arc::new(self.judge(&document).map_err(Error::Invalid)?));
+            for (at, overlay) in self.overlays(state).await?.iter().enumerate() {
+                document = materialize(&document, &[&overlay.operations]).map_err(|error| {
+                    aob_store::Error::Corrupt(format!("patch {}: {error}", overlay.id))
+                })?;
+                let revision = at as u32 + 1;
+                if revision != state.head.revision {
+                    irs.insert(revision, Arc::new(self.judge(&document).map_err(Error::Invalid)?));
+                }
+            }
+        }
+        Ok(irs)
+    }
+
     /// Folds a run's events and compares the result with what is stored, byte for byte. Answers the number of
     /// events, or what does not fit.
     ///
@@ -158,7 +179,7 @@ impl Runs {
                     stored.state.head.seq
                 )));
             }
-            let irs = IrSet::new(stored.state.head.revision, stored.ir.clone());
+            let irs = self.every_ir(&stored.state).await?;
             let mut state = None;
             for (event, line) in &history {
                 match fold(state, event, line, &irs) {

@@ -153,13 +153,15 @@ mod tests {
             "apiVersion": "aob.dev/v1alpha1", "kind": "Workflow", "metadata": {"name": "one"},
             "spec": {"nodes": [{"id": "a", "type": "noop"}]}
         });
-        let digest = runs.publish("default", &document, None).await.unwrap().digest;
+        let digest = runs.publish("default", &document, None, "user:ada").await.unwrap().digest;
         let options = StartOptions {
             tenant: "default".into(),
             digest,
             input: Arc::new(json!({})),
             by: "user:ada".into(),
             key: None,
+            patch_set: None,
+            replay: None,
         };
         (runs, options)
     }

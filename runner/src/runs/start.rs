@@ -6,13 +6,15 @@ use aob_engine::canonical::canonical_json;
 use aob_engine::compile::compile;
 use aob_engine::ir::Ir;
 use aob_engine::issue::Issue;
+use aob_engine::patch::Record;
 use aob_engine::route;
 use aob_engine::state::IrSet;
-use aob_engine::step::{Now, StartRequest};
+use aob_engine::step::{Now, Replay, StartRequest};
 use aob_store::{Commit, Item, Outcome, id};
 use serde_json::Value;
 
 use super::cache::Known;
+use super::patch_set::Ground;
 use super::share::Told;
 use super::{Ending, Error, Runs};
 use crate::clock;
@@ -41,6 +43,10 @@ pub struct StartOptions {
     pub by: Arc<str>,
     /// The same key within 72 h is the same run.
     pub key: Option<String>,
+    /// Digest of a set of patches to begin on.
+    pub patch_set: Option<String>,
+    /// Answers of another run to begin with.
+    pub replay: Option<Arc<Replay>>,
 }
 
 /// A run that began, or had begun before under the same key.
@@ -70,13 +76,14 @@ impl Runs {
         tenant: &str,
         document: &Value,
         tag: Option<&str>,
+        by: &str,
     ) -> Result<Published, Error> {
         let ir = Arc::new(self.judge(document).map_err(Error::Invalid)?);
         let published =
             Published { name: ir.name.clone(), digest: ir.digest.clone(), ir: ir.clone() };
         self.store.put_artifact(&published.digest, canonical_json(document).as_bytes()).await?;
         if let Some(tag) = tag {
-            self.store.set_tag(tenant, &published.name, tag, &published.digest).await?;
+            self.point(tenant, &published.name, tag, &published.digest, by, None).await?;
         }
         self.remember(&published.digest, &ir);
         Ok(published)
@@ -113,7 +120,7 @@ impl Runs {
         {
             return Ok((Started { run, existing: true }, None));
         }
-        let ir = self.ir(&options.digest).await?;
+        let Ground { ir, revision, on, overlay } = self.ground(options).await?;
         let random: u128 = rand::random();
         let shard = match &options.key {
             // One key, one shard: the store decides between two who start it at once.
@@ -133,15 +140,16 @@ impl Runs {
                 by: options.by.clone(),
                 parent: None,
                 depth: 0,
-                on: None,
-                replay: None,
+                on: on.clone(),
+                replay: options.replay.clone(),
             };
-            let step = route::start(&IrSet::new(0, ir.clone()), 0, &request, now)?;
+            let step = route::start(&IrSet::new(revision, ir.clone()), revision, &request, now)?;
+            let record = overlay.as_ref().map(|overlay| overlay.record(&options.by, now, shard));
             let ending = follow.then(|| self.endings.of(&run));
             if !step.effects.children.is_empty() {
-                return Ok((self.start_with_children(step, &ir, options, run).await?, ending));
+                return Ok((self.start_with_children(step, &ir, options, run, record).await?, ending));
             }
-            let item = self.first_item(step, &ir, options.key.clone());
+            let item = self.first_item(step, &ir, options.key.clone(), record);
             let first = item.after.clone();
             // Its first task may be answered here before this commit is: nothing is to be loaded then.
             self.expect(&item);
@@ -206,6 +214,7 @@ impl Runs {
         ir: &Arc<Ir>,
         options: &StartOptions,
         run: Arc<str>,
+        record: Option<Arc<Record>>,
     ) -> Result<Started, Error> {
         let decided = super::decide::Decided {
             before: Arc::new(step.state.clone()),
@@ -217,6 +226,7 @@ impl Runs {
         if let Some(first) = items.first_mut() {
             first.before = None;
             first.key.clone_from(&options.key);
+            first.patch = record;
         }
         let committed = self.store.commit(Commit { items, claim: None }).await?;
         match committed.outcomes.into_iter().next() {

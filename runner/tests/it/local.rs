@@ -45,7 +45,7 @@ async fn start(runs: &Runs, file: &str, input: Value) -> Arc<str> {
     let mut digest = None;
     for document in read::documents(&text, &read::Limits::default()).expect("it reads") {
         let published =
-            runs.publish("default", &document.value, Some("main")).await.expect("it is kept");
+            runs.publish("default", &document.value, Some("main"), "user:ada").await.expect("it is kept");
         digest.get_or_insert(published.digest);
     }
     let options = StartOptions {
@@ -54,6 +54,8 @@ async fn start(runs: &Runs, file: &str, input: Value) -> Arc<str> {
         input: Arc::new(input),
         by: "user:ada".into(),
         key: None,
+        patch_set: None,
+        replay: None,
     };
     runs.start(&options).await.expect("it starts").run
 }
@@ -137,13 +139,15 @@ async fn the_end_of_a_run_that_goes_with_it_is_told() {
             "edges": [{"from": "a", "to": "b"}]
         }
     });
-    let digest = local.runs.publish("default", &document, None).await.expect("it is kept").digest;
+    let digest = local.runs.publish("default", &document, None, "user:ada").await.expect("it is kept").digest;
     let options = StartOptions {
         tenant: "default".into(),
         digest,
         input: Arc::new(json!({})),
         by: "user:ada".into(),
         key: None,
+        patch_set: None,
+        replay: None,
     };
     let (started, mut ending) = local.runs.start_followed(&options).await.expect("it starts");
     let waited =

@@ -77,13 +77,15 @@ impl Product {
 
     /// How a run of this shape is started.
     pub(crate) async fn options(&self, shape: Shape) -> Result<StartOptions> {
-        let published = self.runs.publish(TENANT, &graph::workflow(shape), None).await?;
+        let published = self.runs.publish(TENANT, &graph::workflow(shape), None, "user:bench").await?;
         Ok(StartOptions {
             tenant: TENANT.into(),
             digest: published.digest,
             input: Arc::new(json!({})),
             by: "user:bench".into(),
             key: None,
+            patch_set: None,
+            replay: None,
         })
     }
 

@@ -1,0 +1,149 @@
+//! Graphs of runs: every revision is a document with patches over it, compiled where it is needed.
+
+use std::sync::{Arc, PoisonError};
+
+use aob_engine::compile::compile;
+use aob_engine::ir::Ir;
+use aob_engine::patch::{Operation, materialize};
+use aob_engine::state::{IrSet, State};
+use serde_json::Value;
+
+use super::{Error, Runs};
+
+/// Patches after which a document is kept as a new base.
+const COMPACT_AFTER: usize = 20;
+/// Most documents kept in memory.
+const MOST_DOCUMENTS: usize = 16;
+
+impl Runs {
+    /// The graph that a run's root is read with.
+    ///
+    /// # Errors
+    /// As [`Runs::ir`].
+    pub async fn ir_of(&self, state: &State) -> Result<Arc<Ir>, Error> {
+        self.ir_at(state, state.head.revision, &state.head.digest).await
+    }
+
+    /// Every graph that a live scope of a run is read with.
+    ///
+    /// # Errors
+    /// As [`Runs::ir`].
+    pub(super) async fn irs_of(&self, state: &State) -> Result<IrSet, Error> {
+        let mut irs = IrSet::new(state.head.revision, self.ir_of(state).await?);
+        for (&revision, digest) in &state.head.pinned {
+            irs.insert(revision, self.ir_at(state, revision, digest).await?);
+        }
+        Ok(irs)
+    }
+
+    /// The same, if all of them are in memory.
+    pub(super) fn known_irs(&self, state: &State) -> Option<IrSet> {
+        let mut irs = IrSet::new(state.head.revision, self.known_ir(&state.head.digest)?);
+        for (&revision, digest) in &state.head.pinned {
+            irs.insert(revision, self.known_ir(digest)?);
+        }
+        Some(irs)
+    }
+
+    async fn ir_at(&self, state: &State, revision: u32, digest: &str) -> Result<Arc<Ir>, Error> {
+        if let Some(ir) = self.known_ir(digest) {
+            return Ok(ir);
+        }
+        if state.head.base.is_none() {
+            return self.ir(digest).await;
+        }
+        let document = self.document(state, revision).await?;
+        let ir =
+            Arc::new(compile(&document, &self.registry, &self.ceiling).map_err(Error::Invalid)?);
+        if *ir.digest != *digest {
+            let message = format!(
+                "revision {revision} of {} is made of patches that lead to {}, not to {digest}",
+                state.head.run, ir.digest
+            );
+            return Err(aob_store::Error::Corrupt(message).into());
+        }
+        self.remember(digest, &ir);
+        Ok(ir)
+    }
+
+    /// The document of a revision of a run: nodes sorted by id, edges by name, once it was patched.
+    ///
+    /// # Errors
+    /// [`Error::NoGraph`] if its first document is not in the store, or the store's.
+    pub async fn document(&self, state: &State, revision: u32) -> Result<Arc<Value>, Error> {
+        let first = state.head.base.as_ref().unwrap_or(&state.head.digest);
+        let digest = match revision {
+            revision if revision == state.head.revision => Some(&state.head.digest),
+            0 => Some(first),
+            revision => state.head.pinned.get(&revision),
+        };
+        if let Some(digest) = digest
+            && let Some(known) = self.known_document(digest)
+        {
+            return Ok(known);
+        }
+        if revision == 0 || state.head.base.is_none() {
+            let document = Arc::new(self.artifact(first).await?);
+            self.remember_document(first, &document);
+            return Ok(document);
+        }
+        let chain = self.store.chain(&state.head.run, revision).await?;
+        let base = match &chain.base {
+            Some((at, bytes)) => serde_json::from_slice(bytes).map_err(|error| {
+                let run = &state.head.run;
+                aob_store::Error::Corrupt(format!("revision {at} of {run}: {error}"))
+            })?,
+            None => self.artifact(first).await?,
+        };
+        let overlays: Vec<&[Operation]> = chain
+            .overlays
+            .iter()
+            .filter_map(|record| Some(record.accepted()?.operations.as_slice()))
+            .collect();
+        let document = materialize(&base, &overlays).map_err(|error| {
+            let message = format!("revision {revision} of {}: {error}", state.head.run);
+            aob_store::Error::Corrupt(message)
+        })?;
+        if chain.overlays.len() >= COMPACT_AFTER && revision == state.head.revision {
+            self.compact(state, &document).await?;
+        }
+        let document = Arc::new(document);
+        if let Some(digest) = digest {
+            self.remember_document(digest, &document);
+        }
+        Ok(document)
+    }
+
+    /// Keeps the document of a run's present revision as a base, so that no revision is made of many patches.
+    pub(super) async fn compact(&self, state: &State, document: &Value) -> Result<(), Error> {
+        let text = aob_engine::canonical::canonical_json(document);
+        let head = &state.head;
+        Ok(self.store.compact(&head.run, head.revision, text.as_bytes()).await?)
+    }
+
+    /// Whether a revision is one that is kept as a base.
+    pub(super) fn is_base(revision: u32) -> bool {
+        revision > 0 && (revision as usize).is_multiple_of(COMPACT_AFTER)
+    }
+
+    /// A document by its digest.
+    pub(super) async fn artifact(&self, digest: &str) -> Result<Value, Error> {
+        let bytes =
+            self.store.artifact(digest).await?.ok_or_else(|| Error::NoGraph(digest.to_owned()))?;
+        let document = serde_json::from_slice(&bytes)
+            .map_err(|error| aob_store::Error::Corrupt(format!("{digest}: {error}")))?;
+        Ok(document)
+    }
+
+    fn known_document(&self, digest: &str) -> Option<Arc<Value>> {
+        self.documents.lock().unwrap_or_else(PoisonError::into_inner).get(digest).cloned()
+    }
+
+    pub(super) fn remember_document(&self, digest: &str, document: &Arc<Value>) {
+        let mut documents = self.documents.lock().unwrap_or_else(PoisonError::into_inner);
+        if documents.len() >= MOST_DOCUMENTS {
+            documents.clear();
+        }
+        documents.insert(digest.to_owned(), document.clone());
+    }
+}

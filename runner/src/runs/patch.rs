@@ -1,0 +1,329 @@
+//! A run is patched: judged on what is known, judged again on its marking, written with all that follows, once.
+
+mod approves;
+mod judge;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aob_engine::canonical;
+use aob_engine::catalogue;
+use aob_engine::event::Layer;
+use aob_engine::issue::Issue;
+use aob_engine::patch::{Accepted, Answer, Checked, Difference, Finding, Preview, Record};
+use aob_engine::route::{self, RefusedPatch};
+use aob_engine::state::{IrSet, State};
+use aob_engine::step::{Now, Refusal, Step};
+use aob_store::{Commit, Item, Outcome};
+use serde_json::Value;
+
+use super::cache::Known;
+use super::decide::Decided;
+use super::{Error, Runs};
+use crate::clock;
+
+/// Lost races after which the run is held, so that the patch goes first.
+const PATIENCE: usize = 2;
+/// Lost races after which a patch is given up.
+const MOST_RACES: usize = 40;
+/// Findings that are kept of a refusal.
+const MOST_FINDINGS: usize = 20;
+
+/// A request to patch a run.
+#[derive(Debug, Clone)]
+pub struct PatchAsk {
+    /// `patch_...`: asking again with the same id and content is asking once.
+    pub id: Arc<str>,
+    /// What is asked.
+    pub what: What,
+    /// Who asks: `user:<name>`, with the groups that whoever proved the name knows.
+    pub by: String,
+    /// See `by`.
+    pub groups: Vec<String>,
+    /// Gates that whoever asks wants to change, and may approve.
+    pub approves: Vec<String>,
+    /// Whether only the effects are asked for.
+    pub dry_run: bool,
+}
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub enum What {
+    /// A document of `patch.schema.json`.
+    Request(Value),
+    /// That an accepted patch is taken out again.
+    Undo {
+        /// Its id.
+        patch: String,
+        /// Why.
+        reason: Option<String>,
+    },
+}
+
+/// What became of a request.
+#[derive(Debug, Clone)]
+pub struct Patched {
+    /// The request and its answer, as it is kept; of a dry run as it would be.
+    pub record: Record,
+    /// What it changes in effect; empty if it was refused.
+    pub difference: Difference,
+    /// Whether it had been answered before.
+    pub existing: bool,
+}
+
+impl Runs {
+    /// Patches a run, or says what a patch would do.
+    ///
+    /// # Errors
+    /// [`Error::NoRun`], [`Error::Busy`], or the store's. A refusal is an answer, no error.
+    pub async fn patch(&self, run: &str, ask: &PatchAsk) -> Result<Patched, Error> {
+        let request = ask.digest();
+        for race in 0..MOST_RACES {
+            if race >= PATIENCE {
+                // Whoever lost that often goes first once.
+                self.store.hold(run, 100).await?;
+            }
+            if let Some(record) = self.store.patch(run, &ask.id).await? {
+                return Ok(known(record, &request, ask));
+            }
+            let state = self.store.load(run).await?.ok_or_else(|| Error::NoRun(run.to_owned()))?;
+            let decided = match self.judge_request(&state, ask).await? {
+                Ok(judged) => self.decide_patch(&state, ask, &request, judged).await?,
+                Err(issues) => Decision::Refused(issues),
+            };
+            let written = match decided {
+                Decision::Accepted { decided, judged, record } => {
+                    if ask.dry_run {
+                        let difference = judged.difference;
+                        return Ok(Patched { record, difference, existing: false });
+                    }
+                    self.write_patch(*decided, &judged, record).await?
+                }
+                Decision::Refused(issues) => {
+                    let record = ask.refused(&request, &issues);
+                    if ask.dry_run {
+                        return Ok(Patched::refused(record));
+                    }
+                    self.write_refusal(&state, ask, record).await?
+                }
+            };
+            if let Some(patched) = written {
+                return Ok(patched);
+            }
+        }
+        Err(Error::Busy(run.to_owned()))
+    }
+
+    /// Decides a judged patch on the run's marking.
+    async fn decide_patch(
+        &self,
+        state: &Arc<State>,
+        ask: &PatchAsk,
+        request: &str,
+        judged: Checked,
+    ) -> Result<Decision, Error> {
+        let irs = self.irs_of(state).await?;
+        let claimed = self.store.claimed(state).await?;
+        let approves = self.approvable(state, ask).await?;
+        let candidate =
+            judged.candidate(&ask.id, &ask.by, &approves, &layers("accepted", "accepted"));
+        let mut known = Known::default();
+        let step = loop {
+            let now = Now { time: clock::now(), epoch: self.store.epoch() };
+            let context = &known.context;
+            match route::apply_patch(&irs, state, context, &candidate, &claimed, now) {
+                Ok(Ok(step)) => break step,
+                Ok(Err(issues)) => return Ok(Decision::Refused(judged.placed(issues))),
+                Err(Refusal::Missing(keys)) => {
+                    let mut found = self.store.context(&state.head.run, &keys).await?;
+                    for key in keys {
+                        let entry = found.remove(&key);
+                        known.context.insert(key, entry);
+                    }
+                }
+                Err(refusal) => return Err(refusal.into()),
+            }
+        };
+        let record = Record {
+            id: ask.id.to_string(),
+            request: request.to_owned(),
+            by: ask.by.clone(),
+            time: step.event.as_ref().map_or_else(clock::now, |event| event.t),
+            reason: judged.reason.clone(),
+            answer: Answer::Accepted(Accepted {
+                revision: step.state.head.revision,
+                graph: step.state.head.digest.to_string(),
+                operations: judged.operations.clone(),
+                cancel: judged.cancel.clone(),
+                undoes: judged.undoes.clone(),
+                effects: effects(&irs, state, &step, &judged),
+            }),
+        };
+        let decided = Decided { before: state.clone(), step, known, ir: judged.ir.clone() };
+        Ok(Decision::Accepted { decided: Box::new(decided), judged, record })
+    }
+
+    /// Writes an accepted patch with everything that follows; none if the run has moved on.
+    async fn write_patch(
+        &self,
+        decided: Decided,
+        judged: &Checked,
+        record: Record,
+    ) -> Result<Option<Patched>, Error> {
+        let run = decided.before.head.run.clone();
+        let (mut items, learnt) = self.items(decided, Vec::new(), 1).await?;
+        if let Some(own) = items.first_mut() {
+            own.patch = Some(Arc::new(record.clone()));
+        }
+        let after = learnt.after.clone();
+        if !self.write(items).await? {
+            return Ok(None);
+        }
+        self.remember(&after.head.digest, &judged.ir);
+        self.remember_document(&after.head.digest, &Arc::new(judged.document.clone()));
+        self.learn(&run, learnt);
+        if Self::is_base(after.head.revision) {
+            // Only so that later readers have less to do: they do it themselves if this fails.
+            if let Err(error) = self.compact(&after, &judged.document).await {
+                tracing::warn!(run_id = %run, %error, "patches could not be packed together");
+            }
+        }
+        Ok(Some(Patched { record, difference: judged.difference.clone(), existing: false }))
+    }
+
+    /// Writes a refusal; none if the run has moved on, and so the reason may be gone.
+    async fn write_refusal(
+        &self,
+        state: &Arc<State>,
+        ask: &PatchAsk,
+        record: Record,
+    ) -> Result<Option<Patched>, Error> {
+        let Answer::Refused(findings) = &record.answer else { return Ok(None) };
+        let (code, pointer) = findings
+            .first()
+            .map_or_else(Default::default, |first| (first.code.clone(), first.pointer.clone()));
+        let refused = RefusedPatch {
+            id: record.id.clone(),
+            request: record.request.clone(),
+            base: ask.base(),
+            verdicts: layers("accepted", &code),
+            code,
+            pointer: pointer.chars().take(1_000).collect(),
+            by: ask.by.clone(),
+        };
+        let irs = self.irs_of(state).await?;
+        let now = Now { time: clock::now(), epoch: self.store.epoch() };
+        let Some(step) = route::refuse_patch(&irs, state, &refused, now)? else {
+            // Ended, or so many were refused that no further one is told.
+            return Ok(Some(Patched::refused(record)));
+        };
+        let ir = self.ir_of(state).await?;
+        let decided = Decided { before: state.clone(), step, known: Known::default(), ir };
+        let (mut item, learnt) = decided.item(Vec::new());
+        item.patch = Some(Arc::new(record.clone()));
+        if !self.write(vec![item]).await? {
+            return Ok(None);
+        }
+        self.learn(&state.head.run, learnt);
+        Ok(Some(Patched::refused(record)))
+    }
+
+    /// Commits items that belong together; false if the run has moved on.
+    async fn write(&self, items: Vec<Item>) -> Result<bool, Error> {
+        let committed = match self.store.commit(Commit { items, claim: None }).await {
+            Ok(committed) => committed,
+            Err(aob_store::Error::Epoch) => {
+                self.cache.clear();
+                return Ok(false);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        match committed.outcomes.first() {
+            Some(Outcome::Applied) => Ok(true),
+            Some(Outcome::Held(ms)) => {
+                tokio::time::sleep(Duration::from_millis((*ms).min(100))).await;
+                Ok(false)
+            }
+            _ => Ok(false),
+        }
+    }
+}
+
+/// What a patch comes to on a marking.
+enum Decision {
+    Accepted { decided: Box<Decided>, judged: Checked, record: Record },
+    Refused(Vec<Issue>),
+}
+
+impl PatchAsk {
+    /// Digest of what is asked: what a dry run asks differs from the request itself in nothing.
+    fn digest(&self) -> String {
+        let mut content = match &self.what {
+            What::Request(request) => request.clone(),
+            What::Undo { patch, reason } => serde_json::json!({"undo": patch, "reason": reason}),
+        };
+        if let Some(members) = content.as_object_mut() {
+            members.remove("dryRun");
+        }
+        canonical::digest(&content)
+    }
+
+    fn base(&self) -> Option<u32> {
+        match &self.what {
+            What::Request(request) => {
+                request.get("base").and_then(Value::as_u64).and_then(|base| base.try_into().ok())
+            }
+            What::Undo { .. } => None,
+        }
+    }
+
+    fn reason(&self) -> Option<String> {
+        let reason = match &self.what {
+            What::Request(request) => request.get("reason").and_then(Value::as_str),
+            What::Undo { reason, .. } => reason.as_deref(),
+        };
+        reason.map(|reason| reason.chars().take(1_024).collect())
+    }
+
+    fn refused(&self, request: &str, issues: &[Issue]) -> Record {
+        Record {
+            id: self.id.to_string(),
+            request: request.to_owned(),
+            by: self.by.clone(),
+            time: clock::now(),
+            reason: self.reason(),
+            answer: Answer::Refused(issues.iter().take(MOST_FINDINGS).map(Finding::from).collect()),
+        }
+    }
+}
+
+impl Patched {
+    fn refused(record: Record) -> Self {
+        Self { record, difference: Difference::default(), existing: false }
+    }
+}
+
+/// The answer that was given before, if the same was asked.
+fn known(record: Record, request: &str, ask: &PatchAsk) -> Patched {
+    if record.request == request {
+        return Patched { record, difference: Difference::default(), existing: true };
+    }
+    let message = format!("`{}` was asked before, with other content", ask.id);
+    let issue = Issue::new(&catalogue::PATCH_ID, "", message);
+    Patched::refused(ask.refused(request, &[issue]))
+}
+
+fn effects(irs: &IrSet, before: &State, step: &Step, judged: &Checked) -> Preview {
+    let mut irs = irs.clone();
+    irs.insert(step.state.head.revision, judged.ir.clone());
+    route::preview(&irs, before, step)
+}
+
+/// What the layer before the commit said, and the commit's own word.
+fn layers(receiver: &str, commit: &str) -> Vec<Layer> {
+    let layer = |layer: &str, verdict: &str| Layer {
+        layer: layer.to_owned(),
+        verdict: verdict.to_owned(),
+    };
+    vec![layer("receiver", receiver), layer("commit", commit)]
+}

@@ -1,0 +1,82 @@
+//! A request judged on the documents of a run, before its marking is seen.
+
+use std::sync::Arc;
+
+use aob_engine::issue::Issue;
+use aob_engine::patch::{
+    Checked, Ground, OnConflict, Overlay, PatchLimits, Record, Request, check_patch, read, undo,
+};
+use aob_engine::state::State;
+
+use super::approves::approvable;
+use super::{Error, PatchAsk, Runs, What};
+
+impl Runs {
+    /// Judges what is asked on the run's graph as it is, or says everything that is wrong with it.
+    pub(super) async fn judge_request(
+        &self,
+        state: &Arc<State>,
+        ask: &PatchAsk,
+    ) -> Result<Result<Checked, Vec<Issue>>, Error> {
+        let request = match &ask.what {
+            What::Request(request) => match read(request, &PatchLimits::default()) {
+                Ok(request) => Some(request),
+                Err(issues) => return Ok(Err(issues)),
+            },
+            What::Undo { .. } => None,
+        };
+        let base = self.document(state, 0).await?;
+        let overlays = self.overlays(state).await?;
+        let current = self.document(state, state.head.revision).await?;
+        let ground = Ground { base: &base, first: 0, overlays: &overlays, current: &current };
+        let (request, undoes) = match (request, &ask.what) {
+            (Some(request), _) => (request, None),
+            (None, What::Undo { patch, reason }) => {
+                let operations = match undo(&base, &overlays, patch, &current) {
+                    Ok(operations) => operations,
+                    Err(error) => return Ok(Err(vec![error.into()])),
+                };
+                let request = Request {
+                    operations,
+                    base: None,
+                    on_conflict: OnConflict::Strict,
+                    cancel: Vec::new(),
+                    reason: reason.clone(),
+                    dry_run: ask.dry_run,
+                };
+                (request, Some(patch.as_str()))
+            }
+            (None, What::Request(_)) => return Ok(Err(Vec::new())),
+        };
+        Ok(check_patch(&request, undoes, ground, &self.registry, &self.ceiling))
+    }
+
+    /// The accepted patches that lead to the revision of a state, in order.
+    pub(in crate::runs) async fn overlays(&self, state: &State) -> Result<Vec<Overlay>, Error> {
+        if state.head.base.is_none() {
+            return Ok(Vec::new());
+        }
+        let records = self.store.patches(&state.head.run).await?;
+        let until = state.head.revision;
+        let mut accepted: Vec<(u32, Overlay)> = records
+            .iter()
+            .filter_map(|record: &Record| Some((record.accepted()?.revision, record.overlay()?)))
+            .filter(|(revision, _)| *revision <= until)
+            .collect();
+        accepted.sort_by_key(|(revision, _)| *revision);
+        Ok(accepted.into_iter().map(|(_, overlay)| overlay).collect())
+    }
+
+    /// The gates that whoever asks may change.
+    pub(super) async fn approvable(
+        &self,
+        state: &State,
+        ask: &PatchAsk,
+    ) -> Result<Vec<String>, Error> {
+        if ask.approves.is_empty() {
+            return Ok(Vec::new());
+        }
+        let current = self.document(state, state.head.revision).await?;
+        Ok(approvable(&current, &ask.approves, &ask.by, &ask.groups, &state.head.by))
+    }
+}
