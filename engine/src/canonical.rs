@@ -113,6 +113,11 @@ fn write_number(text: &mut String, number: &Number) {
 
 fn write_string(text: &mut String, string: &str) {
     text.push('"');
+    if !string.bytes().any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
+        text.push_str(string);
+        text.push('"');
+        return;
+    }
     let mut plain = 0;
     for (at, byte) in string.bytes().enumerate() {
         let escape = match byte {

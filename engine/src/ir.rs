@@ -171,8 +171,8 @@ pub enum Kind {
 pub struct Assert {
     /// The condition.
     pub that: Expr,
-    /// What to say when it is false.
-    pub message: Option<String>,
+    /// What to say when it is false; a text once it is rendered.
+    pub message: Option<Template>,
 }
 
 /// How in-edges combine.

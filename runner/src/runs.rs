@@ -33,8 +33,8 @@ pub use error::Error;
 pub use patch::{PatchAsk, Patched, What};
 pub use query::RunView;
 pub use replay::ReplayAsk;
-pub use tag::TagMove;
 pub use start::{Published, StartOptions, Started};
+pub use tag::TagMove;
 
 use cache::Cache;
 use ending::Endings;

@@ -133,13 +133,11 @@ impl Compiler<'_, '_, '_, '_> {
                     let Some(that) = assertion.get("that").and_then(Value::as_str) else {
                         continue;
                     };
-                    let message =
-                        assertion.get("message").and_then(Value::as_str).map(str::to_owned);
-                    if let Some(message) = assertion.get("message") {
-                        whole &= self
-                            .template(message, &format!("/assert/{at}/message"), self.outside)
-                            .is_some();
-                    }
+                    let message = assertion.get("message").map(|message| {
+                        self.template(message, &format!("/assert/{at}/message"), self.outside)
+                    });
+                    whole &= message.as_ref().is_none_or(Option::is_some);
+                    let message = message.flatten();
                     match self.condition(that, &format!("/assert/{at}/that"), after_value) {
                         Some(that) => asserts.push(Assert { that, message }),
                         None => whole = false,

@@ -114,10 +114,23 @@ impl Router<'_> {
             let value = input.get("value").cloned().unwrap_or(Value::Null);
             let mut judged = Vec::with_capacity(asserts.len());
             for assert in asserts {
+                let message = match &assert.message {
+                    Some(message) => self.render(&at.scope, message)?.map(|text| match text {
+                        Value::String(text) => Value::String(text),
+                        other => Value::String(other.to_string()),
+                    }),
+                    None => Ok(Value::Null),
+                };
+                let message = match message {
+                    Ok(message) => message,
+                    Err(error) => {
+                        let error = failed("the message of an assertion", &error);
+                        return self.fail(at, error, Cause::Expression, None);
+                    }
+                };
                 match self.holds(&at.scope, &assert.that, Some(&value))? {
-                    Ok(ok) => judged.push(
-                        json!({"that": assert.that.source(), "message": assert.message, "ok": ok}),
-                    ),
+                    Ok(ok) => judged
+                        .push(json!({"that": assert.that.source(), "message": message, "ok": ok})),
                     Err(error) => {
                         return self.fail(
                             at,

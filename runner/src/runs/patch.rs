@@ -321,9 +321,7 @@ fn effects(irs: &IrSet, before: &State, step: &Step, judged: &Checked) -> Previe
 
 /// What the layer before the commit said, and the commit's own word.
 fn layers(receiver: &str, commit: &str) -> Vec<Layer> {
-    let layer = |layer: &str, verdict: &str| Layer {
-        layer: layer.to_owned(),
-        verdict: verdict.to_owned(),
-    };
+    let layer =
+        |layer: &str, verdict: &str| Layer { layer: layer.to_owned(), verdict: verdict.to_owned() };
     vec![layer("receiver", receiver), layer("commit", commit)]
 }

@@ -48,7 +48,8 @@ impl Runs {
         let new = self.ir(&digest).await?;
         let from = from(ask, &state, &new)?;
         let own = self.input(&ask.run).await?;
-        let same = new.digest == old.digest && ask.input.as_ref().is_none_or(|input| *input == *own);
+        let same =
+            new.digest == old.digest && ask.input.as_ref().is_none_or(|input| *input == *own);
         let again = downstream(&new, &from);
         let mut names = Vec::new();
         for ix in new.body(ROOT).nodes.clone() {
@@ -108,7 +109,9 @@ impl Runs {
 fn from(ask: &ReplayAsk, state: &State, new: &Ir) -> Result<Vec<String>, Error> {
     let is_root = |id: &str| new.find(id).is_some_and(|ix| new.node(ix).body == ROOT);
     if let Some(unknown) = ask.from.iter().find(|id| !is_root(id)) {
-        let what = format!("`{unknown}` is no node of the graph itself; one inside a container is replayed with it");
+        let what = format!(
+            "`{unknown}` is no node of the graph itself; one inside a container is replayed with it"
+        );
         return Err(Error::NoNode(what));
     }
     if !ask.from.is_empty() {

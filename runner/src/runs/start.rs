@@ -147,7 +147,10 @@ impl Runs {
             let record = overlay.as_ref().map(|overlay| overlay.record(&options.by, now, shard));
             let ending = follow.then(|| self.endings.of(&run));
             if !step.effects.children.is_empty() {
-                return Ok((self.start_with_children(step, &ir, options, run, record).await?, ending));
+                return Ok((
+                    self.start_with_children(step, &ir, options, run, record).await?,
+                    ending,
+                ));
             }
             let item = self.first_item(step, &ir, options.key.clone(), record);
             let first = item.after.clone();

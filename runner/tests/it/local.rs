@@ -44,8 +44,10 @@ async fn start(runs: &Runs, file: &str, input: Value) -> Arc<str> {
     let text = std::fs::read(path).expect("the example is there");
     let mut digest = None;
     for document in read::documents(&text, &read::Limits::default()).expect("it reads") {
-        let published =
-            runs.publish("default", &document.value, Some("main"), "user:ada").await.expect("it is kept");
+        let published = runs
+            .publish("default", &document.value, Some("main"), "user:ada")
+            .await
+            .expect("it is kept");
         digest.get_or_insert(published.digest);
     }
     let options = StartOptions {
@@ -139,7 +141,12 @@ async fn the_end_of_a_run_that_goes_with_it_is_told() {
             "edges": [{"from": "a", "to": "b"}]
         }
     });
-    let digest = local.runs.publish("default", &document, None, "user:ada").await.expect("it is kept").digest;
+    let digest = local
+        .runs
+        .publish("default", &document, None, "user:ada")
+        .await
+        .expect("it is kept")
+        .digest;
     let options = StartOptions {
         tenant: "default".into(),
         digest,

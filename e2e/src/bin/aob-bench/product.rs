@@ -77,7 +77,8 @@ impl Product {
 
     /// How a run of this shape is started.
     pub(crate) async fn options(&self, shape: Shape) -> Result<StartOptions> {
-        let published = self.runs.publish(TENANT, &graph::workflow(shape), None, "user:bench").await?;
+        let published =
+            self.runs.publish(TENANT, &graph::workflow(shape), None, "user:bench").await?;
         Ok(StartOptions {
             tenant: TENANT.into(),
             digest: published.digest,

@@ -62,7 +62,7 @@ impl Converter<'_> {
     fn free_name(
         &mut self,
         name: String,
-        fields: &mut impl Iterator<Item = String>,
+        fields: &mut std::vec::IntoIter<String>,
         in_has: bool,
     ) -> Result<Tree, ExprError> {
         match name.as_str() {
@@ -106,7 +106,13 @@ impl Converter<'_> {
             }),
             _ if name.starts_with('.') => Err(self.refuse("write the name without the dot before it")),
             _ => {
-                self.record(Read { text: name.clone(), root: name.clone(), node: None, field: None, guarded: in_has });
+                // Of the run itself a few fields are known, and not all of them everywhere.
+                let field = fields.as_slice().first().filter(|_| name == "run").cloned();
+                let text = match &field {
+                    Some(field) => format!("{name}.{field}"),
+                    None => name.clone(),
+                };
+                self.record(Read { text, root: name.clone(), node: None, field, guarded: in_has });
                 Ok(Tree::Name(name.into()))
             }
         }

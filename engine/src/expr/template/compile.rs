@@ -27,6 +27,10 @@ struct Compiler {
 
 impl Compiler {
     fn piece(&mut self, value: &Value) -> Piece {
+        // Most values have no expression: nothing has to be taken apart.
+        if is_plain(value, MAX_DEPTH - self.depth) {
+            return Piece::Static(value.clone());
+        }
         match value {
             Value::String(text) => self.text(text),
             Value::Array(items) => {
@@ -155,6 +159,23 @@ fn part(source: &str) -> Result<(Part, Vec<Read>), ExprError> {
         Some(Err(message)) => {
             Err(ExprError { entry: &catalogue::SECRET_PLACE, message, offset: 0 })
         }
+    }
+}
+
+/// Whether a value stands as it is: no expression, no marker, within the depth that is left.
+fn is_plain(value: &Value, depth: usize) -> bool {
+    match value {
+        Value::String(text) => {
+            !text.contains('$')
+                && matches!(secret::without_markers(text), std::borrow::Cow::Borrowed(_))
+        }
+        Value::Array(items) => {
+            items.is_empty() || depth > 0 && items.iter().all(|item| is_plain(item, depth - 1))
+        }
+        Value::Object(map) => {
+            map.is_empty() || depth > 0 && map.values().all(|item| is_plain(item, depth - 1))
+        }
+        _ => true,
     }
 }
 

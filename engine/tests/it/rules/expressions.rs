@@ -239,3 +239,22 @@ fn a_passed_node_fails_by_another_condition() {
         ["started; a failed: expression; failing; a->b dead; b skipped by dead path; ended failed"]
     );
 }
+
+#[test]
+fn the_message_of_an_assertion_is_rendered() {
+    let run = Run::with(
+        r#"nodes: [{id: a, type: transform, config: {value: 3, assert: [{that: "value > 3", message: "${ input.name } is few"}]}}]"#,
+        json!({"name": "rows"}),
+    );
+    assert_eq!(run.task("a").input["assert"][0]["message"], json!("rows is few"));
+}
+
+#[test]
+fn what_is_known_of_a_run_depends_on_the_place() {
+    for field in ["outcome", "idd"] {
+        let spec = format!(
+            r#"nodes: [{{id: a, type: transform, config: {{value: "${{ run.{field} }}"}}}}]"#
+        );
+        assert_eq!(super::run::refused(&spec), ["UNKNOWN_NAME"]);
+    }
+}

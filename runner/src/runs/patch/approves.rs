@@ -34,9 +34,7 @@ fn may_approve(config: &Value, name: &str, groups: &[String], is_requester: bool
     let requester = approvers.get("allowRequester").and_then(Value::as_bool) == Some(true);
     let named = match (approvers.get("users"), approvers.get("groups")) {
         (None, None) => true,
-        (users, teams) => {
-            holds(users, name) || groups.iter().any(|group| holds(teams, group))
-        }
+        (users, teams) => holds(users, name) || groups.iter().any(|group| holds(teams, group)),
     };
     approvers.is_object() && alone && named && (!is_requester || requester)
 }
