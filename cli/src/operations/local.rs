@@ -43,8 +43,8 @@ impl Local {
     async fn does(&self, request: Request) -> std::result::Result<Value, aob_runner::runs::Error> {
         let (runs, store) = (&self.runs, self.runs.store());
         Ok(match request {
-            Request::Publish { document } => {
-                json(runs.publish(TENANT, &document, Some("main")).await?.digest)
+            Request::Publish { document, by } => {
+                json(runs.publish(TENANT, &document, Some(("main", &by))).await?.digest)
             }
             Request::Tag { name, tag } => json(store.tag(TENANT, &name, &tag).await?),
             Request::Document { digest } => match store.artifact(&digest).await? {
@@ -117,7 +117,7 @@ impl Local {
 /// What an error is about, where it does not say so itself.
 fn about(request: &Request) -> String {
     match request {
-        Request::Publish { document } => {
+        Request::Publish { document, .. } => {
             let name =
                 document.pointer("/metadata/name").and_then(Value::as_str).unwrap_or("a workflow");
             aob_engine::issue::excerpt(name)

@@ -9,6 +9,7 @@ use aob_engine::issue::Issue;
 use aob_engine::route;
 use aob_engine::state::IrSet;
 use aob_engine::step::{Now, StartRequest};
+use aob_engine::timeline::{Move, MoveKind};
 use aob_store::{Commit, Item, Outcome, id};
 use serde_json::Value;
 
@@ -61,7 +62,7 @@ impl Runs {
         compile(document, &self.registry, &self.ceiling)
     }
 
-    /// Judges a workflow, keeps it under its digest, and points `tag` at it.
+    /// Judges a workflow, keeps it under its digest, and points a tag at it, in somebody's name: `(tag, by)`.
     ///
     /// # Errors
     /// [`Error::Invalid`] with every finding, or the store's.
@@ -69,17 +70,44 @@ impl Runs {
         &self,
         tenant: &str,
         document: &Value,
-        tag: Option<&str>,
+        tag: Option<(&str, &str)>,
     ) -> Result<Published, Error> {
         let ir = Arc::new(self.judge(document).map_err(Error::Invalid)?);
         let published =
             Published { name: ir.name.clone(), digest: ir.digest.clone(), ir: ir.clone() };
         self.store.put_artifact(&published.digest, canonical_json(document).as_bytes()).await?;
-        if let Some(tag) = tag {
-            self.store.set_tag(tenant, &published.name, tag, &published.digest).await?;
+        if let Some((tag, by)) = tag {
+            self.point(tenant, &published, tag, by).await?;
         }
         self.remember(&published.digest, &ir);
         Ok(published)
+    }
+
+    /// Moves a tag to what was published, unless it points there already. Whoever comes last has moved it.
+    async fn point(
+        &self,
+        tenant: &str,
+        published: &Published,
+        tag: &str,
+        by: &str,
+    ) -> Result<(), Error> {
+        let (name, digest) = (&published.name, &published.digest);
+        loop {
+            if self.store.tag(tenant, name, tag).await?.as_ref() == Some(digest) {
+                return Ok(());
+            }
+            let known = self.store.timeline(tenant, name, tag).await?.len();
+            let to = Move {
+                kind: MoveKind::Set,
+                digest: digest.clone(),
+                by: by.to_owned(),
+                time: clock::now(),
+                reason: None,
+            };
+            if self.store.move_tag(tenant, name, tag, known as u32, &to).await? {
+                return Ok(());
+            }
+        }
     }
 
     /// Starts a run.
