@@ -26,8 +26,8 @@ pub(crate) const TENANT: &str = "default";
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub(crate) enum Request {
-    /// Keep a workflow with tag `main` -> its digest.
-    Publish { document: Value },
+    /// Keep a workflow and move its tag `main` there -> its digest.
+    Publish { document: Value, by: String },
     /// The digest behind a name and a tag -> string or null.
     Tag { name: String, tag: String },
     /// A kept workflow -> the document or null.

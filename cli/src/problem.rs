@@ -92,7 +92,7 @@ impl Problem {
     /// What kept something from being done to a run.
     pub(crate) fn runs(error: runs::Error, about: &str) -> Self {
         match error {
-            runs::Error::Invalid(issues) => {
+            runs::Error::Invalid(issues) | runs::Error::NoFit(issues) => {
                 let one =
                     |issue| Finding { issue, about: about.to_owned(), place: None, source: None };
                 Self { findings: issues.into_iter().map(one).collect() }
@@ -113,6 +113,8 @@ impl Problem {
                 Self::new(&catalogue::STORE_CORRUPT, about, refusal.to_string())
             }
             runs::Error::Store(error) => Self::store(error, about),
+            runs::Error::NoNode(why) => Self::new(&catalogue::NO_NODE, about, why),
+            runs::Error::NoMove(why) => Self::new(&catalogue::NOT_POSSIBLE, about, why),
             busy @ runs::Error::Busy(_) => Self::new(&catalogue::BUSY, about, busy.to_string()),
         }
     }

@@ -3,25 +3,34 @@
 //! A request is judged by itself ([`read`]: shape, sizes, policy, every path), its operations are put
 //! into canonical form ([`canonical`]: every path names a node or an edge), and those are applied
 //! to the document of a workflow ([`materialize`]). [`difference`] says what changed in effect, and
-//! [`operations_between`] how to get from one graph to another. Plain JSON documents and the whole of
+//! [`operations_between`] how to get from one graph to another; [`undo`] takes a patch out, [`rebase`] says
+//! whether one may be applied to a later graph than it was written against, and [`check_patch`] does all of it
+//! for one request. Plain JSON documents and the whole of
 //! RFC 6902 go through the same reader and the same applier ([`read_plain`], [`apply_plain`]).
 
 mod address;
+mod check;
 mod difference;
 mod keyed;
 mod materialize;
 mod operation;
+mod place;
+mod rebase;
 mod record;
+mod undo;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use address::{canonical, footprint};
+pub use check::{Checked, Ground, check_patch};
 pub use difference::{Difference, difference, operations_between};
 pub use keyed::{EdgeName, Keyed};
 pub use materialize::{apply_plain, materialize, same};
 pub use operation::{OnConflict, Op, Operation, PlainOperation, Request, digest, read, read_plain};
+pub use rebase::{Since, rebase};
 pub use record::{Accepted, Answer, Finding, Preview, Record};
+pub use undo::undo;
 
 use crate::catalogue::Entry;
 use crate::issue::{Issue, excerpt};
@@ -112,6 +121,9 @@ pub struct Overlay {
     /// Why, in the words of whoever asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The patch that it takes out, if it is an undo.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<String>,
 }
 
 impl Overlay {

@@ -42,7 +42,7 @@ pub struct Item {
     pub key: Option<String>,
     /// Milliseconds that the run is kept after it ended; 0: dropped with the commit that ends it.
     pub retention: u64,
-    /// A request to patch the run and its answer, kept with it.
+    /// A request to patch the run and its answer, kept with it. An id that the run knows already is a conflict.
     pub patch: Option<Arc<Record>>,
 }
 

@@ -16,12 +16,14 @@ mod frame;
 mod inbox;
 mod journal;
 mod log;
+mod patches;
 mod prepare;
 mod reads;
 mod record;
 mod recover;
 mod run;
 mod shared;
+mod tags;
 mod tail;
 mod tasks;
 mod waiting;
@@ -251,48 +253,57 @@ impl Store for Embedded {
         self.shared.artifact(digest).await
     }
 
-    async fn patches(&self, _: &str) -> Result<Vec<Record>> {
-        Err(crate::Error::Limit("not yet".to_owned()))
+    async fn patches(&self, run: &str) -> Result<Vec<Record>> {
+        self.shared.patches(run).await
     }
 
-    async fn patch(&self, _: &str, _: &str) -> Result<Option<Record>> {
-        Err(crate::Error::Limit("not yet".to_owned()))
+    async fn patch(&self, run: &str, id: &str) -> Result<Option<Record>> {
+        self.shared.patch(run, id).await
     }
 
-    async fn chain(&self, _: &str, _: u32) -> Result<Chain> {
-        Err(crate::Error::Limit("not yet".to_owned()))
+    async fn chain(&self, run: &str, revision: u32) -> Result<Chain> {
+        self.shared.chain(run, revision).await
     }
 
-    async fn compact(&self, _: &str, _: u32, _: &[u8]) -> Result<()> {
-        Err(crate::Error::Limit("not yet".to_owned()))
+    async fn compact(&self, run: &str, revision: u32, document: &[u8]) -> Result<()> {
+        self.shared.compact(run, revision, document).await
     }
 
-    async fn find_patches(&self, _: &str, _: &str) -> Result<Vec<(String, String)>> {
-        Err(crate::Error::Limit("not yet".to_owned()))
+    async fn find_patches(&self, tenant: &str, prefix: &str) -> Result<Vec<(String, String)>> {
+        self.shared.find_patches(tenant, prefix).await
     }
 
-    async fn move_tag(&self, _: &str, _: &str, _: &str, _: u32, _: &Move) -> Result<bool> {
-        Err(crate::Error::Limit("not yet".to_owned()))
+    async fn move_tag(
+        &self,
+        tenant: &str,
+        workflow: &str,
+        tag: &str,
+        known: u32,
+        to: &Move,
+    ) -> Result<bool> {
+        self.shared.move_tag([tenant, workflow, tag], known, to).await
     }
 
-    async fn timeline(&self, _: &str, _: &str, _: &str) -> Result<Vec<Move>> {
-        Err(crate::Error::Limit("not yet".to_owned()))
+    async fn timeline(&self, tenant: &str, workflow: &str, tag: &str) -> Result<Vec<Move>> {
+        self.shared.timeline([tenant, workflow, tag]).await
     }
 
-    async fn name_patch_set(&self, _: &str, _: &str, _: &str, _: &str) -> Result<()> {
-        Err(crate::Error::Limit("not yet".to_owned()))
+    async fn name_patch_set(
+        &self,
+        tenant: &str,
+        workflow: &str,
+        name: &str,
+        digest: &str,
+    ) -> Result<()> {
+        self.shared.name_patch_set([tenant, workflow, name], digest).await
     }
 
-    async fn patch_set(&self, _: &str, _: &str, _: &str) -> Result<Option<String>> {
-        Err(crate::Error::Limit("not yet".to_owned()))
+    async fn patch_set(&self, tenant: &str, workflow: &str, name: &str) -> Result<Option<String>> {
+        self.shared.patch_set([tenant, workflow, name]).await
     }
 
-    async fn patch_sets(&self, _: &str, _: &str) -> Result<Vec<(String, String)>> {
-        Err(crate::Error::Limit("not yet".to_owned()))
-    }
-
-    async fn set_tag(&self, tenant: &str, workflow: &str, tag: &str, digest: &str) -> Result<()> {
-        self.shared.set_tag([tenant, workflow, tag, digest]).await
+    async fn patch_sets(&self, tenant: &str, workflow: &str) -> Result<Vec<(String, String)>> {
+        self.shared.patch_sets(tenant, workflow).await
     }
 
     async fn tag(&self, tenant: &str, workflow: &str, tag: &str) -> Result<Option<String>> {

@@ -5,6 +5,7 @@
 pub mod commit;
 pub mod embedded;
 mod error;
+mod patched;
 pub mod redis;
 pub mod task;
 #[cfg(feature = "testing")]
@@ -112,17 +113,26 @@ pub trait Store: Send + Sync + 'static {
     async fn patch(&self, run: &str, id: &str) -> Result<Option<Record>>;
 
     /// What a revision of a run is made of. A base that is not in it is the artifact `head.base`.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] if the run does not have this revision.
     async fn chain(&self, run: &str, revision: u32) -> Result<Chain>;
 
     /// Keeps the document of a revision as a new base, and packs the patches up to it together. Says so again if it
-    /// is there already. Interrupted anywhere it leaves every revision to be had.
+    /// is there already, and of a run that is gone. Interrupted anywhere it leaves every revision to be had.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] if no kept patch made the revision, or the document is not the graph that it made.
     async fn compact(&self, run: &str, revision: u32, document: &[u8]) -> Result<()>;
 
     /// Runs that have an answered patch whose id begins with `prefix`: patch and run, at most 10.
     async fn find_patches(&self, tenant: &str, prefix: &str) -> Result<Vec<(String, String)>>;
 
     /// Moves a tag of a workflow: appends to its timeline and points it at the move's digest, if it has `known` moves
-    /// now. False: it has moved on.
+    /// now. False: it has moved on. A move that is the last one already, made on as many, is not made again.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] after 10,000 moves, or if a name has spaces or control characters.
     async fn move_tag(
         &self,
         tenant: &str,
@@ -149,9 +159,6 @@ pub trait Store: Send + Sync + 'static {
 
     /// Names and digests of a workflow's sets of patches.
     async fn patch_sets(&self, tenant: &str, workflow: &str) -> Result<Vec<(String, String)>>;
-
-    /// Points a tag of a workflow at a digest.
-    async fn set_tag(&self, tenant: &str, workflow: &str, tag: &str, digest: &str) -> Result<()>;
 
     /// The digest behind a tag.
     async fn tag(&self, tenant: &str, workflow: &str, tag: &str) -> Result<Option<String>>;

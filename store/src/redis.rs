@@ -13,10 +13,12 @@ mod keys;
 mod lists;
 mod log;
 mod memory;
+mod patches;
 mod read;
 mod request;
 mod session;
 mod signals;
+mod tags;
 mod value;
 
 use std::collections::BTreeMap;
@@ -217,48 +219,57 @@ impl Store for RedisStore {
         self.read_artifact(digest).await
     }
 
-    async fn patches(&self, _: &str) -> Result<Vec<Record>> {
-        Err(crate::Error::Limit("not yet".to_owned()))
+    async fn patches(&self, run: &str) -> Result<Vec<Record>> {
+        self.read_patches(run).await
     }
 
-    async fn patch(&self, _: &str, _: &str) -> Result<Option<Record>> {
-        Err(crate::Error::Limit("not yet".to_owned()))
+    async fn patch(&self, run: &str, id: &str) -> Result<Option<Record>> {
+        self.read_patch(run, id).await
     }
 
-    async fn chain(&self, _: &str, _: u32) -> Result<Chain> {
-        Err(crate::Error::Limit("not yet".to_owned()))
+    async fn chain(&self, run: &str, revision: u32) -> Result<Chain> {
+        self.read_chain(run, revision).await
     }
 
-    async fn compact(&self, _: &str, _: u32, _: &[u8]) -> Result<()> {
-        Err(crate::Error::Limit("not yet".to_owned()))
+    async fn compact(&self, run: &str, revision: u32, document: &[u8]) -> Result<()> {
+        self.keep_base(run, revision, document).await
     }
 
-    async fn find_patches(&self, _: &str, _: &str) -> Result<Vec<(String, String)>> {
-        Err(crate::Error::Limit("not yet".to_owned()))
+    async fn find_patches(&self, tenant: &str, prefix: &str) -> Result<Vec<(String, String)>> {
+        self.find_patch_ids(tenant, prefix).await
     }
 
-    async fn move_tag(&self, _: &str, _: &str, _: &str, _: u32, _: &Move) -> Result<bool> {
-        Err(crate::Error::Limit("not yet".to_owned()))
+    async fn move_tag(
+        &self,
+        tenant: &str,
+        workflow: &str,
+        tag: &str,
+        known: u32,
+        to: &Move,
+    ) -> Result<bool> {
+        self.append_move([tenant, workflow, tag], known, to).await
     }
 
-    async fn timeline(&self, _: &str, _: &str, _: &str) -> Result<Vec<Move>> {
-        Err(crate::Error::Limit("not yet".to_owned()))
+    async fn timeline(&self, tenant: &str, workflow: &str, tag: &str) -> Result<Vec<Move>> {
+        self.read_timeline([tenant, workflow, tag]).await
     }
 
-    async fn name_patch_set(&self, _: &str, _: &str, _: &str, _: &str) -> Result<()> {
-        Err(crate::Error::Limit("not yet".to_owned()))
+    async fn name_patch_set(
+        &self,
+        tenant: &str,
+        workflow: &str,
+        name: &str,
+        digest: &str,
+    ) -> Result<()> {
+        self.keep_patch_set([tenant, workflow, name], digest).await
     }
 
-    async fn patch_set(&self, _: &str, _: &str, _: &str) -> Result<Option<String>> {
-        Err(crate::Error::Limit("not yet".to_owned()))
+    async fn patch_set(&self, tenant: &str, workflow: &str, name: &str) -> Result<Option<String>> {
+        self.read_patch_set([tenant, workflow, name]).await
     }
 
-    async fn patch_sets(&self, _: &str, _: &str) -> Result<Vec<(String, String)>> {
-        Err(crate::Error::Limit("not yet".to_owned()))
-    }
-
-    async fn set_tag(&self, tenant: &str, workflow: &str, tag: &str, digest: &str) -> Result<()> {
-        self.point_tag(tenant, workflow, tag, digest).await
+    async fn patch_sets(&self, tenant: &str, workflow: &str) -> Result<Vec<(String, String)>> {
+        self.list_patch_sets(tenant, workflow).await
     }
 
     async fn tag(&self, tenant: &str, workflow: &str, tag: &str) -> Result<Option<String>> {

@@ -43,8 +43,8 @@ impl Local {
     async fn does(&self, request: Request) -> std::result::Result<Value, aob_runner::runs::Error> {
         let (runs, store) = (&self.runs, self.runs.store());
         Ok(match request {
-            Request::Publish { document } => {
-                json(runs.publish(TENANT, &document, Some("main")).await?.digest)
+            Request::Publish { document, by } => {
+                json(runs.publish(TENANT, &document, Some(("main", &by))).await?.digest)
             }
             Request::Tag { name, tag } => json(store.tag(TENANT, &name, &tag).await?),
             Request::Document { digest } => match store.artifact(&digest).await? {
@@ -55,7 +55,7 @@ impl Local {
             Request::Start { digest, input, key, by } => {
                 let input = Arc::new(input);
                 let options =
-                    StartOptions { tenant: TENANT.into(), digest, input, by: by.into(), key };
+                    StartOptions { tenant: TENANT.into(), digest, input, by: by.into(), key, patch_set: None, replay: None };
                 let started = runs.start(&options).await?;
                 json(Started { run: started.run.to_string(), existing: started.existing })
             }
@@ -117,7 +117,7 @@ impl Local {
 /// What an error is about, where it does not say so itself.
 fn about(request: &Request) -> String {
     match request {
-        Request::Publish { document } => {
+        Request::Publish { document, .. } => {
             let name =
                 document.pointer("/metadata/name").and_then(Value::as_str).unwrap_or("a workflow");
             aob_engine::issue::excerpt(name)

@@ -65,7 +65,8 @@ async fn start(
     let mut digest = None;
     for workflow in workflows {
         let document = workflow.value().clone();
-        let published: String = access.operations.ask(Request::Publish { document }).await?;
+        let publish = Request::Publish { document, by: super::user() };
+        let published: String = access.operations.ask(publish).await?;
         digest.get_or_insert(published);
     }
     begin(arguments, &act, access, digest.unwrap_or_default(), input, stop).await

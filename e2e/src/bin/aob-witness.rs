@@ -106,7 +106,7 @@ async fn run(args: &Args, runs: &Runs) -> Outcome {
     let document: Value = serde_json::from_slice(&std::fs::read(
         args.workflow.as_deref().unwrap_or_else(|| Path::new("")),
     )?)?;
-    let digest = runs.publish(TENANT, &document, Some("main"), "user:witness").await?.digest;
+    let digest = runs.publish(TENANT, &document, Some(("main", "user:witness"))).await?.digest;
     let mut open = Vec::new();
     for number in args.first..args.first + args.runs {
         let options = StartOptions {

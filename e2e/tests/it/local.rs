@@ -44,7 +44,7 @@ pub(crate) fn one_at_a_time(runs: &Arc<Runs>) -> ServiceOptions {
 
 /// Publishes a workflow; its digest.
 pub(crate) async fn publish(runs: &Runs, document: &Value) -> String {
-    runs.publish(TENANT, document, Some("main"), "user:ada")
+    runs.publish(TENANT, document, Some(("main", "user:ann")))
         .await
         .unwrap_or_else(|error| panic!("{error}: {document}"))
         .digest

@@ -15,4 +15,9 @@ entries! {
     PATCH_LIMIT "AOB2110" "the patch exceeds a limit of the run" "R10: nodes, patches and agents are bounded for the whole run; undo and redo do not count again." "Make the patch smaller, or raise the limit in the workflow."
     PATCH_UNKNOWN_INSTANCE "AOB2111" "`cancel` names an instance that is not running" "R4: only a claimed instance may be cancelled by name." "`aob get RUN` shows what is running."
     PATCH_AGENT_LAYER "AOB2112" "an agent's patch is not allowed here" "R3, R10: an agent's patch commits with its completion, within its own `patch` policy and the run's limits." "Leave the patch out, or ask a person to apply it."
+    PATCH_NONE "AOB2113" "there is no such patch" "R12: what is taken out is a patch that the run or workflow accepted." "`aob patch list` shows what was accepted."
+    PATCH_UNDONE "AOB2114" "the patch has been taken out already" "R12: a patch is taken out once; taking its undo out puts it in again." "Take the undo out to have the patch back."
+    PATCH_BUILT_ON "AOB2115" "later patches build on the patch to be taken out" "R12: what is left without the patch has to apply as it was written." "Take the later patch out first."
+    PATCH_EMPTY "AOB2116" "the patch changes nothing" "A patch makes a revision, which differs in effect from the one before; `ui`, `description` and `labels` are not read by any run." "Leave the patch out, or read the graph again: somebody may have made the change."
+    PATCH_REUSED "AOB2117" "the patch gives a new node the id of an earlier one" "R2: the id of a removed node is never used again in the run, but by taking its removal out." "Use a new id, or undo the patch that removed it."
 }

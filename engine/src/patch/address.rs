@@ -50,16 +50,17 @@ pub fn canonical(
 /// The ids that operations touch: those they name and both ends of every edge they name. Patches whose
 /// footprints are disjoint do not meet. Positions, which canonical operations do not have, are left out.
 pub fn footprint(operations: &[Operation]) -> BTreeSet<String> {
-    let mut ids = BTreeSet::new();
-    for operation in operations {
-        let item = Address::parse(&operation.path).and_then(|address| address.item(operation));
-        match item {
-            Ok(Some(Item::Node(id))) => drop(ids.insert(id)),
-            Ok(Some(Item::Edge(name))) => ids.extend([name.from, name.to]),
-            Ok(None) | Err(_) => {}
-        }
+    operations.iter().flat_map(touched).collect()
+}
+
+/// The ids that one operation touches.
+pub(super) fn touched(operation: &Operation) -> Vec<String> {
+    let item = Address::parse(&operation.path).and_then(|address| address.item(operation));
+    match item {
+        Ok(Some(Item::Node(id))) => vec![id],
+        Ok(Some(Item::Edge(name))) => vec![name.from, name.to],
+        Ok(None) | Err(_) => Vec::new(),
     }
-    ids
 }
 
 /// The unescaped segments of a JSON pointer.

@@ -22,16 +22,35 @@ use crate::catalogue::{
 /// # Errors
 /// The first operation that cannot be applied, or a graph without names.
 pub fn materialize(document: &Value, overlays: &[&[Operation]]) -> Result<Value, PatchError> {
+    layered(document, overlays).map_err(|broken| match broken {
+        Broken::Graph(error) => error,
+        Broken::Operation { overlay, operation, fault } => fault.at(&match overlays.len() {
+            1 => format!("/operations/{operation}"),
+            _ => format!("/overlays/{overlay}/operations/{operation}"),
+        }),
+    })
+}
+
+/// Why overlays could not be applied.
+#[derive(Debug)]
+pub(super) enum Broken {
+    /// The graph below has no names.
+    Graph(PatchError),
+    /// One operation of an overlay.
+    Operation { overlay: usize, operation: usize, fault: Fault },
+}
+
+/// As [`materialize`], saying which operation of which overlay it was.
+pub(super) fn layered(document: &Value, overlays: &[&[Operation]]) -> Result<Value, Broken> {
     let limits = PatchLimits::default();
-    let mut graph = Keyed::of(document)?;
+    let mut graph = Keyed::of(document).map_err(Broken::Graph)?;
     let mut meter = Meter::of(document, &limits);
-    for (number, operations) in overlays.iter().enumerate() {
+    for (overlay, operations) in overlays.iter().enumerate() {
         for (at, operation) in operations.iter().enumerate() {
-            apply(&mut graph, operation, &mut meter).map_err(|fault| {
-                fault.at(&match overlays.len() {
-                    1 => format!("/operations/{at}"),
-                    _ => format!("/overlays/{number}/operations/{at}"),
-                })
+            apply(&mut graph, operation, &mut meter).map_err(|fault| Broken::Operation {
+                overlay,
+                operation: at,
+                fault,
             })?;
         }
     }

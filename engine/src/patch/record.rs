@@ -114,6 +114,7 @@ impl Record {
             by: self.by.clone(),
             time: self.time,
             reason: self.reason.clone(),
+            undoes: accepted.undoes.clone(),
         })
     }
 }

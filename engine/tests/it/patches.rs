@@ -1,4 +1,20 @@
 //! Patches to a run, as a person writes them: operations on the graph by name, judged by every layer of the engine.
 
+mod check;
 mod preview;
+mod rebase;
 pub(crate) mod subject;
+
+use aob_engine::issue::Issue;
+
+/// Rule, place and message of the first finding of a refusal.
+#[track_caller]
+pub(crate) fn first<T>(result: Result<T, Vec<Issue>>) -> (&'static str, String, String) {
+    match result {
+        Ok(_) => panic!("it is refused"),
+        Err(issues) => {
+            let issue = &issues[0];
+            (issue.entry.name, issue.pointer.clone(), issue.message.clone())
+        }
+    }
+}

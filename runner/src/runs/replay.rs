@@ -84,7 +84,7 @@ impl Runs {
     pub async fn promote(&self, run: &str, tag: &str, by: &str) -> Result<Published, Error> {
         let state = self.store.load(run).await?.ok_or_else(|| Error::NoRun(run.to_owned()))?;
         let document = self.document(&state, state.head.revision).await?;
-        self.publish(&state.head.tenant, &document, Some(tag), by).await
+        self.publish(&state.head.tenant, &document, Some((tag, by))).await
     }
 
     /// The input of a run.

@@ -153,7 +153,7 @@ mod tests {
             "apiVersion": "aob.dev/v1alpha1", "kind": "Workflow", "metadata": {"name": "one"},
             "spec": {"nodes": [{"id": "a", "type": "noop"}]}
         });
-        let digest = runs.publish("default", &document, None, "user:ada").await.unwrap().digest;
+        let digest = runs.publish("default", &document, None).await.unwrap().digest;
         let options = StartOptions {
             tenant: "default".into(),
             digest,

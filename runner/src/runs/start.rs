@@ -67,7 +67,7 @@ impl Runs {
         compile(document, &self.registry, &self.ceiling)
     }
 
-    /// Judges a workflow, keeps it under its digest, and points `tag` at it.
+    /// Judges a workflow, keeps it under its digest, and points a tag at it, in somebody's name: `(tag, by)`.
     ///
     /// # Errors
     /// [`Error::Invalid`] with every finding, or the store's.
@@ -75,14 +75,13 @@ impl Runs {
         &self,
         tenant: &str,
         document: &Value,
-        tag: Option<&str>,
-        by: &str,
+        tag: Option<(&str, &str)>,
     ) -> Result<Published, Error> {
         let ir = Arc::new(self.judge(document).map_err(Error::Invalid)?);
         let published =
             Published { name: ir.name.clone(), digest: ir.digest.clone(), ir: ir.clone() };
         self.store.put_artifact(&published.digest, canonical_json(document).as_bytes()).await?;
-        if let Some(tag) = tag {
+        if let Some((tag, by)) = tag {
             self.point(tenant, &published.name, tag, &published.digest, by, None).await?;
         }
         self.remember(&published.digest, &ir);

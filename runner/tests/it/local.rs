@@ -45,7 +45,7 @@ async fn start(runs: &Runs, file: &str, input: Value) -> Arc<str> {
     let mut digest = None;
     for document in read::documents(&text, &read::Limits::default()).expect("it reads") {
         let published = runs
-            .publish("default", &document.value, Some("main"), "user:ada")
+            .publish("default", &document.value, Some(("main", "user:ada")))
             .await
             .expect("it is kept");
         digest.get_or_insert(published.digest);
@@ -143,7 +143,7 @@ async fn the_end_of_a_run_that_goes_with_it_is_told() {
     });
     let digest = local
         .runs
-        .publish("default", &document, None, "user:ada")
+        .publish("default", &document, None)
         .await
         .expect("it is kept")
         .digest;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use aob_engine::state::{Asks, Fence};
 use aob_engine::step::{Envelope, Timer};
+use aob_engine::timeline::Move;
 use serde_json::Value;
 
 use crate::LogLine;
@@ -32,7 +33,15 @@ pub(super) enum Op {
     Log { run: Arc<str>, lines: Vec<Arc<LogLine>> },
     /// A document.
     Artifact { digest: String, document: Arc<[u8]> },
-    /// A tag points at a digest.
+    /// A request to patch a run, answered; with the revision that it made, if it was accepted.
+    Patch { run: Arc<str>, id: String, revision: Option<u32>, record: Arc<[u8]> },
+    /// The document of a run's revision.
+    Base { run: Arc<str>, revision: u32, document: Arc<[u8]> },
+    /// A tag makes its move of this number, from 1.
+    Move { tenant: String, workflow: String, tag: String, number: u32, to: Arc<Move> },
+    /// A set of patches has a name.
+    PatchSet { tenant: String, workflow: String, name: String, digest: String },
+    /// In older journals: a tag points at a digest, whoever moved it.
     Tag { tenant: String, workflow: String, tag: String, digest: String },
     /// A dedupe key, which may outlive its run.
     Key { tenant: String, key: String, run: Arc<str>, t: u64 },

@@ -130,6 +130,11 @@ impl<'a> In<'a> {
         self.rest.is_empty()
     }
 
+    /// How many bytes are left.
+    pub(super) fn left(&self) -> usize {
+        self.rest.len()
+    }
+
     pub(super) fn byte(&mut self) -> Read<u8> {
         let (&byte, rest) = self.rest.split_first().ok_or(Bad("it ends early"))?;
         self.rest = rest;

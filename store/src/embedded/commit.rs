@@ -162,6 +162,9 @@ fn verdict<'a>(
     if item.state.is_none() {
         return Outcome::Applied;
     }
+    if item.patch.as_ref().is_some_and(|id| run.patches.knows(id)) {
+        return Outcome::Conflict;
+    }
     if let Some(hold) = run.hold
         && hold.until > now
         && !item.is_patch

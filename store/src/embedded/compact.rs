@@ -170,6 +170,7 @@ impl Copy {
         let tickets = core.tenants.get(&run.tenant).map(|tenant| &tenant.tickets);
         let open =
             run.tickets.iter().filter_map(|ticket| Some(tickets?.get(ticket)?.1.clone())).collect();
+        aside.extend(run.patches.ops(name));
         aside.push(Op::LogBase { run: name.clone(), base: run.log.base() });
         aside.push(Op::Log { run: name.clone(), lines: Log::page(&run.log, 0, usize::MAX).0 });
         Some(Self {
@@ -226,10 +227,19 @@ fn rest(core: &Core, shared: &Shared) -> (Vec<Op>, u64) {
     let mut ops: Vec<Op> = Vec::new();
     for (name, tenant) in &core.tenants {
         let name = name.to_string();
-        ops.extend(tenant.tags.iter().map(|((workflow, tag), digest)| Op::Tag {
+        for ((workflow, tag), moves) in &tenant.tags {
+            ops.extend(moves.iter().zip(1..).map(|(to, number)| Op::Move {
+                tenant: name.clone(),
+                workflow: workflow.clone(),
+                tag: tag.clone(),
+                number,
+                to: to.clone(),
+            }));
+        }
+        ops.extend(tenant.sets.iter().map(|((workflow, set), digest)| Op::PatchSet {
             tenant: name.clone(),
             workflow: workflow.clone(),
-            tag: tag.clone(),
+            name: set.clone(),
             digest: digest.clone(),
         }));
         ops.extend(tenant.keys.iter().map(|(key, (run, t))| Op::Key {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use aob_engine::state::State;
 use aob_engine::step::Timer;
+use aob_engine::timeline::{Move, MoveKind};
 use tokio::sync::Notify;
 
 use super::change::{Change, Op, Opened};
@@ -47,8 +48,12 @@ pub(super) struct Tenant {
     pub(super) tickets: BTreeMap<Arc<str>, (Arc<str>, Opened)>,
     /// Open tickets by age.
     pub(super) asked: BTreeSet<(u64, Arc<str>)>,
-    /// Digests by workflow and tag.
-    pub(super) tags: BTreeMap<(String, String), String>,
+    /// Moves by workflow and tag; a tag points where its last move led.
+    pub(super) tags: BTreeMap<(String, String), Vec<Arc<Move>>>,
+    /// Digests of sets of patches by workflow and name.
+    pub(super) sets: BTreeMap<(String, String), String>,
+    /// Answered patches, with their runs.
+    pub(super) patches: BTreeSet<(String, Arc<str>)>,
     /// Runs by dedupe key, and since when.
     pub(super) keys: HashMap<String, (Arc<str>, u64)>,
 }
@@ -108,8 +113,39 @@ impl Core {
                     self.live += length;
                 }
             }
+            Op::Patch { run, id, revision, record } => {
+                let Some(kept) = self.runs.get_mut(&run) else { return };
+                kept.touched = lsn;
+                kept.bytes += size;
+                self.live += size;
+                let tenant = self.tenants.entry(kept.tenant.clone()).or_default();
+                tenant.patches.insert((id.clone(), run));
+                kept.patches.insert(id, revision, record);
+            }
+            Op::Base { run, revision, document } => {
+                let Some(kept) = self.runs.get_mut(&run) else { return };
+                kept.touched = lsn;
+                kept.bytes += size;
+                self.live += size;
+                kept.patches.insert_base(revision, document);
+            }
+            Op::Move { tenant, workflow, tag, number, to } => {
+                let moves = self.tenant(&tenant.into()).tags.entry((workflow, tag)).or_default();
+                // Else a snapshot has it already.
+                if moves.len() as u64 + 1 == u64::from(number) {
+                    moves.push(to);
+                    self.live += size;
+                }
+            }
+            Op::PatchSet { tenant, workflow, name, digest } => {
+                self.tenant(&tenant.into()).sets.insert((workflow, name), digest);
+            }
             Op::Tag { tenant, workflow, tag, digest } => {
-                self.tenant(&tenant.into()).tags.insert((workflow, tag), digest);
+                let moves = self.tenant(&tenant.into()).tags.entry((workflow, tag)).or_default();
+                if moves.last().is_none_or(|last| last.digest != digest) {
+                    let (by, kind) = ("system".to_owned(), MoveKind::Set);
+                    moves.push(Arc::new(Move { kind, digest, by, time: 0, reason: None }));
+                }
             }
             Op::Key { tenant, key, run, t } => {
                 self.tenant(&tenant.into()).keys.insert(key, (run, t));
@@ -221,6 +257,9 @@ impl Core {
         if let Some(tenant) = self.tenants.get_mut(&run.tenant) {
             tenant.started.remove(&(run.started, name.clone()));
             tenant.ids.remove(name);
+            for id in run.patches.ids() {
+                tenant.patches.remove(&(id.clone(), name.clone()));
+            }
         }
         if let Some((ended, retention)) = run.ended {
             self.expiring.remove(&(ended.saturating_add(retention), name.clone()));

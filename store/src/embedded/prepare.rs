@@ -11,6 +11,7 @@ use super::codec::Out;
 use super::record;
 use super::shared::{Shared, fits, wall};
 use crate::commit::{Item, MOST_ITEMS};
+use crate::patched::check_record;
 use crate::{Error, LogLine, Result};
 
 /// An item, ready to be judged and applied.
@@ -20,6 +21,8 @@ pub(super) struct Prepared {
     pub(super) expected: Option<(u32, u64)>,
     /// The state after it; none if it only acknowledges.
     pub(super) state: Option<Arc<State>>,
+    /// The patch whose record it brings.
+    pub(super) patch: Option<String>,
     /// Whether a hold lets it pass.
     pub(super) is_patch: bool,
     pub(super) link: u32,
@@ -75,6 +78,7 @@ pub(super) fn prepare(shared: &Shared, items: Vec<Item>) -> Result<(Vec<Prepared
 }
 
 fn one(shared: &Shared, item: Item, t: u64) -> Result<Prepared> {
+    check_record(&item)?;
     let head = &item.after.head;
     let run = head.run.clone();
     let expected = item.before.as_ref().map(|before| (before.head.revision, before.head.seq));
@@ -157,6 +161,17 @@ fn one(shared: &Shared, item: Item, t: u64) -> Result<Prepared> {
     } else {
         ops.push(Op::Change(Box::new(change), Delta::default()));
     }
+    let patch = item.patch.as_ref().map(|record| record.id.clone());
+    if let Some(record) = item.patch.filter(|_| !goes) {
+        let bytes = serde_json::to_vec(&*record)
+            .map_err(|error| Error::Limit(format!("the record of patch {}: {error}", record.id)))?;
+        ops.push(Op::Patch {
+            run: run.clone(),
+            id: record.id.clone(),
+            revision: record.accepted().map(|accepted| accepted.revision),
+            record: bytes.into(),
+        });
+    }
     if let Some((tenant, key)) = &key {
         ops.push(Op::Key { tenant: tenant.to_string(), key: key.clone(), run: run.clone(), t });
     }
@@ -171,6 +186,7 @@ fn one(shared: &Shared, item: Item, t: u64) -> Result<Prepared> {
         run,
         expected,
         state: (!acks_alone).then_some(item.after),
+        patch,
         is_patch,
         link: item.link,
         recall: effects.recall,

@@ -14,7 +14,7 @@ use super::core::{Core, Tenant};
 use super::log;
 use super::run::Run;
 use super::shared::{Shared, Wait, wall};
-use crate::{Error, LogLine, OpenTicket, Result, Summary, Version};
+use crate::{Error, LogLine, OpenTicket, Result, Summary};
 
 /// Most entries of one page.
 const PAGE: usize = 1_000;
@@ -125,41 +125,6 @@ impl Shared {
         Ok(document.map(|document| document.to_vec()))
     }
 
-    pub(super) async fn set_tag(
-        self: &Arc<Self>,
-        [tenant, workflow, tag, digest]: [&str; 4],
-    ) -> Result<()> {
-        let op = Op::Tag {
-            tenant: tenant.into(),
-            workflow: workflow.into(),
-            tag: tag.into(),
-            digest: digest.into(),
-        };
-        self.write(Wait::Durable, |_| (vec![op], ())).await
-    }
-
-    pub(super) async fn tag(
-        &self,
-        tenant: &str,
-        workflow: &str,
-        tag: &str,
-    ) -> Result<Option<String>> {
-        let name = (workflow.to_owned(), tag.to_owned());
-        Ok(self.of_tenant(tenant, |lists| lists.tags.get(&name).cloned()).await?.flatten())
-    }
-
-    pub(super) async fn workflows(&self, tenant: &str) -> Result<Vec<Version>> {
-        let versions = |lists: &Tenant| -> Vec<Version> {
-            let version = |((workflow, tag), digest): (&(String, String), &String)| Version {
-                workflow: workflow.clone(),
-                tag: tag.clone(),
-                digest: digest.clone(),
-            };
-            lists.tags.iter().map(version).collect()
-        };
-        Ok(self.of_tenant(tenant, versions).await?.unwrap_or_default())
-    }
-
     pub(super) async fn runs(
         &self,
         tenant: &str,
@@ -251,7 +216,11 @@ impl Shared {
     }
 
     /// Something of a run, once its last step is on disk.
-    async fn of_run<T>(&self, name: &str, read: impl FnOnce(&Run) -> T) -> Result<Option<T>> {
+    pub(super) async fn of_run<T>(
+        &self,
+        name: &str,
+        read: impl FnOnce(&Run) -> T,
+    ) -> Result<Option<T>> {
         self.check()?;
         let (found, lsn) = {
             let core = self.core();
@@ -264,7 +233,7 @@ impl Shared {
         Ok(found)
     }
 
-    async fn of_tenant<T>(
+    pub(super) async fn of_tenant<T>(
         &self,
         tenant: &str,
         read: impl FnOnce(&Tenant) -> T,

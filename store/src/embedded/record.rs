@@ -5,6 +5,7 @@ use std::sync::Arc;
 use aob_engine::event::Settled;
 use aob_engine::state::{Asks, Fence, State};
 use aob_engine::step::{Due, Envelope, Timer};
+use aob_engine::timeline::{Move, MoveKind};
 
 use super::change::{Begin, Change, Delta, Op, Opened, Published};
 use super::codec::{Bad, In, Out, Read};
@@ -23,6 +24,8 @@ const DUE: [Due; 7] = [
     Due::Grace,
     Due::Finally,
 ];
+
+const KINDS: [MoveKind; 3] = [MoveKind::Set, MoveKind::Undo, MoveKind::Redo];
 
 /// Writes a step with what it changed in the state: from `before` (none: from nothing) to `after` (none: not at all).
 pub(super) fn write_change(
@@ -122,6 +125,30 @@ pub(super) fn write(out: &mut Out, op: &Op) {
         Op::LogBase { run, base } => write_run(out, 14, run, *base),
         Op::Floor { run, lsn } => write_run(out, 15, run, *lsn),
         Op::End { lsn, entries, signals } => write_numbers(out, 16, &[*lsn, *entries, *signals]),
+        Op::Patch { run, id, revision, record } => {
+            out.byte(17);
+            out.text(run);
+            out.text(id);
+            out.option(*revision, |out, revision| out.number(revision.into()));
+            out.blob(record);
+        }
+        Op::Base { run, revision, document } => {
+            write_run(out, 18, run, (*revision).into());
+            out.blob(document);
+        }
+        Op::Move { tenant, workflow, tag, number, to } => {
+            out.byte(19);
+            [tenant, workflow, tag].iter().for_each(|text| out.text(text));
+            out.number((*number).into());
+            out.byte(kind(to.kind));
+            [&to.digest, &to.by].iter().for_each(|text| out.text(text));
+            out.number(to.time);
+            out.option(to.reason.as_ref(), |out, reason| out.text(reason));
+        }
+        Op::PatchSet { tenant, workflow, name, digest } => {
+            out.byte(20);
+            [tenant, workflow, name, digest].iter().for_each(|text| out.text(text));
+        }
     }
 }
 
@@ -160,8 +187,36 @@ pub(super) fn read(from: &mut In<'_>) -> Read<Op> {
         14 => Op::LogBase { run: from.name()?, base: from.number()? },
         15 => Op::Floor { run: from.name()?, lsn: from.number()? },
         16 => Op::End { lsn: from.number()?, entries: from.number()?, signals: from.number()? },
+        17 => Op::Patch {
+            run: from.name()?,
+            id: from.text()?,
+            revision: from.option(In::small)?,
+            record: from.blob()?.into(),
+        },
+        18 => {
+            Op::Base { run: from.name()?, revision: from.small()?, document: from.blob()?.into() }
+        }
+        19 => Op::Move {
+            tenant: from.text()?,
+            workflow: from.text()?,
+            tag: from.text()?,
+            number: from.small()?,
+            to: Arc::new(read_move(from)?),
+        },
+        20 => Op::PatchSet {
+            tenant: from.text()?,
+            workflow: from.text()?,
+            name: from.text()?,
+            digest: from.text()?,
+        },
         _ => return Err(Bad("an operation is unknown")),
     })
+}
+
+fn read_move(from: &mut In<'_>) -> Read<Move> {
+    let kind = pick(&KINDS, from.byte()?)?;
+    let (digest, by) = (from.text()?, from.text()?);
+    Ok(Move { kind, digest, by, time: from.number()?, reason: from.option(In::text)? })
 }
 
 fn read_change(from: &mut In<'_>) -> Read<Op> {
@@ -315,6 +370,15 @@ fn asks(asks: Asks) -> u8 {
         Asks::Gate => 0,
         Asks::Failure => 1,
         Asks::Unknown => 2,
+    }
+}
+
+/// Place in [`KINDS`].
+fn kind(kind: MoveKind) -> u8 {
+    match kind {
+        MoveKind::Set => 0,
+        MoveKind::Undo => 1,
+        MoveKind::Redo => 2,
     }
 }
 

@@ -197,10 +197,10 @@ impl Replay {
     /// Applies a record of a journal, or of the snapshot.
     fn record(&mut self, bytes: &[u8], lsn: Option<u64>) -> std::result::Result<(), &'static str> {
         let mut from = In::new(bytes);
-        let mut share = bytes.len() as u64;
         while !from.is_empty() {
+            let before = from.left();
             let op = record::read(&mut from).map_err(|bad| bad.0)?;
-            self.apply(op, lsn, std::mem::take(&mut share))?;
+            self.apply(op, lsn, (before - from.left()) as u64)?;
         }
         Ok(())
     }
@@ -243,7 +243,13 @@ impl Replay {
                 }
             }
             Op::Drop { run, .. } if !known(run) => drop(self.fields.remove(run)),
-            Op::Drop { run, .. } | Op::Fired { run, .. } | Op::Log { run, .. } if known(run) => {
+            Op::Drop { run, .. }
+            | Op::Fired { run, .. }
+            | Op::Log { run, .. }
+            | Op::Patch { run, .. }
+            | Op::Base { run, .. }
+                if known(run) =>
+            {
                 return Ok(());
             }
             Op::Signal { id, .. } => self.signals = self.signals.max(*id),

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::log::Log;
+use super::patches::Patches;
 use crate::Summary;
 
 /// A run: its state and everything that goes with it.
@@ -31,6 +32,7 @@ pub(super) struct Run {
     pub(super) tickets: BTreeSet<Arc<str>>,
     pub(super) log: Log,
     pub(super) key: Option<String>,
+    pub(super) patches: Patches,
     pub(super) hold: Option<Hold>,
     /// Whoever follows it.
     pub(super) followers: Option<Arc<Notify>>,
@@ -69,6 +71,7 @@ impl Run {
             tickets: BTreeSet::new(),
             log: Log::default(),
             key,
+            patches: Patches::default(),
             hold: None,
             followers: None,
             bytes: 0,

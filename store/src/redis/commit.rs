@@ -11,6 +11,7 @@ use super::session::function;
 use super::value::{items, text};
 use super::{RedisStore, request};
 use crate::commit::{Commit, Committed, Item, MOST_ITEMS, Outcome};
+use crate::patched::check_record;
 use crate::task::Claim;
 use crate::{Error, Result};
 
@@ -105,6 +106,7 @@ impl RedisStore {
         let mut shard = commit.claim.as_ref().map(|claim| claim.shard % self.keys.shards());
         let mut runs = BTreeSet::new();
         for item in &commit.items {
+            check_record(item)?;
             let run = &item.after.head.run;
             let own = self.keys.shard(run)?;
             if *shard.get_or_insert(own) != own {

@@ -40,7 +40,7 @@ impl Keys {
         key
     }
 
-    /// A run's own key: `run`, `context`, `events`, `logs`, `blobs`.
+    /// A run's own key: `run`, `context`, `events`, `logs`, `blobs`, `patches`, `bases`.
     pub(super) fn run(&self, kind: &str, run: &str) -> Result<String> {
         Ok(self.of(self.shard(run)?, &format!("{kind}:{run}")))
     }
@@ -50,7 +50,7 @@ impl Keys {
         self.of(shard, &format!("wf.tasks.{node_type}"))
     }
 
-    /// A tenant's list in a shard: `runs`, `tickets`.
+    /// A tenant's list in a shard: `runs`, `tickets`, `patched`; in shard 0 also `tags`.
     pub(super) fn tenant(&self, shard: u32, kind: &str, tenant: &str) -> String {
         self.of(shard, &format!("{kind}:{tenant}"))
     }

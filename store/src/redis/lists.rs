@@ -62,22 +62,6 @@ impl RedisStore {
         Ok(if let Value::BulkString(document) = answer { Some(document) } else { None })
     }
 
-    pub(super) async fn point_tag(
-        &self,
-        tenant: &str,
-        workflow: &str,
-        tag: &str,
-        digest: &str,
-    ) -> Result<()> {
-        let mut command = cmd("HSET");
-        command
-            .arg(self.keys.tenant(0, "tags", tenant))
-            .arg(format!("{workflow} {tag}"))
-            .arg(digest);
-        self.client.call(&command, true).await?;
-        Ok(())
-    }
-
     pub(super) async fn read_tag(
         &self,
         tenant: &str,

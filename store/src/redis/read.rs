@@ -120,6 +120,7 @@ impl RedisStore {
             line("HGETALL", &format!("context:{run}"), ""),
             line("LRANGE", &format!("events:{run}"), " 0 -1"),
             line("LRANGE", &format!("logs:{run}"), " -20 -1"),
+            line("HGETALL", &format!("patches:{run}"), ""),
             line("XINFO STREAM", "wf.signals", ""),
             line("SMEMBERS", "streams", ""),
             line("ZRANGE", "timers", " 0 -1 WITHSCORES"),
@@ -131,7 +132,7 @@ impl RedisStore {
 fn is_transport(name: &str) -> bool {
     let task =
         name.strip_prefix('t').is_some_and(|cell| cell.bytes().all(|byte| byte.is_ascii_digit()));
-    task || name == "hold" || name == "key" || name.starts_with(['?', '@'])
+    task || name == "hold" || name == "key" || name == "patched" || name.starts_with(['?', '@'])
 }
 
 fn corrupt(run: &str, why: &str) -> Error {
@@ -144,7 +145,7 @@ mod tests {
 
     #[test]
     fn the_stores_own_fields_are_told_from_the_states() {
-        for own in ["t0", "t17", "hold", "key", "?ticket_1", "@[\"run_1\",{}]"] {
+        for own in ["t0", "t17", "hold", "key", "patched", "?ticket_1", "@[\"run_1\",{}]"] {
             assert!(is_transport(own), "{own}");
         }
         for state in ["s", "h", "a0", "m", "n0", "each[0]:n0", "tx", "status"] {

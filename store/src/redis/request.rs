@@ -16,6 +16,7 @@ const EVENT: u8 = 4;
 const PATCH: u8 = 8;
 const META: u8 = 16;
 const REST: u8 = 32;
+const RECORD: u8 = 64;
 const LONG: u8 = 128;
 
 /// How many there are of each part of an item, in the order of the parts.
@@ -102,7 +103,15 @@ pub(super) fn item(args: &mut Args, item: &Item, link: u8, epoch: u64, now: u64)
         (OVER, over),
         (EVENT, !item.line.is_empty()),
         (PATCH, before.is_some_and(|state| state.head.revision != head.revision)),
-        (META, before.is_none() || ends || !closes.is_empty() || !effects.open.is_empty()),
+        (
+            META,
+            before.is_none()
+                || ends
+                || !closes.is_empty()
+                || !effects.open.is_empty()
+                || item.patch.is_some(),
+        ),
+        (RECORD, item.patch.is_some()),
     ] {
         flags |= if set { flag } else { 0 };
     }
@@ -115,6 +124,14 @@ pub(super) fn item(args: &mut Args, item: &Item, link: u8, epoch: u64, now: u64)
             (true, retention) => {
                 args.number(head.ended.unwrap_or(now).saturating_add(retention).max(1))
             }
+        }
+    }
+    if let Some(record) = &item.patch {
+        args.push(&record.id);
+        args.json(&**record);
+        match record.accepted() {
+            Some(accepted) => args.number(accepted.revision.into()),
+            None => args.push(""),
         }
     }
     let freed = cells(args, item, ends, epoch, &mut counts);
@@ -232,6 +249,11 @@ fn fields(args: &mut Args, item: &Item, freed: &[u32], blobs: &mut Args, counts:
     if let Some(key) = &item.key {
         args.push("key");
         args.push(key);
+        sets += 1;
+    }
+    if item.patch.is_some() {
+        args.push("patched");
+        args.push("");
         sets += 1;
     }
     counts.sets = sets;

@@ -16,6 +16,7 @@ const LIBRARY: &str = concat!(
     include_str!("functions/shard.lua"),
     include_str!("functions/claim.lua"),
     include_str!("functions/log.lua"),
+    include_str!("functions/patches.lua"),
     include_str!("functions/commit.lua"),
     include_str!("functions/lease.lua"),
     include_str!("functions/runs.lua"),

@@ -1,12 +1,11 @@
 //! A run under patches: its document, what workers hold, and requests given as JSON.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
+use std::sync::LazyLock;
 
 use aob_engine::check::Ceiling;
-use aob_engine::compile::compile;
 use aob_engine::issue::Issue;
-use aob_engine::patch::{Preview, canonical, digest, materialize, read};
+use aob_engine::patch::{Checked, Ground, Overlay, Preview, check_patch, read, undo};
 use aob_engine::registry::Registry;
 use aob_engine::route::{self, Candidate};
 use aob_engine::step::Step;
@@ -14,13 +13,20 @@ use serde_json::{Value, json};
 
 use crate::rules::run::Run;
 
+static BUILTIN: LazyLock<Registry> = LazyLock::new(Registry::builtin);
+
 /// A run that is patched.
 pub(crate) struct Subject {
     run: Run,
     /// Of every revision, from 0.
     pub(crate) documents: Vec<Value>,
+    pub(crate) overlays: Vec<Overlay>,
     /// Instances whose task a worker holds.
     pub(crate) claimed: Vec<String>,
+    /// Who patches.
+    pub(crate) by: String,
+    /// Gates that whoever patches may decide at.
+    pub(crate) approves: Vec<String>,
 }
 
 impl Deref for Subject {
@@ -43,7 +49,10 @@ impl Subject {
         let mut subject = Self {
             run: Run::start(spec),
             documents: vec![crate::rules::run::document(spec)],
+            overlays: Vec::new(),
             claimed: Vec::new(),
+            by: "user:eve".to_owned(),
+            approves: Vec::new(),
         };
         subject.told();
         subject
@@ -60,53 +69,84 @@ impl Subject {
         self.ask(json!({"operations": operations}))
     }
 
-    /// What a request leads to, nothing written.
-    #[track_caller]
+    /// What a request leads to, nothing written; or every finding, placed in the request.
     pub(crate) fn ask(&self, request: Value) -> Result<(Step, Preview), Vec<Issue>> {
-        let (candidate, _) = self.candidate(request);
-        self.judge(&candidate)
-    }
-
-    fn judge(&self, candidate: &Candidate) -> Result<(Step, Preview), Vec<Issue>> {
+        let checked = self.check(&request, None)?;
+        let candidate = self.candidate(&checked);
         let sim = &self.run.sim;
         let step = route::apply_patch(
             &sim.irs,
             &sim.state,
             &sim.context,
-            candidate,
+            &candidate,
             &self.claimed,
             sim.now,
         )
-        .expect("a decision")?;
+        .expect("a decision")
+        .map_err(|issues| checked.placed(issues))?;
         let mut irs = sim.irs.clone();
         irs.insert(step.state.head.revision, candidate.ir.clone());
         let told = route::preview(&irs, &sim.state, &step);
         Ok((step, told))
     }
 
-    fn candidate(&self, request: Value) -> (Candidate, Value) {
-        let request = read(&request, &Default::default()).expect("the request reads");
-        let document = self.documents.last().expect("a document");
-        let operations = canonical(&request.operations, None).expect("by name");
-        let patched = materialize(document, &[&operations]).expect("it applies");
-        let ir =
-            compile(&patched, &Registry::builtin(), &Ceiling::default()).unwrap_or_else(|issues| {
-                panic!(
-                    "it compiles: {:?}",
-                    issues.iter().map(ToString::to_string).collect::<Vec<_>>()
-                )
-            });
-        let candidate = Candidate {
-            id: format!("patch_{}", self.documents.len()),
-            operations: digest(&operations),
-            ir: Arc::new(ir),
-            cancel: request.cancel,
-            approves: Vec::new(),
-            by: "user:eve".to_owned(),
-            reason: None,
-            undoes: None,
-            verdicts: Vec::new(),
+    /// The same, and it takes effect.
+    pub(crate) fn apply(&mut self, request: Value) -> Result<(), Vec<Issue>> {
+        let checked = self.check(&request, None)?;
+        self.commit(checked)
+    }
+
+    /// Takes effect, or is refused; only the operations are given.
+    pub(crate) fn patch(&mut self, operations: Value) -> Result<(), Vec<Issue>> {
+        self.apply(json!({"operations": operations}))
+    }
+
+    /// Takes a patch out.
+    pub(crate) fn undo(&mut self, id: &str) -> Result<(), Vec<Issue>> {
+        let operations = undo(&self.documents[0], &self.overlays, id, self.document())
+            .map_err(|error| vec![Issue::from(error)])?;
+        let checked = self.check(&json!({"operations": operations}), Some(id))?;
+        self.commit(checked)
+    }
+
+    /// Judged without the marking.
+    pub(crate) fn check(
+        &self,
+        request: &Value,
+        undoes: Option<&str>,
+    ) -> Result<Checked, Vec<Issue>> {
+        let request = read(request, &Default::default())?;
+        let ground = Ground {
+            base: &self.documents[0],
+            first: 0,
+            overlays: &self.overlays,
+            current: self.document(),
         };
-        (candidate, patched)
+        check_patch(&request, undoes, ground, &BUILTIN, &Ceiling::default())
+    }
+
+    /// Of the current revision.
+    pub(crate) fn document(&self) -> &Value {
+        self.documents.last().expect("a document")
+    }
+
+    fn commit(&mut self, checked: Checked) -> Result<(), Vec<Issue>> {
+        let candidate = self.candidate(&checked);
+        self.run.sim.patch(&candidate, &self.claimed).map_err(|issues| checked.placed(issues))?;
+        self.overlays.push(Overlay {
+            id: candidate.id,
+            operations: checked.operations,
+            by: candidate.by,
+            time: 0,
+            reason: None,
+            undoes: checked.undoes,
+        });
+        self.documents.push(checked.document);
+        Ok(())
+    }
+
+    fn candidate(&self, checked: &Checked) -> Candidate {
+        let id = format!("patch_{}", self.documents.len());
+        checked.candidate(&id, &self.by, &self.approves, &[])
     }
 }

@@ -1,8 +1,8 @@
 
 -- An item's header, a byte each: flags, link, number of arguments (low, high), then how many there are of each part,
 -- in the order of the parts. Flags: 1 start, 2 the run was over already, 4 has an event, 8 another revision,
--- 16 tenant, key and keep follow, 32 has other parts than cells, fields, context and tasks, 128 the long form:
--- the same in little endian, with four bytes for each count.
+-- 16 tenant, key and keep follow, 32 has other parts than cells, fields, context and tasks, 64 a record of a patch
+-- follows on tenant, key and keep, 128 the long form: the same in little endian, with four bytes for each count.
 local LONG = '<BBI4BI4I4I4I4I4I4I4I4I4I4I4I4I4I4I4'
 
 local function header(text)
@@ -57,6 +57,10 @@ local function judge(shard, args, at, flags, acks, recalls, olds, cells)
     return APPLIED
   end
   local first = at + (meta and 9 or 6)
+  local record = flags % 128 >= 64 and first
+  if record then
+    first = first + 3
+  end
   local last = first + acks + recalls + olds - 1
   local is = call('HMGET', key, 'seq', 'rev', 'last', 'hold', unpack(args, first, min(last, first + MOST - 1)))
   for i = first + MOST, last, MOST do
@@ -74,6 +78,9 @@ local function judge(shard, args, at, flags, acks, recalls, olds, cells)
   if is[1] ~= args[at + 2] or is[2] ~= args[at + 3] or is[3] ~= args[at + 4] then
     local status = call('HGET', key, 'status')
     return (status == 'succeeded' or status == 'failed' or status == 'cancelled') and ENDED or CONFLICT
+  end
+  if record and call('HEXISTS', shard.prefix .. 'patches:' .. run, 'p:' .. args[record]) == 1 then
+    return CONFLICT
   end
   if is[4] and flags % 16 < 8 then
     local left = held(shard, is[4])
@@ -124,13 +131,16 @@ local function disarm(shard, key)
 end
 
 -- Removes everything of a run; who began it by a key may ask again, and is told that it is over.
-local function erase(shard, run, tenant, keyed)
+local function erase(shard, run, tenant, keyed, patched)
   local prefix = shard.prefix
+  if patched then
+    forget(shard, run, tenant)
+  end
   if keyed then
     call('SET', prefix .. 'end:' .. run, '1', 'EX', 86400)
   end
   call('UNLINK', prefix .. 'run:' .. run, prefix .. 'context:' .. run, prefix .. 'events:' .. run,
-    prefix .. 'logs:' .. run, prefix .. 'blobs:' .. run, prefix .. 'patches:' .. run)
+    prefix .. 'logs:' .. run, prefix .. 'blobs:' .. run, prefix .. 'patches:' .. run, prefix .. 'bases:' .. run)
   call('ZREM', prefix .. 'runs:' .. tenant, run)
 end
 
@@ -211,6 +221,10 @@ local function apply(shard, all, args, at, is)
     tenant, dedupe, keep = args[p], args[p + 1], args[p + 2]
     p = p + 3
   end
+  local record = flags % 128 >= 64 and p
+  if record then
+    p = p + 3
+  end
   local stays = keep ~= '0'
   local ended = acks + recalls + olds
   for i = 1, ended do
@@ -248,6 +262,9 @@ local function apply(shard, all, args, at, is)
     if line then
       call('RPUSH', prefix .. 'events:' .. run, line)
     end
+    if record then
+      answered(shard, args, record, run, tenant)
+    end
     if is[4] and flags % 16 >= 8 and held(shard, is[4]) == 0 then
       call('HDEL', key, 'hold')
     end
@@ -263,7 +280,9 @@ local function apply(shard, all, args, at, is)
     if stays then
       call('ZADD', prefix .. 'expire', keep, run .. ' ' .. tenant)
     else
-      erase(shard, run, tenant, dedupe ~= '' or call('HEXISTS', key, 'key') == 1)
+      -- A start that ends at once has written nothing yet.
+      local left = flags % 2 == 1 and {dedupe ~= ''} or call('HMGET', key, 'key', 'patched')
+      erase(shard, run, tenant, left[1], left[2])
     end
   end
 end

@@ -29,7 +29,8 @@ local function drop(keys, args)
   local due = call('ZRANGEBYSCORE', shard.prefix .. 'expire', '-inf', args[2], 'LIMIT', 0, args[3])
   for i = 1, #due do
     local run, tenant = match(due[i], '^(%S+) (.*)$')
-    erase(shard, run, tenant, call('HEXISTS', shard.prefix .. 'run:' .. run, 'key') == 1)
+    local is = call('HMGET', shard.prefix .. 'run:' .. run, 'key', 'patched')
+    erase(shard, run, tenant, is[1], is[2])
   end
   spread('ZREM', shard.prefix .. 'expire', due, 1, #due)
   return #due
@@ -41,5 +42,9 @@ redis.register_function('aob1_commit', commit)
 redis.register_function('aob1_beat', beat)
 redis.register_function('aob1_sweep', sweep)
 redis.register_function('aob1_hold', hold)
+redis.register_function{function_name = 'aob1_chain', callback = chain, flags = {'no-writes'}}
+redis.register_function{function_name = 'aob1_patch', callback = patch, flags = {'no-writes'}}
+redis.register_function('aob1_compact', compact)
+redis.register_function('aob1_move', move)
 redis.register_function{function_name = 'aob1_drop', callback = drop, flags = {'allow-oom'}}
 redis.register_function('aob1_log', append_log)

@@ -1,19 +1,19 @@
 #!lua name=aob1
--- version 1
+-- version 2
 -- What is here decides nothing about graphs: it compares, writes and hands out, each call whole or not at all.
 -- Every function is given one key, the shard's epoch, and builds the names of others by its prefix: they share a slot.
 -- Epochs, fences and counts of the engine are text here: a Lua number does not hold 64 bits.
 
 -- While a library is loaded there are no globals but `redis`: the first call sets these.
 local call, try, error_reply
-local unpack, tonumber, pairs, floor, min, max, sub, match, find, format, concat, decode, byte
+local unpack, tonumber, pairs, floor, min, max, sub, match, gmatch, find, format, concat, decode, byte
 
 local function bind()
   call, try, error_reply = redis.call, redis.pcall, redis.error_reply
   unpack, tonumber, pairs = _G.unpack, _G.tonumber, _G.pairs
   floor, min, max, concat = math.floor, math.min, math.max, table.concat
-  sub, match, find, format = string.sub, string.match, string.find, string.format
-  byte, decode = string.byte, struct.unpack
+  sub, match, gmatch, find = string.sub, string.match, string.gmatch, string.find
+  format, byte, decode = string.format, string.byte, struct.unpack
 end
 
 -- Values given to one command at most: Lua's stack holds about 8,000.

@@ -39,6 +39,7 @@ fn item(before: Option<Arc<State>>, step: Step, retention: u64) -> Item {
         link: 0,
         key: None,
         retention,
+        patch: None,
     }
 }
 

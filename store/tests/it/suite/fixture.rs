@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aob_engine::event::{Change, Event, Kind, Settled, chain};
+use aob_engine::patch::{Accepted, Answer, Finding, Preview, Record};
 use aob_engine::state::{
     Asks, EdgeState, Fence, Head, Live, Marking, NodeState, Phase, RunOutcome, ScopePath, State,
     Ticket,
@@ -32,6 +33,7 @@ pub(crate) struct Draft {
     /// What is to be written with it.
     pub(crate) effects: Effects,
     epoch: u64,
+    patch: Option<Arc<Record>>,
 }
 
 /// A run id that no other case uses, in shard 0.
@@ -60,6 +62,9 @@ pub(crate) fn start(store: &dyn Store, run: &Arc<str>, nodes: usize) -> Draft {
         revision: 0,
         digest: "sha256:00".into(),
         pinned: BTreeMap::new(),
+        base: None,
+        patch_set: None,
+        refusals: 0,
         patches: 0,
         phase: Phase::Running,
         last: "".into(),
@@ -81,7 +86,7 @@ pub(crate) fn start(store: &dyn Store, run: &Arc<str>, nodes: usize) -> Draft {
     };
     let scopes = BTreeMap::from([(ScopePath::from(""), root)]);
     let after = State { head, scopes, cells: 0, free: BTreeSet::new() };
-    Draft { before: None, after, effects: Effects::default(), epoch: store.epoch() }
+    Draft { before: None, after, effects: Effects::default(), epoch: store.epoch(), patch: None }
 }
 
 /// What follows on a state.
@@ -91,6 +96,50 @@ pub(crate) fn next(store: &dyn Store, before: &Arc<State>) -> Draft {
         after: (**before).clone(),
         effects: Effects::default(),
         epoch: store.epoch(),
+        patch: None,
+    }
+}
+
+/// The graph of a revision, as a document.
+pub(crate) fn graph(revision: u32) -> Value {
+    json!({"spec": {"nodes": [{"id": format!("n{revision}"), "type": "noop"}], "edges": []}})
+}
+
+/// The record of an accepted patch.
+pub(crate) fn accepted(id: &str, revision: u32) -> Record {
+    let operation = json!({"op": "add", "path": "/nodes/-", "value": {
+        "id": format!("n{revision}"), "config": {"a": 1.5, "b": [null, u64::MAX, -3], "ü\n": "\u{0}"},
+    }});
+    let answer = Answer::Accepted(Accepted {
+        revision,
+        graph: aob_engine::compile::spec_digest(&graph(revision)),
+        operations: vec![serde_json::from_value(operation).unwrap()],
+        cancel: vec!["n0".into()],
+        undoes: Some("patch_0".into()),
+        effects: Preview { start: vec![format!("n{revision}")], ..Preview::default() },
+    });
+    record(id, BEGIN + u64::from(revision), answer)
+}
+
+/// The record of a refused patch.
+pub(crate) fn refused(id: &str, time: u64) -> Record {
+    let finding = Finding {
+        code: "AOB2104".into(),
+        pointer: "/operations/0".into(),
+        message: "no".into(),
+        remedy: "another".into(),
+    };
+    record(id, time, Answer::Refused(vec![finding]))
+}
+
+fn record(id: &str, time: u64, answer: Answer) -> Record {
+    Record {
+        id: id.into(),
+        request: "sha256:0c".into(),
+        by: "user:ann".into(),
+        time,
+        reason: Some("because".into()),
+        answer,
     }
 }
 
@@ -243,9 +292,24 @@ impl Draft {
         self
     }
 
-    /// A patch, as far as a store sees one.
+    /// A patch, as far as a store sees one, and its record.
+    pub(crate) fn patched_as(mut self, id: &str) -> Self {
+        self.after.head.revision += 1;
+        self.after.head.patches += 1;
+        self.patch = Some(Arc::new(accepted(id, self.after.head.revision)));
+        self
+    }
+
+    /// A patch of which nothing is kept.
     pub(crate) fn patched(mut self) -> Self {
         self.after.head.revision += 1;
+        self
+    }
+
+    /// A refused patch and its record.
+    pub(crate) fn refused(mut self, id: &str, time: u64) -> Self {
+        self.after.head.refusals += 1;
+        self.patch = Some(Arc::new(refused(id, time)));
         self
     }
 
@@ -280,6 +344,7 @@ impl Draft {
             link: 0,
             key: None,
             retention: 3_600_000,
+            patch: self.patch,
         }
     }
 
@@ -315,6 +380,7 @@ pub(crate) fn acks_alone(state: &Arc<State>, signals: Vec<String>) -> Item {
         link: 0,
         key: None,
         retention: 3_600_000,
+        patch: None,
     }
 }
 

@@ -15,11 +15,16 @@ pub(crate) async fn artifacts_and_tags(launcher: &mut dyn Launcher) {
     store.put_artifact("sha256:aa", &document).await.unwrap();
     assert_eq!(store.artifact("sha256:aa").await.unwrap(), Some(document));
     assert_eq!(store.tag("t", "flow", "main").await.unwrap(), None);
-    store.set_tag("t", "flow", "main", "sha256:aa").await.unwrap();
-    store.set_tag("t", "flow", "main", "sha256:bb").await.unwrap();
-    store.set_tag("t", "flow", "v1", "sha256:aa").await.unwrap();
-    store.set_tag("t", "a-flow", "main", "sha256:cc").await.unwrap();
-    store.set_tag("other", "flow", "main", "sha256:dd").await.unwrap();
+    for (tenant, workflow, tag, known, digest) in [
+        ("t", "flow", "main", 0, "sha256:aa"),
+        ("t", "flow", "main", 1, "sha256:bb"),
+        ("t", "flow", "v1", 0, "sha256:aa"),
+        ("t", "a-flow", "main", 0, "sha256:cc"),
+        ("other", "flow", "main", 0, "sha256:dd"),
+    ] {
+        let to = super::tags::to(digest);
+        assert!(store.move_tag(tenant, workflow, tag, known, &to).await.unwrap());
+    }
     assert_eq!(store.tag("t", "flow", "main").await.unwrap().as_deref(), Some("sha256:bb"));
     let version = |workflow: &str, tag: &str, digest: &str| Version {
         workflow: workflow.into(),

@@ -6,10 +6,12 @@ pub(crate) mod fixture;
 pub(crate) mod leases;
 pub(crate) mod lists;
 pub(crate) mod model;
+pub(crate) mod patches;
 pub(crate) mod reads;
 pub(crate) mod restart;
 pub(crate) mod signals;
 pub(crate) mod start;
+pub(crate) mod tags;
 pub(crate) mod tasks;
 pub(crate) mod timers;
 
@@ -63,6 +65,11 @@ macro_rules! conformance {
             lists {
                 artifacts_and_tags, runs_newest_first, open_tickets, find_by_prefix, expired_runs_go, retention_of_nothing,
             }
+            patches {
+                kept_with_the_event, begun_with_a_record, same_id_twice, recall_and_publish_again, recall_of_a_claimed_task,
+                a_held_run, chains_and_bases, a_base_must_fit, found_by_prefix, gone_with_the_run, records_must_fit,
+            }
+            tags { moves_in_order, one_of_two_moves, bounded, sets_of_patches, names_that_would_clash }
             restart {
                 keeps_everything_acknowledged, kill_keeps_everything_acknowledged, epoch_changes, unclaimed_after_it,
                 once_that_began_is_lost, reported_stays_reported,

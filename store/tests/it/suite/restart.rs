@@ -23,7 +23,7 @@ pub(crate) async fn kill_keeps_everything_acknowledged(launcher: &mut dyn Launch
 
 async fn keeps_everything(launcher: &mut dyn Launcher, kill: bool) {
     let mut store = launcher.open().await;
-    let (live, ended, dropped) = (run_id(), run_id(), run_id());
+    let (live, ended, dropped, patched) = (run_id(), run_id(), run_id(), run_id());
     let timer = Timer { instance: "n3".into(), what: Due::Delay, seq: 2 };
     let gone = Timer { instance: "n2".into(), what: Due::Delay, seq: 1 };
 
@@ -71,7 +71,23 @@ async fn keeps_everything(launcher: &mut dyn Launcher, kill: bool) {
         (item.after.clone(), [&lines[..], std::slice::from_ref(&item.line)].concat());
     assert_eq!(commit(&*store, vec![item]).await, [Outcome::Applied]);
     store.put_artifact("sha256:doc", b"{\"a\":1}").await.unwrap();
-    store.set_tag("t", "flow", "main", "sha256:doc").await.unwrap();
+    let to = super::tags::to("sha256:doc");
+    assert!(store.move_tag("t", "flow", "main", 0, &to).await.unwrap());
+    store.name_patch_set("t", "flow", "fast", "sha256:set").await.unwrap();
+    let mut draft = start(&*store, &patched, 2).patched_as("patch_b1").publish(0);
+    draft.after.head.patch_set = Some("sha256:set".into());
+    let mut state = applied(&*store, draft).await;
+    for revision in 2..=22_u32 {
+        let draft = next(&*store, &state).patched_as(&format!("patch_b{revision}"));
+        state = applied(&*store, draft).await;
+        if revision == 20 {
+            store.compact(&patched, 20, &super::patches::document(20)).await.unwrap();
+        }
+    }
+    applied(&*store, next(&*store, &state).refused("patch_b0", BEGIN)).await;
+    let (records, chain) =
+        (store.patches(&patched).await.unwrap(), store.chain(&patched, 22).await.unwrap());
+    assert_eq!((records.len(), chain.overlays.len()), (23, 2));
 
     let epoch = store.epoch();
     store = if kill { launcher.kill(store).await } else { launcher.reopen(store).await };
@@ -91,7 +107,17 @@ async fn keeps_everything(launcher: &mut dyn Launcher, kill: bool) {
     assert_eq!(tickets.iter().map(|ticket| &*ticket.ticket).collect::<Vec<_>>(), ["ticket_k"]);
     assert_eq!(store.find("t", "ticket_").await.unwrap(), ["ticket_k"]);
     let (page, _) = store.runs("t", None, 10).await.unwrap();
-    assert_eq!(page.len(), 2);
+    assert_eq!(page.len(), 3);
+    let sets: Vec<Option<&str>> = page.iter().map(|line| line.patch_set.as_deref()).collect();
+    assert_eq!(sets, [Some("sha256:set"), None, None], "{page:?}");
+    assert_eq!(store.timeline("t", "flow", "main").await.unwrap(), [to]);
+    let set = store.patch_set("t", "flow", "fast").await.unwrap();
+    assert_eq!(set.as_deref(), Some("sha256:set"));
+    assert_eq!(store.patches(&patched).await.unwrap(), records);
+    assert_eq!(store.chain(&patched, 22).await.unwrap(), chain);
+    assert_eq!(store.chain(&patched, 7).await.unwrap().overlays, records[..7]);
+    let found = store.find_patches("t", "patch_b2").await.unwrap();
+    assert_eq!(found.len(), 4, "patch_b2, b20, b21, b22");
     assert_eq!(store.logs(&live, 0, 10).await.unwrap().0[0].text, "begun");
 
     // The unanswered signals come, the given one when it is taken over.
