@@ -54,8 +54,15 @@ impl Local {
             },
             Request::Start { digest, input, key, by } => {
                 let input = Arc::new(input);
-                let options =
-                    StartOptions { tenant: TENANT.into(), digest, input, by: by.into(), key, patch_set: None, replay: None };
+                let options = StartOptions {
+                    tenant: TENANT.into(),
+                    digest,
+                    input,
+                    by: by.into(),
+                    key,
+                    patch_set: None,
+                    replay: None,
+                };
                 let started = runs.start(&options).await?;
                 json(Started { run: started.run.to_string(), existing: started.existing })
             }

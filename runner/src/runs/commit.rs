@@ -217,7 +217,7 @@ impl Runs {
     }
 
     /// Keeps what a commit has made true; answers its verdicts.
-    fn learn(&self, run: &Arc<str>, learnt: Learnt) -> Vec<Verdict> {
+    pub(super) fn learn(&self, run: &Arc<str>, learnt: Learnt) -> Vec<Verdict> {
         let Learnt { verdicts, after, context, mut known } = learnt;
         if after.is_ended() {
             self.endings.tell(&after);

@@ -141,12 +141,7 @@ async fn the_end_of_a_run_that_goes_with_it_is_told() {
             "edges": [{"from": "a", "to": "b"}]
         }
     });
-    let digest = local
-        .runs
-        .publish("default", &document, None)
-        .await
-        .expect("it is kept")
-        .digest;
+    let digest = local.runs.publish("default", &document, None).await.expect("it is kept").digest;
     let options = StartOptions {
         tenant: "default".into(),
         digest,

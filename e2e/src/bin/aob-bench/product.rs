@@ -77,8 +77,7 @@ impl Product {
 
     /// How a run of this shape is started.
     pub(crate) async fn options(&self, shape: Shape) -> Result<StartOptions> {
-        let published =
-            self.runs.publish(TENANT, &graph::workflow(shape), None).await?;
+        let published = self.runs.publish(TENANT, &graph::workflow(shape), None).await?;
         Ok(StartOptions {
             tenant: TENANT.into(),
             digest: published.digest,
