@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::local::{redis, server};
 use crate::turn::{Turn, number};
-use fleet::Fleet;
+pub(crate) use fleet::Fleet;
 use runs::Crowd;
 
 /// How long processes are killed.

@@ -27,6 +27,8 @@ mod local;
 #[cfg(test)]
 mod past;
 #[cfg(test)]
+mod patch;
+#[cfg(test)]
 mod process;
 #[cfg(test)]
 mod turn;

@@ -6,7 +6,7 @@ use aob_store::testing::RedisServer;
 
 use crate::process::{Process, witness_on};
 
-pub(super) struct Fleet {
+pub(crate) struct Fleet {
     url: String,
     witness: PathBuf,
     log: PathBuf,
@@ -15,39 +15,39 @@ pub(super) struct Fleet {
 
 impl Fleet {
     /// So many processes; their lines go to `witness` in the server's folder.
-    pub(super) fn start(server: &RedisServer, count: usize) -> Self {
+    pub(crate) fn start(server: &RedisServer, count: usize) -> Self {
         let (witness, log) = (server.dir().join("witness"), server.dir().join("witness.log"));
         let mut fleet = Self { url: server.url(), witness, log, processes: Vec::new() };
         fleet.processes = (0..count).map(|_| fleet.spawn()).collect();
         fleet
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.processes.len()
     }
 
     /// Kills one, and starts another in its place.
-    pub(super) fn replace(&mut self, at: usize) {
+    pub(crate) fn replace(&mut self, at: usize) {
         self.processes[at].kill9();
         self.processes[at] = self.spawn();
     }
 
     /// Kills one for good.
-    pub(super) fn remove(&mut self, at: usize) {
+    pub(crate) fn remove(&mut self, at: usize) {
         self.processes.remove(at).kill9();
     }
 
     /// One more.
-    pub(super) fn add(&mut self) {
+    pub(crate) fn add(&mut self) {
         self.processes.push(self.spawn());
     }
 
-    pub(super) fn process(&self, at: usize) -> &Process {
+    pub(crate) fn process(&self, at: usize) -> &Process {
         &self.processes[at]
     }
 
     /// The end of what they have said.
-    pub(super) fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         self.processes[0].said()
     }
 

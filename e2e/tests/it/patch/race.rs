@@ -1,0 +1,151 @@
+//! Two who patch the same run at once: one order, and nobody's change is lost.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
+
+use aob_runner::runs::{Runs, Work};
+use serde_json::{Value, json};
+
+use super::{ask, codes, patch};
+use crate::documents::workflow;
+use crate::local::{publish, redis, runs, server, start};
+use crate::turn::{Turn, number};
+
+/// How often two race in the short form.
+const RACES: u64 = 150;
+
+/// A run that waits at a gate, so that nothing ends it.
+fn waiting(patches: u64) -> Value {
+    let gate = json!({"id": "gate", "type": "approval", "config": {"title": "Go on?"}});
+    let mut document = workflow(
+        "waiting",
+        &[gate, json!({"id": "last", "type": "noop"})],
+        &[json!({"from": "gate", "to": "last"})],
+    );
+    document["spec"]["limits"] = json!({"patches": patches});
+    document
+}
+
+/// A node behind the gate, written against a revision.
+fn addition(id: &str, base: u32, on_conflict: &str) -> Value {
+    json!({"base": base, "onConflict": on_conflict, "operations": [
+        {"op": "add", "path": "/nodes/-", "value": {"id": id, "type": "noop"}},
+        {"op": "add", "path": "/edges/-", "value": {"from": "gate", "to": id}},
+    ]})
+}
+
+async fn ids(runs: &Runs, run: &str) -> BTreeSet<String> {
+    let view = runs.view(run).await.unwrap();
+    view.ir.nodes.iter().map(|node| node.id.to_string()).collect()
+}
+
+/// Each races the other with a patch of its own on the same base: strict ones lose to each other, one at a time;
+/// rebased ones both take effect.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_patches_have_one_order() {
+    let _turn = Turn::take("race of patches").await;
+    let server = server();
+    // Two clients with nothing in common but the server.
+    let sides = [runs(redis(&server, 4).await), runs(redis(&server, 4).await)];
+    let races = number("AOB_RACES").unwrap_or(RACES);
+    let digest = publish(&sides[0], &waiting(100)).await;
+    let (mut both, mut one) = (0, 0);
+    let mut run = start(&sides[0], &digest, json!({})).await;
+    let mut expected: BTreeSet<String> = ids(&sides[0], &run).await;
+    for race in 0..races {
+        let revision = sides[0].store().load(&run).await.unwrap().unwrap().head.revision;
+        if revision >= 40 {
+            assert_eq!(ids(&sides[0], &run).await, expected);
+            assert!(sides[1].verify(&run).await.unwrap().is_ok());
+            run = start(&sides[0], &digest, json!({})).await;
+            expected = ids(&sides[0], &run).await;
+            continue;
+        }
+        let rebase = race % 2 == 0;
+        let on_conflict = if rebase { "Rebase" } else { "Strict" };
+        let asked = ["x", "y"].map(|side| {
+            (
+                format!("{side}{race}"),
+                ask(addition(&format!("{side}{race}"), revision, on_conflict)),
+            )
+        });
+        let (left, right) =
+            tokio::join!(patch(&sides[0], &run, &asked[0].1), patch(&sides[1], &run, &asked[1].1));
+        let accepted: Vec<bool> =
+            [&left, &right].iter().map(|answer| answer.record.accepted().is_some()).collect();
+        for (at, done) in accepted.iter().enumerate() {
+            if *done {
+                expected.insert(asked[at].0.clone());
+            }
+        }
+        match accepted.iter().filter(|done| **done).count() {
+            2 => both += 1,
+            1 => {
+                one += 1;
+                let loser = if accepted[0] { &right } else { &left };
+                assert_eq!(codes(&loser.record), ["AOB2101"]);
+            }
+            _ => panic!("nobody's patch took effect: {left:?} {right:?}"),
+        }
+        assert_eq!(accepted.iter().all(|done| *done), rebase, "{left:?} {right:?}");
+        let revisions: BTreeSet<_> = [&left, &right]
+            .iter()
+            .filter_map(|answer| Some(answer.record.accepted()?.revision))
+            .collect();
+        assert_eq!(revisions.len(), accepted.iter().filter(|done| **done).count(), "one order");
+    }
+    assert_eq!(ids(&sides[1], &run).await, expected, "no update is lost");
+    println!("{races} races: {both} both accepted, {one} one refused as stale");
+}
+
+/// Sixteen others commit to the run all the time: the hold lets the patch go first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_patch_goes_before_rival_committers() {
+    let _turn = Turn::take("patch against rivals").await;
+    let server = server();
+    let runs = runs(redis(&server, 1).await);
+    let digest = publish(&runs, &waiting(100)).await;
+    let run = start(&runs, &digest, json!({})).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let commits = Arc::new(AtomicUsize::new(0));
+    let mut rivals = Vec::new();
+    for number in 0..16 {
+        let (stop, commits, run) = (stop.clone(), commits.clone(), run.clone());
+        // Each has a cache of its own, as processes have.
+        let own = crate::local::runs(redis(&server, 1).await);
+        rivals.push(tokio::spawn(async move {
+            let mut on = number % 2 == 0;
+            while !stop.load(Ordering::Relaxed) {
+                let by = format!("user:rival{number}");
+                let input = aob_engine::step::Input::Suspend { on, by };
+                let work = Work { run: run.clone(), inputs: vec![input], signals: Vec::new() };
+                if own.commit(&[work], None).await.is_ok() {
+                    commits.fetch_add(1, Ordering::Relaxed);
+                }
+                on = !on;
+            }
+        }));
+    }
+    while commits.load(Ordering::Relaxed) < 200 {
+        tokio::task::yield_now().await;
+    }
+    let mut longest = 0;
+    for number in 0..20 {
+        let since = Instant::now();
+        let request = addition(&format!("n{number}"), number, "Strict");
+        let answer = patch(&runs, &run, &ask(request)).await;
+        assert_eq!(codes(&answer.record), [""; 0]);
+        longest = longest.max(since.elapsed().as_millis());
+    }
+    stop.store(true, Ordering::Relaxed);
+    for rival in rivals {
+        rival.await.unwrap();
+    }
+    println!(
+        "20 patches against {} rival commits: {longest} ms at most",
+        commits.load(Ordering::Relaxed)
+    );
+    assert!(longest <= 1_000, "the hold lets a patch go first: {longest} ms");
+}
