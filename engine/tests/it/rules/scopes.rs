@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use aob_engine::check::Ceiling;
 use aob_engine::step::{Reply, Verdict};
 use serde_json::json;
 
-use super::run::{Run, compiled, decision, refused};
+use super::run::{Run, decision, refused};
 
 #[test]
 fn a_scope_is_acyclic() {
