@@ -81,7 +81,7 @@ pub enum Change {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         due: Option<u64>,
     },
-    /// An iteration began, on the body of the event's revision.
+    /// An iteration began, on the body of the revision that its container's scope is on.
     Iteration { at: String, index: u32 },
     /// An iteration ended.
     IterationEnded {

@@ -317,6 +317,13 @@ impl Ir {
     }
 }
 
+impl Node {
+    /// Whether it is an LLM agent, which is counted.
+    pub fn is_agent(&self) -> bool {
+        matches!(self.kind, Kind::Task { agent: true, .. })
+    }
+}
+
 impl Kind {
     /// The body of a foreach or loop.
     pub fn body(&self) -> Option<BodyIx> {

@@ -14,7 +14,7 @@ mod settle;
 mod ticket;
 mod view;
 
-pub use patch::{Candidate, RefusedPatch, apply_patch, preview, refuse_patch};
+pub use patch::{Candidate, RefusedPatch, apply_patch, apply_patch_with, preview, refuse_patch};
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

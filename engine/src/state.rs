@@ -103,6 +103,9 @@ pub struct Head {
     /// Dispatches of agents so far.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub agent_starts: u32,
+    /// Ids of agents that an earlier revision had and the current one has not.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub agents_gone: BTreeSet<Arc<str>>,
     /// Bytes of outputs so far.
     pub bytes: u64,
     /// How deep in child runs this one is; 0 is asked for by a person.

@@ -20,4 +20,6 @@ entries! {
     PATCH_BUILT_ON "AOB2115" "later patches build on the patch to be taken out" "R12: what is left without the patch has to apply as it was written." "Take the later patch out first."
     PATCH_EMPTY "AOB2116" "the patch changes nothing" "A patch makes a revision, which differs in effect from the one before; `ui`, `description` and `labels` are not read by any run." "Leave the patch out, or read the graph again: somebody may have made the change."
     PATCH_REUSED "AOB2117" "the patch gives a new node the id of an earlier one" "R2: the id of a removed node is never used again in the run, but by taking its removal out." "Use a new id, or undo the patch that removed it."
+    PATCH_FENCE "AOB2118" "an agent's patch without its live attempt" "R3: an agent's patch carries the fence of its live attempt and commits together with its answer, or not at all." "Complete again while the lease is held, with another patch or with none."
+    PATCH_CONFIG "AOB2119" "the new config fails on what is recorded" "R4: what has started gets a config that can be rendered on the outputs it reads." "Guard what may be absent, or read something else."
 }

@@ -162,15 +162,11 @@ impl Router<'_> {
     }
 
     fn begin_iteration(&mut self, at: &At, index: u32) -> Result<Result<(), NodeError>, Refusal> {
-        // An iteration begins on the current revision's body.
-        let ir = self
-            .irs
-            .get(self.state.head.revision)
-            .map_err(|_| Refusal::Revision(self.state.head.revision))?;
-        let nodes = ir
-            .find(&at.node().id)
-            .and_then(|ix| ir.node(ix).kind.body())
-            .map_or(0, |body| ir.body(body).nodes.len());
+        // An iteration begins on the body of the revision that its container's scope is on: at the root that is the
+        // current one, within an iteration the one that this iteration began with.
+        let nodes = at.node().kind.body().map_or(0, |body| at.ir.body(body).nodes.len());
+        let revision = self.state.head.revision;
+        let ir = self.irs.get(revision).map_err(|_| Refusal::Revision(revision))?;
         let most = ir.limits.instances;
         if self.state.head.instances + nodes as u64 > most {
             return Ok(Err(NodeError::new(

@@ -1,10 +1,15 @@
 //! A patch takes effect: judged against the marking, applied, and everything that follows from it, in one step.
 
+mod author;
+mod compare;
+mod config;
 mod frozen;
 mod gates;
+mod limits;
 mod preview;
 mod rejudge;
 
+use author::answered_by;
 pub use preview::preview;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,8 +20,8 @@ use crate::catalogue;
 use crate::event::{Cause, Change, Layer, Patched, Settled};
 use crate::ir::{Ir, Kind, ROOT};
 use crate::issue::Issue;
-use crate::state::{Asks, IrSet, NodeState, Phase, State};
-use crate::step::{Context, Envelope, Now, Refusal, Step, Verdict};
+use crate::state::{Asks, IrSet, NodeState, State};
+use crate::step::{Context, Envelope, Input, Now, Refusal, Step, Verdict};
 
 /// A patch whose new graph has been compiled: the slow part is over.
 #[derive(Debug, Clone)]
@@ -54,16 +59,39 @@ pub fn apply_patch(
     claimed: &[String],
     now: Now,
 ) -> Result<Result<Step, Vec<Issue>>, Refusal> {
+    apply_patch_with(irs, state, context, candidate, claimed, &[], now)
+}
+
+/// The same with inputs that follow it in the same step, on the new revision; if one of them does not apply, nothing
+/// does. An agent's patch is followed by the completion of that agent, under the fence of its live attempt (R3).
+///
+/// # Errors
+/// As [`super::advance`].
+pub fn apply_patch_with(
+    irs: &IrSet,
+    state: &State,
+    context: &dyn Context,
+    candidate: &Candidate,
+    claimed: &[String],
+    then: &[Input],
+    now: Now,
+) -> Result<Result<Step, Vec<Issue>>, Refusal> {
     let revision = state.head.revision + 1;
     let old =
         irs.get(state.head.revision).map_err(|_| Refusal::Revision(state.head.revision))?.clone();
     let mut all = irs.clone();
     all.insert(revision, candidate.ir.clone());
-    if let Some(issue) = refused_at_once(state, candidate) {
+    if let Some(issue) = limits::refused_at_once(state, &old, candidate) {
         return Ok(Err(vec![issue]));
     }
     let mut router = Router::new(&all, state.clone(), context, now, &candidate.by);
-    let plan = match router.plan(&old, candidate, claimed)? {
+    if let Some(issue) = router.check_author(candidate, then)? {
+        return Ok(Err(vec![issue]));
+    }
+    // Whoever answers holds its task.
+    let answering = then.iter().filter_map(answered_by).map(str::to_owned);
+    let held: Vec<String> = claimed.iter().cloned().chain(answering).collect();
+    let plan = match router.plan(&old, candidate, &held)? {
         Ok(plan) => plan,
         Err(issues) => return Ok(Err(issues)),
     };
@@ -82,13 +110,22 @@ pub fn apply_patch(
     })))?;
     router.follow(&candidate.ir, &plan)?;
     router.run()?;
+    let mut verdicts = vec![Verdict::Applied];
+    for input in then {
+        let verdict = router.take(input)?;
+        if verdict != Verdict::Applied {
+            return Ok(Err(vec![author::unanswered(input, &verdict)]));
+        }
+        verdicts.push(verdict);
+        router.run()?;
+    }
     // Whatever phase that leads to: with nothing left to drain the run is over at once.
     if let Some(error) = &router.state.head.failure {
         let message =
             format!("the run would fail with this patch: {}: {}", error.code, error.message);
         return Ok(Err(vec![Issue::new(&catalogue::PATCH_FAILS, "", message)]));
     }
-    router.finish(vec![Verdict::Applied]).map(Ok)
+    router.finish(verdicts).map(Ok)
 }
 
 /// The step that records a refusal; none if so many are recorded that no further one is: ten for each patch that the
@@ -149,32 +186,10 @@ struct Plan {
     rejudged: BTreeSet<String>,
     /// Instances paused on a failure that are judged afresh.
     paused: BTreeSet<String>,
+    /// Instances that have started and whose config is another one.
+    rendered: BTreeSet<String>,
     /// Nodes whose join may have changed.
     joins: BTreeSet<String>,
-}
-
-fn refused_at_once(state: &State, candidate: &Candidate) -> Option<Issue> {
-    let head = &state.head;
-    if head.phase != Phase::Running || head.cancel.is_some() {
-        let message = format!("run {} is {} and takes no patch any more", head.run, state.status());
-        return Some(Issue::new(&catalogue::PATCH_OVER, "", message));
-    }
-    let limits = &candidate.ir.limits;
-    if head.patches >= limits.patches {
-        let message = format!(
-            "{} patches were accepted for this run; at most {} are",
-            head.patches, limits.patches
-        );
-        return Some(Issue::new(&catalogue::PATCH_LIMIT, "", message));
-    }
-    if candidate.ir.agents > limits.agents {
-        let message = format!(
-            "the graph would have {} agents; at most {} are allowed",
-            candidate.ir.agents, limits.agents
-        );
-        return Some(Issue::new(&catalogue::PATCH_LIMIT, "", message));
-    }
-    None
 }
 
 impl Router<'_> {
@@ -189,15 +204,16 @@ impl Router<'_> {
         let mut issues = Vec::new();
         self.check_frozen(old, &candidate.ir, &candidate.cancel, claimed, &mut plan, &mut issues);
         gates::check(self, old, &candidate.ir, &candidate.approves, &mut issues);
-        for name in &candidate.cancel {
+        for (at, name) in candidate.cancel.iter().enumerate() {
             let held = claimed.contains(name) && self.find(name)?.is_some();
             if !held {
                 let message = format!("`{name}` is not claimed by any worker");
-                issues.push(Issue::new(&catalogue::PATCH_UNKNOWN_INSTANCE, "/cancel", message));
+                let place = format!("/cancel/{at}");
+                issues.push(Issue::new(&catalogue::PATCH_UNKNOWN_INSTANCE, place, message));
             }
         }
         if issues.is_empty() {
-            self.check_judgements(old, &candidate.ir, &mut plan, &mut issues)?;
+            self.check_judgements(old, &candidate.ir, claimed, &mut plan, &mut issues)?;
         }
         Ok(if issues.is_empty() { Ok(plan) } else { Err(issues) })
     }
@@ -249,7 +265,8 @@ impl Router<'_> {
         }
         for id in &plan.paused {
             if let Some(ix) = new.find(id) {
-                self.judge_paused(&At { scope: root.clone(), ix, ir: new.clone() })?;
+                let at = At { scope: root.clone(), ix, ir: new.clone() };
+                self.judge_paused(&at, plan.rendered.contains(id))?;
             }
         }
         for ix in new.body(ROOT).nodes.clone() {

@@ -85,6 +85,7 @@ pub(crate) fn begin(started: &Started, event: &Stamp<'_>, irs: &IrSet) -> Result
         settled: 0,
         instances: u64::from(root.unsettled),
         agent_starts: 0,
+        agents_gone: Default::default(),
         bytes: started.bytes,
         depth: started.depth,
         by: event.by.into(),
@@ -139,7 +140,9 @@ pub(crate) fn apply(
         Change::Iteration { at, index } => {
             let place = Place::find(state, irs, at)?;
             let body = place.body.ok_or_else(|| Corrupt(format!("{at} has no body")))?;
-            let marking = Marking::new(irs.get(event.rev)?, body, event.rev);
+            // Within an iteration the body is the one that this iteration began with.
+            let revision = place.marking(state)?.revision;
+            let marking = Marking::new(irs.get(revision)?, body, revision);
             state.head.instances += u64::from(marking.unsettled);
             container(state, &place, at)?.next = index + 1;
             state.scopes.insert(iteration_scope(at, *index).into(), marking);

@@ -18,6 +18,13 @@ pub(super) fn apply(state: &mut State, patched: &Patched, irs: &IrSet) -> Result
     carry.edges(&before, &mut after)?;
     let (was, is) = (before.nodes.len() as u64, after.nodes.len() as u64);
     state.head.instances = (state.head.instances + is).saturating_sub(was);
+    let agents = |ir: &Ir| -> Vec<Arc<str>> {
+        ir.nodes.iter().filter(|node| node.is_agent()).map(|node| node.id.clone()).collect()
+    };
+    state.head.agents_gone.extend(agents(&old));
+    for id in agents(&new) {
+        state.head.agents_gone.remove(&id);
+    }
     let digest = std::mem::replace(&mut state.head.digest, patched.digest.as_str().into());
     state.head.base.get_or_insert_with(|| digest.clone());
     state.head.pinned.insert(state.head.revision, digest);

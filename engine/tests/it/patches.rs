@@ -1,8 +1,13 @@
 //! Patches to a run, as a person writes them: operations on the graph by name, judged by every layer of the engine.
 
+mod accepted;
+mod agent;
+mod bodies;
 mod check;
+mod matrix;
 mod preview;
 mod rebase;
+mod refused;
 pub(crate) mod subject;
 
 use aob_engine::issue::Issue;

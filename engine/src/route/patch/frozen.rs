@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::compare::{changed_fields, in_edges_differ, out_edges_differ, same_edge};
 use super::{Plan, Router};
 use crate::catalogue;
 use crate::ir::{Ir, Join, Kind, Node, NodeIx, ROOT};
@@ -11,10 +12,10 @@ use crate::state::{EdgeState, NodeState};
 
 /// How far an instance is, as a patch sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Progress {
+pub(super) enum Progress {
     /// Nothing has happened, or nothing that cannot be taken back.
     Open,
-    /// Published, unclaimed, never tried.
+    /// Published or held back, unclaimed, never tried.
     Published,
     /// Tried before, and published again.
     Republished,
@@ -74,6 +75,14 @@ impl Router<'_> {
                 }
                 _ => {}
             }
+            match progress {
+                Progress::Republished | Progress::BackingOff | Progress::Paused
+                    if fields.contains(&"config") =>
+                {
+                    plan.rendered.insert(id.clone());
+                }
+                _ => {}
+            }
             if edges || fields.contains(&"join") {
                 plan.joins.insert(id.clone());
             }
@@ -89,13 +98,14 @@ impl Router<'_> {
         }
     }
 
-    fn progress_of(&self, at: &At, claimed: &[String]) -> Progress {
+    pub(super) fn progress_of(&self, at: &At, claimed: &[String]) -> Progress {
         let live = self.live(at);
         let tried = live.is_some_and(|live| live.failures + live.losses > 0);
         match (self.node_state(at), &at.node().kind) {
             (NodeState::Idle, _) => Progress::Open,
             (NodeState::Ready, _) if tried => Progress::Republished,
-            (NodeState::Ready, _) => Progress::Open,
+            // Enabled and held back: as if it were out, since its join has fired.
+            (NodeState::Ready, _) => Progress::Published,
             (NodeState::Active, Kind::Task { .. }) if claimed.contains(&at.name()) => {
                 Progress::Claimed
             }
@@ -227,90 +237,4 @@ impl Router<'_> {
             }
         }
     }
-}
-
-/// The fields of a node that differ, by their names in a document.
-fn changed_fields(old: &Ir, from: NodeIx, new: &Ir, to: NodeIx) -> Vec<&'static str> {
-    let (a, b) = (old.node(from), new.node(to));
-    let mut fields = Vec::new();
-    let mut note = |differs: bool, field: &'static str| {
-        if differs {
-            fields.push(field);
-        }
-    };
-    note(a.node_type != b.node_type, "type");
-    note(a.join != b.join, "join");
-    note(a.retry != b.retry, "retry");
-    note(a.timeout != b.timeout, "timeout");
-    note(a.on_error != b.on_error, "onError");
-    note(a.effect != b.effect && a.node_type == b.node_type, "effect");
-    note(!same_config(&a.kind, &b.kind), "config");
-    fields
-}
-
-/// Whether two configs say the same. What lies in a container's body is not part of it.
-fn same_config(a: &Kind, b: &Kind) -> bool {
-    match (a, b) {
-        (Kind::Task { config: a, asserts: x, .. }, Kind::Task { config: b, asserts: y, .. }) => {
-            a.source() == b.source()
-                && x.len() == y.len()
-                && x.iter()
-                    .zip(y)
-                    .all(|(x, y)| x.that.source() == y.that.source() && x.message == y.message)
-        }
-        (Kind::Delay { config: a }, Kind::Delay { config: b })
-        | (Kind::Approval { config: a }, Kind::Approval { config: b })
-        | (Kind::Child { config: a }, Kind::Child { config: b }) => a.source() == b.source(),
-        (
-            Kind::Foreach { items, name, concurrency, tolerate, result, .. },
-            Kind::Foreach {
-                items: items2,
-                name: name2,
-                concurrency: concurrency2,
-                tolerate: tolerate2,
-                result: result2,
-                ..
-            },
-        ) => {
-            items.source() == items2.source()
-                && name == name2
-                && concurrency.source() == concurrency2.source()
-                && tolerate.source() == tolerate2.source()
-                && result.as_ref().map(|result| result.source())
-                    == result2.as_ref().map(|result| result.source())
-        }
-        (
-            Kind::Loop { until, max, result, .. },
-            Kind::Loop { until: until2, max: max2, result: result2, .. },
-        ) => {
-            until.source() == until2.source()
-                && max.source() == max2.source()
-                && result.as_ref().map(|result| result.source())
-                    == result2.as_ref().map(|result| result.source())
-        }
-        (Kind::Unknown, Kind::Unknown) => true,
-        _ => false,
-    }
-}
-
-/// Whether an edge of the old graph stands in the new one: with the same condition, with another, or not at all.
-fn same_edge(old: &Ir, ix: u32, new: &Ir) -> Option<bool> {
-    let edge = old.edge(ix);
-    let (from, to) = (new.find(&old.node(edge.from).id)?, new.find(&old.node(edge.to).id)?);
-    let other = new.edge(new.find_edge(from, to, edge.after)?);
-    let text = |edge: &crate::ir::Edge| edge.when.as_ref().map(|when| when.source().to_owned());
-    Some(text(edge) == text(other) && edge.otherwise == other.otherwise)
-}
-
-fn in_edges_differ(old: &Ir, from: NodeIx, new: &Ir, to: NodeIx) -> bool {
-    let before = old.node(from).ins.clone();
-    let after = new.node(to).ins.clone();
-    before.len() != after.len()
-        || before.into_iter().any(|ix| same_edge(old, ix, new) != Some(true))
-}
-
-fn out_edges_differ(old: &Ir, from: NodeIx, new: &Ir, to: NodeIx) -> bool {
-    let before = &old.node(from).outs;
-    before.len() != new.node(to).outs.len()
-        || before.iter().any(|&ix| same_edge(old, ix, new) != Some(true))
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::frozen::Progress;
 use super::{Plan, Router};
 use crate::catalogue;
 use crate::event::{Cause, Change, Settled};
@@ -18,10 +19,12 @@ impl Router<'_> {
         &self,
         old: &Arc<Ir>,
         new: &Arc<Ir>,
+        claimed: &[String],
         plan: &mut Plan,
         issues: &mut Vec<Issue>,
     ) -> Result<(), Refusal> {
         let root: crate::state::ScopePath = "".into();
+        self.check_configs(new, plan, issues)?;
         for id in plan.rejudged.clone() {
             let (Some(was), Some(is)) = (old.find(&id), new.find(&id)) else { continue };
             let before = At { scope: root.clone(), ix: was, ir: old.clone() };
@@ -59,12 +62,16 @@ impl Router<'_> {
                 ));
             }
             for (position, &ix) in after.node().outs.iter().enumerate() {
-                self.check_edge(old, new, ix, judged[position], plan, issues);
+                self.check_edge(old, new, ix, judged[position], claimed, plan, issues);
             }
         }
         Ok(())
     }
 
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "both graphs, the edge, what is held, what is found"
+    )]
     /// An out-edge of a settled node in the new graph: as it was, or free to settle afresh.
     fn check_edge(
         &self,
@@ -72,6 +79,7 @@ impl Router<'_> {
         new: &Arc<Ir>,
         ix: u32,
         followed: bool,
+        claimed: &[String],
         plan: &mut Plan,
         issues: &mut Vec<Issue>,
     ) {
@@ -88,14 +96,13 @@ impl Router<'_> {
         }
         let target = At { scope: "".into(), ix: old.edge(known).to, ir: old.clone() };
         let id = target.node().id.to_string();
-        let open = matches!(self.node_state(&target), NodeState::Idle | NodeState::Ready)
-            || plan.recalled.contains(&id);
-        let published = self.node_state(&target) == NodeState::Active
-            && self
-                .live(&target)
-                .is_some_and(|live| live.failures + live.losses == 0 && live.container.is_none());
-        if open || (published && plan.joins.contains(&id)) {
+        let progress = self.progress_of(&target, claimed);
+        let taken_back = matches!(progress, Progress::Published | Progress::Asked);
+        if taken_back || progress == Progress::Open {
             plan.reset.insert(name);
+            if taken_back {
+                plan.recalled.insert(id.clone());
+            }
             plan.joins.insert(id);
         } else if is_followed(self.old_edge(old, known)) != followed {
             let message = format!(
@@ -131,8 +138,12 @@ impl Router<'_> {
         Ok(())
     }
 
-    /// An instance that waits on its failure, on the graph as it is now.
-    pub(super) fn judge_paused(&mut self, at: &At) -> Result<(), Refusal> {
+    /// An instance that waits on its failure, on the graph as it is now. One that never began, since its config failed,
+    /// begins if the patch mended that.
+    pub(super) fn judge_paused(&mut self, at: &At, rendered: bool) -> Result<(), Refusal> {
+        if rendered && self.never_began(at) {
+            return self.begin_mended(at);
+        }
         let name = at.name();
         let answer = self.answer_aside(at)?;
         if let Some((digest, output, _)) = &answer {

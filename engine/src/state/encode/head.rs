@@ -1,6 +1,6 @@
 //! The run's own record: plain fields that people and the store's functions read, and two of JSON.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -38,6 +38,8 @@ struct Fixed {
     refusals: u32,
     #[serde(default, skip_serializing_if = "is_zero")]
     patches: u32,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    gone: BTreeSet<Arc<str>>,
 }
 
 /// What most events change.
@@ -121,6 +123,7 @@ pub(super) fn read(fields: &Fields, seen: &mut usize) -> Result<(Head, u32), Und
         patch_set: fixed.set,
         refusals: fixed.refusals,
         patches: fixed.patches,
+        agents_gone: fixed.gone,
     };
     Ok((head, moving.cells))
 }
@@ -142,6 +145,7 @@ fn fixed(head: &Head) -> Fixed {
         set: head.patch_set.clone(),
         refusals: head.refusals,
         patches: head.patches,
+        gone: head.agents_gone.clone(),
     }
 }
 
@@ -172,6 +176,7 @@ fn same_fixed(was: &Head, is: &Head) -> bool {
         && (was.started, was.deadline, was.depth, was.patches, was.refusals)
             == (is.started, is.deadline, is.depth, is.patches, is.refusals)
         && was.base == is.base
+        && was.agents_gone == is.agents_gone
         && was.patch_set == is.patch_set
         && was.parent == is.parent
         && was.pinned == is.pinned

@@ -145,7 +145,7 @@ impl Subject {
         Ok(())
     }
 
-    fn candidate(&self, checked: &Checked) -> Candidate {
+    pub(crate) fn candidate(&self, checked: &Checked) -> Candidate {
         let id = format!("patch_{}", self.documents.len());
         checked.candidate(&id, &self.by, &self.approves, &[])
     }

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use aob_engine::check::Ceiling;
 use aob_engine::step::{Reply, Verdict};
 use serde_json::json;
 
-use super::run::{Run, compiled, decision, refused};
+use super::run::{Run, decision, refused};
 
 #[test]
 fn a_scope_is_acyclic() {
@@ -103,29 +102,6 @@ fn inner_names_hide_outer_ones() {
     assert_eq!(run.task("outer[1]/inner[0]/work").input["value"], json!("c0"));
     run.finish();
     assert_eq!(run.value("outer"), Some(&json!(["a0", "b1"])));
-}
-
-/// The revision is moved by hand: what a patch to a body will do.
-#[test]
-fn an_iteration_keeps_the_body_it_began_with() {
-    let body = |second: &str| {
-        format!(
-            "nodes: [{{id: each, type: foreach, config: {{items: [1, 2], concurrency: 1}}}}, {{id: a, type: noop, within: each}}{second}]"
-        )
-    };
-    let mut run = Run::start(&body(""));
-    let other = compiled(&body(", {id: b, type: noop, within: each}"), &Ceiling::default())
-        .expect("it compiles");
-    run.sim.irs.insert(1, Arc::new(other));
-    run.sim.state.head.revision = 1;
-    run.ok("each[0]/a");
-    assert_eq!(run.out(), ["each[1]/a", "each[1]/b"]);
-    assert_eq!(
-        run.told()[1..],
-        ["each[0]/a succeeded; each[0] succeeded; each[1] begins; each[1]/a out; each[1]/b out"]
-    );
-    run.finish();
-    assert_eq!(run.value("each"), Some(&json!([null, {"a": null, "b": null}])));
 }
 
 const BOTH: &str = "{id: each, type: foreach, config: {items: [1]}}, {id: work, type: noop, within: each}, {id: good, type: noop}, {id: bad, type: noop}],

@@ -1,0 +1,78 @@
+//! R4 and R5: the config of an instance that has started, or that could not start because of it.
+
+use std::sync::Arc;
+
+use super::{Plan, Router};
+use crate::catalogue;
+use crate::event::Change;
+use crate::ir::{Ir, Kind};
+use crate::issue::Issue;
+use crate::route::At;
+use crate::step::Refusal;
+
+impl Router<'_> {
+    /// A new config of what has started is rendered on what is recorded, and refused if that fails: it would fail in
+    /// the next attempt.
+    pub(super) fn check_configs(
+        &self,
+        new: &Arc<Ir>,
+        plan: &Plan,
+        issues: &mut Vec<Issue>,
+    ) -> Result<(), Refusal> {
+        let root: crate::state::ScopePath = "".into();
+        for id in &plan.rendered {
+            let Some(ix) = new.find(id) else { continue };
+            let templates = match &new.node(ix).kind {
+                Kind::Task { config, .. }
+                | Kind::Delay { config }
+                | Kind::Approval { config }
+                | Kind::Child { config } => vec![config],
+                Kind::Foreach { items, concurrency, tolerate, .. } => {
+                    vec![items, concurrency, tolerate]
+                }
+                Kind::Loop { max, .. } => vec![max],
+                Kind::Unknown => Vec::new(),
+            };
+            for template in templates {
+                if let Err(error) = self.render(&root, template)? {
+                    let message = format!(
+                        "`{id}` has started, and its new config fails on what is recorded: {}: {}",
+                        error.code, error.message
+                    );
+                    let place = format!("/nodes/{id}/config");
+                    issues.push(Issue::new(&catalogue::PATCH_CONFIG, place, message));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether an instance waits on a failure that came before any attempt, iteration or question of it.
+    pub(super) fn never_began(&self, at: &At) -> bool {
+        let asked = matches!(at.node().kind, Kind::Approval { .. });
+        self.live(at).is_some_and(|live| {
+            let code = live.error.as_ref().map(|error| error.code.as_str());
+            let answered = asked && matches!(code, Some("rejected" | "deadline"));
+            live.failures + live.losses == 0
+                && live.container.is_none()
+                && live.child.is_none()
+                && !answered
+        })
+    }
+
+    /// The question about a config that failed is closed, and the instance begins.
+    pub(super) fn begin_mended(&mut self, at: &At) -> Result<(), Refusal> {
+        let Some(ticket) = self.live(at).and_then(|live| live.ticket.clone()) else {
+            return Ok(());
+        };
+        self.effects.close.push(ticket.id.clone());
+        self.emit(Change::Answered {
+            at: at.name(),
+            ticket: ticket.id.to_string(),
+            answer: "retry".to_owned(),
+            by: self.by.clone(),
+            reason: Some("a patch mended its config".to_owned()),
+        })?;
+        self.begin_again(at)
+    }
+}

@@ -1,0 +1,48 @@
+//! R5 and R10: runs that take no patch, and limits that hold for a whole run.
+
+use super::Candidate;
+use crate::catalogue;
+use crate::ir::{Ir, Node, ROOT};
+use crate::issue::Issue;
+use crate::state::{Phase, State};
+
+/// Why no patch of this size is taken, whatever it does.
+pub(super) fn refused_at_once(state: &State, old: &Ir, candidate: &Candidate) -> Option<Issue> {
+    let head = &state.head;
+    if head.phase != Phase::Running || head.cancel.is_some() {
+        let message = format!("run {} is {} and takes no patch any more", head.run, state.status());
+        return Some(Issue::new(&catalogue::PATCH_OVER, "", message));
+    }
+    let new = &candidate.ir;
+    let limits = &new.limits;
+    let refuse = |message: String| Some(Issue::new(&catalogue::PATCH_LIMIT, "", message));
+    if head.patches >= limits.patches {
+        return refuse(format!(
+            "{} patches were accepted for this run; at most {} are",
+            head.patches, limits.patches
+        ));
+    }
+    let is_agent = |node: &&Node| node.is_agent();
+    // What was there once counts on, by its id; what an undo brings back is counted already.
+    let gone = head.agents_gone.iter().map(|id| &**id);
+    let mut ever: std::collections::BTreeSet<&str> = gone.collect();
+    ever.extend(old.nodes.iter().filter(is_agent).map(|node| &*node.id));
+    let known = ever.len();
+    ever.extend(new.nodes.iter().filter(is_agent).map(|node| &*node.id));
+    if ever.len() > limits.agents as usize && ever.len() > known {
+        return refuse(format!(
+            "the run would have had {} agents; at most {} are allowed",
+            ever.len(),
+            limits.agents
+        ));
+    }
+    let root = |ir: &Ir| ir.body(ROOT).nodes.len() as u64;
+    let instances = (head.instances + root(new)).saturating_sub(root(old));
+    if root(new) > root(old) && instances > limits.instances {
+        return refuse(format!(
+            "the run would have {instances} node instances; at most {} are allowed",
+            limits.instances
+        ));
+    }
+    None
+}
