@@ -58,7 +58,8 @@ fn insertion(random: &mut StdRng, id: &str) -> Value {
 async fn keep_asking(runs: &Arc<Runs>, asked: &mut Asked) {
     if let Ok(patched) = runs.patch(&asked.run, &asked.ask).await {
         if let Some(known) = &asked.answer {
-            assert_eq!(*known, patched.record, "asked again, answered otherwise");
+            // What a run that is over refuses is not kept, so the time is not that of the first answer.
+            assert_eq!(known.answer, patched.record.answer, "asked again, answered otherwise");
         }
         asked.answer = Some(patched.record);
     }

@@ -19,7 +19,9 @@ async fn a_hundred_revisions_resolve() {
     for store in stores {
         let first = runs(store.clone());
         let gate = json!({"id": "gate", "type": "approval", "config": {"title": "Go on?"}});
-        let mut document = workflow("line", &[gate], &[]);
+        let last = json!({"id": "last", "type": "noop"});
+        let edge = json!({"from": "gate", "to": "last"});
+        let mut document = workflow("line", &[gate, last], &[edge]);
         document["spec"]["limits"] = json!({"patches": 200});
         let digest = publish(&first, &document).await;
         let run = start(&first, &digest, json!({})).await;
@@ -29,7 +31,7 @@ async fn a_hundred_revisions_resolve() {
             let id = format!("n{number}");
             let request = json!({"operations": [
                 {"op": "add", "path": "/nodes/-", "value": {"id": id, "type": "noop"}},
-                {"op": "add", "path": "/edges/-", "value": {"from": "gate", "to": id}},
+                {"op": "add", "path": "/edges/-", "value": {"from": "last", "to": id}},
             ]});
             let answer = patch(&first, &run, &ask(request)).await;
             let accepted = answer.record.accepted().unwrap_or_else(|| panic!("{answer:?}"));

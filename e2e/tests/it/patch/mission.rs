@@ -16,7 +16,8 @@ use crate::turn::Turn;
 
 fn workflow() -> Value {
     let text = include_str!("../../../../examples/fetch-process-save.yaml");
-    aob_engine::read::read(text).unwrap().value
+    let documents = aob_engine::read::documents(text.as_bytes(), &Default::default());
+    documents.unwrap().remove(0).value
 }
 
 fn validate() -> Value {

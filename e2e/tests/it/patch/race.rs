@@ -19,20 +19,18 @@ const RACES: u64 = 150;
 /// A run that waits at a gate, so that nothing ends it.
 fn waiting(patches: u64) -> Value {
     let gate = json!({"id": "gate", "type": "approval", "config": {"title": "Go on?"}});
-    let mut document = workflow(
-        "waiting",
-        &[gate, json!({"id": "last", "type": "noop"})],
-        &[json!({"from": "gate", "to": "last"})],
-    );
+    let side = |id: &str| json!({"id": id, "type": "noop"});
+    let edge = |to: &str| json!({"from": "gate", "to": to});
+    let mut document = workflow("waiting", &[gate, side("x"), side("y")], &[edge("x"), edge("y")]);
     document["spec"]["limits"] = json!({"patches": patches});
     document
 }
 
-/// A node behind the gate, written against a revision.
-fn addition(id: &str, base: u32, on_conflict: &str) -> Value {
+/// A node on one of the two sides behind the gate, written against a revision.
+fn addition(side: &str, id: &str, base: u32, on_conflict: &str) -> Value {
     json!({"base": base, "onConflict": on_conflict, "operations": [
         {"op": "add", "path": "/nodes/-", "value": {"id": id, "type": "noop"}},
-        {"op": "add", "path": "/edges/-", "value": {"from": "gate", "to": id}},
+        {"op": "add", "path": "/edges/-", "value": {"from": side, "to": id}},
     ]})
 }
 
@@ -66,10 +64,9 @@ async fn two_patches_have_one_order() {
         let rebase = race % 2 == 0;
         let on_conflict = if rebase { "Rebase" } else { "Strict" };
         let asked = ["x", "y"].map(|side| {
-            (
-                format!("{side}{race}"),
-                ask(addition(&format!("{side}{race}"), revision, on_conflict)),
-            )
+            let id = format!("{side}{race}");
+            let request = addition(side, &id, revision, on_conflict);
+            (id, ask(request))
         });
         let (left, right) =
             tokio::join!(patch(&sides[0], &run, &asked[0].1), patch(&sides[1], &run, &asked[1].1));
@@ -134,7 +131,7 @@ async fn a_patch_goes_before_rival_committers() {
     let mut longest = 0;
     for number in 0..20 {
         let since = Instant::now();
-        let request = addition(&format!("n{number}"), number, "Strict");
+        let request = addition("x", &format!("n{number}"), number, "Strict");
         let answer = patch(&runs, &run, &ask(request)).await;
         assert_eq!(codes(&answer.record), [""; 0]);
         longest = longest.max(since.elapsed().as_millis());
