@@ -71,7 +71,10 @@ async fn look(dir: &Path, acknowledged: &BTreeMap<String, u64>) {
         for revision in 0..=last {
             let chain = store.chain(run, revision).await.unwrap();
             let from = chain.base.as_ref().map_or(0, |(base, _)| *base);
-            assert!(from % 20 == 0 && revision - from <= 40, "{run}: {revision} from {from}");
+            assert!(
+                from.is_multiple_of(20) && revision - from <= 40,
+                "{run}: {revision} from {from}"
+            );
             assert!(chain.base.is_none_or(|(base, kept)| kept == document(base)));
         }
     }
@@ -97,7 +100,7 @@ async fn commits_until_it_is_killed() {
                     writeln!(std::io::stdout().lock(), "{run} {}.", state.head.seq).unwrap();
                     claim(&*store, "w", 1).await;
                     let revision = state.head.revision;
-                    if slot % 2 == 1 && revision % 20 == 0 {
+                    if slot % 2 == 1 && revision.is_multiple_of(20) {
                         store.compact(&run, revision, &document(revision)).await.unwrap();
                     }
                     let draft =

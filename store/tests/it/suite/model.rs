@@ -361,9 +361,9 @@ impl World {
         };
         let expected = if model.state.is_ended() {
             Outcome::Ended
-        } else if before.head.seq != model.state.head.seq {
-            Outcome::Conflict
-        } else if item.patch.as_ref().is_some_and(|patch| model.knows(&patch.id)) {
+        } else if before.head.seq != model.state.head.seq
+            || item.patch.as_ref().is_some_and(|patch| model.knows(&patch.id))
+        {
             Outcome::Conflict
         } else if item.effects.recall.iter().any(claimed) {
             Outcome::Claimed
