@@ -1,0 +1,1 @@
+//! The protocol's model is in `tests/it`: see there.
