@@ -8,7 +8,8 @@ use aob_engine::step::Input;
 use crate::book::{Coded, Decided};
 use crate::defect::Defect;
 use crate::search::Protocol;
-use crate::store::{Answered, Call, Entry, Item, Judged, Named, Owner, RECALLED, Rules, Store};
+use crate::store::{RECALLED, Rules, Store};
+use crate::transport::{Answered, Call, Entry, Item, Judged, Named, Owner};
 use crate::world::{Basis, Fate, Held, Job, TWICE, World};
 
 /// One action being carried out on a copy of the world.

@@ -26,5 +26,6 @@ mod scenario;
 mod scenarios;
 mod search;
 mod store;
+mod transport;
 mod turn;
 mod world;

@@ -7,7 +7,7 @@ use aob_engine::step::{Decision, Input};
 use crate::act::Turn;
 use crate::book::{Coded, Decided};
 use crate::scenario::Ask;
-use crate::store::{Call, Item, Judged};
+use crate::transport::{Call, Item, Judged};
 use crate::world::{Asker, Basis, Fate, SAME_ANSWER};
 
 impl Turn<'_> {

@@ -10,9 +10,8 @@ use crate::act::Turn;
 use crate::book::{Book, COUNTS_ONCE, FOLD, PATCH_ONCE};
 use crate::defect::Defect;
 use crate::scenario::{Ask, Scenario};
-use crate::store::{
-    Call, Item, LINKED, OLD_DECISION, OUT, Owner, RECALLED, Rules, SLOTS, Sig, Store, ZOMBIE,
-};
+use crate::store::{LINKED, OLD_DECISION, OUT, RECALLED, Rules, SLOTS, Store, ZOMBIE};
+use crate::transport::{Call, Item, Owner, Sig};
 use crate::world::{
     Action, Asker, Coordinator, Fate, LEFT, SAME_ANSWER, STUCK, TWICE, Worker, World,
 };

@@ -6,7 +6,8 @@ use aob_engine::step::Input;
 
 use crate::book::{Coded, ImageRef};
 use crate::scenario::Budget;
-use crate::store::{Call, Entry, Store};
+use crate::store::Store;
+use crate::transport::{Call, Entry};
 
 pub(crate) const TWICE: &str = "nothing runs twice under one fence";
 pub(crate) const SAME_ANSWER: &str = "who asks again gets the same answer";
