@@ -28,6 +28,7 @@ pub struct Record {
 /// What became of a request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::large_enum_variant, reason = "one for each request, and most are accepted")]
 pub enum Answer {
     /// It took effect.
     Accepted(Accepted),

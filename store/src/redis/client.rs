@@ -53,6 +53,13 @@ enum Request<'a> {
 impl Client {
     /// Connects once; an address where nobody answers is told at once.
     pub(super) async fn connect(url: &str, patience: Duration) -> Result<Self, Error> {
+        if url.starts_with("rediss:") {
+            return Err(Error::Unfit(
+                "rediss:// is Redis over TLS, which is not spoken here; use redis:// within a network that you trust, or \
+                 redis:// to a tunnel on this machine, or unix://"
+                    .into(),
+            ));
+        }
         let client = ::redis::Client::open(url).map_err(|error| match error.kind() {
             ErrorKind::InvalidClientConfig => {
                 Error::Unfit(format!("the address of the Redis server cannot be used: {error}"))

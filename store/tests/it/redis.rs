@@ -58,4 +58,5 @@ mod budget;
 mod faults;
 mod fitness;
 mod large;
+mod patches;
 mod proxy;

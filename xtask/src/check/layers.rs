@@ -19,6 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "aob-e2e",
         &["aob-schema", "aob-engine", "aob-store", "aob-runner", "aob-telemetry", "aob-cli"],
     ),
+    ("aob-model", &[]),
     ("xtask", &["aob-engine"]),
 ];
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use aob_engine::patch::Record;
 use aob_engine::state::State;
 use aob_store::embedded::{Embedded, Options};
 use aob_store::{Error, Item, Outcome, Store};
@@ -10,7 +11,8 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::json;
 
-use crate::suite::fixture::{BEGIN, commit, next, run_id, start};
+use crate::suite::fixture::{BEGIN, accepted, applied, commit, next, run_id, start};
+use crate::suite::patches::document;
 
 /// A journal of commits that were acknowledged one by one, two runs in each: what was in them after each.
 struct History {
@@ -41,7 +43,9 @@ impl History {
         for slot in 0..2 {
             let [first, second] = states.last().unwrap();
             let step = |state| {
-                next(&store, state).settle(slot, json!({"slot": slot})).publish(slot + 1).item()
+                let step = next(&store, state).settle(slot, json!({"slot": slot}));
+                let step = step.publish(slot + 1);
+                if slot == 1 { step.patched_as("patch_1").item() } else { step.item() }
             };
             let items = vec![step(first), Item { link: 2, ..step(second) }];
             states.push([items[0].after.clone(), items[1].after.clone()]);
@@ -89,6 +93,13 @@ impl History {
             let seq = usize::try_from(state.head.seq).unwrap();
             assert_eq!(*state, *self.states[seq - 1][at]);
             assert_eq!(store.events(run, 0, 99).await.unwrap().len(), seq);
+            // A record is there with its event, or neither is.
+            let records: Vec<Record> =
+                (1..=state.head.revision).map(|at| accepted(&format!("patch_{at}"), at)).collect();
+            assert_eq!(store.patches(run).await.unwrap(), records);
+            assert_eq!(store.chain(run, state.head.revision).await.unwrap().overlays, records);
+            let listed = store.find_patches("t", "patch_").await.unwrap();
+            assert_eq!(listed.len(), 2 * records.len());
             found.push(seq);
         }
         assert_eq!(found[0], found[1], "both or none");
@@ -126,6 +137,52 @@ async fn cut_at_every_byte() {
             let state = store.load(&history.states[0][0].head.run).await.unwrap().unwrap();
             assert!(state.is_ended(), "cut at {at}");
         }
+    }
+}
+
+/// Cut within and behind a base: it is there or not, and every revision is to be had either way.
+#[tokio::test]
+async fn cut_at_every_byte_of_a_base() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Embedded::open(dir.path(), Options::default()).unwrap();
+    let run = run_id();
+    let journal = dir.path().join("journal-1");
+    let length = || {
+        let bytes = std::fs::read(&journal).unwrap();
+        bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1
+    };
+    let mut state = applied(&store, start(&store, &run, 1)).await;
+    for revision in 1..=3 {
+        let draft = next(&store, &state).patched_as(&format!("patch_{revision}"));
+        state = applied(&store, draft).await;
+    }
+    let from = length();
+    store.compact(&run, 2, &document(2)).await.unwrap();
+    let to = length();
+    applied(&store, next(&store, &state).patched_as("patch_4")).await;
+    let end = length();
+    drop(store);
+    let bytes = std::fs::read(&journal).unwrap();
+    for at in from..=end {
+        std::fs::write(&journal, &bytes[..at]).unwrap();
+        let store = Embedded::open(dir.path(), options()).unwrap();
+        let last = store.load(&run).await.unwrap().unwrap().head.revision;
+        assert!(last == 4 && at == end || last == 3, "cut at {at}: revision {last}");
+        for revision in 0..=last {
+            let chain = store.chain(&run, revision).await.unwrap();
+            let base = (at >= to && revision >= 2).then(|| (2, document(2)));
+            let first = base.as_ref().map_or(1, |(base, _)| base + 1);
+            let records: Vec<Record> =
+                (first..=revision).map(|at| accepted(&format!("patch_{at}"), at)).collect();
+            assert_eq!(
+                (chain.base, chain.overlays),
+                (base, records),
+                "cut at {at} of {from}..{to}..{end}"
+            );
+        }
+        // Whoever was interrupted says it again.
+        store.compact(&run, 2, &document(2)).await.unwrap();
+        assert!(store.chain(&run, 3).await.unwrap().base.is_some());
     }
 }
 

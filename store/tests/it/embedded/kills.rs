@@ -11,6 +11,7 @@ use aob_store::{Outcome, Store};
 use serde_json::json;
 
 use crate::suite::fixture::{claim, commit, next, start};
+use crate::suite::patches::document;
 
 const DIR: &str = "AOB_TEST_KILLS";
 const NODES: u32 = 200;
@@ -63,6 +64,19 @@ async fn look(dir: &Path, acknowledged: &BTreeMap<String, u64>) {
         assert_eq!(lines.len() as u64, state.head.seq);
         assert_eq!(aob_engine::event::chain(lines.last().unwrap()), &*state.head.last);
         assert_eq!(store.claimed(&state).await.unwrap(), [""; 0]);
+        let last = state.head.revision;
+        let ids = store.patches(run).await.unwrap().into_iter().map(|record| record.id);
+        assert!(ids.eq((1..=last).map(|revision| format!("{run}-{revision}"))), "{run}");
+        // However far compaction came, every revision is to be had.
+        for revision in 0..=last {
+            let chain = store.chain(run, revision).await.unwrap();
+            let from = chain.base.as_ref().map_or(0, |(base, _)| *base);
+            assert!(
+                from.is_multiple_of(20) && revision - from <= 40,
+                "{run}: {revision} from {from}"
+            );
+            assert!(chain.base.is_none_or(|(base, kept)| kept == document(base)));
+        }
     }
     store.close().await.unwrap();
 }
@@ -85,10 +99,17 @@ async fn commits_until_it_is_killed() {
                     assert_eq!(commit(&*store, vec![item]).await, [Outcome::Applied]);
                     writeln!(std::io::stdout().lock(), "{run} {}.", state.head.seq).unwrap();
                     claim(&*store, "w", 1).await;
-                    item = next(&*store, &state)
-                        .settle(slot, json!({"slot": slot}))
-                        .publish(slot + 1)
-                        .item();
+                    let revision = state.head.revision;
+                    if slot % 2 == 1 && revision.is_multiple_of(20) {
+                        store.compact(&run, revision, &document(revision)).await.unwrap();
+                    }
+                    let draft =
+                        next(&*store, &state).settle(slot, json!({"slot": slot})).publish(slot + 1);
+                    item = if slot % 2 == 0 {
+                        draft.patched_as(&format!("{run}-{}", revision + 1)).item()
+                    } else {
+                        draft.item()
+                    };
                 }
             }
         })

@@ -70,16 +70,16 @@ fn hop(store: &RedisStore, ir: &Arc<Ir>, before: &Arc<State>, task: &Task, reten
     item(Some(before.clone()), step, retention)
 }
 
-struct Counter {
+pub(super) struct Counter {
     connection: ::redis::Connection,
 }
 
 impl Counter {
-    fn new(server: &RedisServer) -> Self {
+    pub(super) fn new(server: &RedisServer) -> Self {
         Self { connection: ::redis::Client::open(server.url()).unwrap().get_connection().unwrap() }
     }
 
-    fn reset(&mut self) {
+    pub(super) fn reset(&mut self) {
         cmd("CONFIG").arg("RESETSTAT").exec(&mut self.connection).unwrap();
     }
 
@@ -97,7 +97,7 @@ impl Counter {
     }
 
     /// Calls made by functions, by command.
-    fn calls(&mut self) -> BTreeMap<String, u64> {
+    pub(super) fn calls(&mut self) -> BTreeMap<String, u64> {
         let info: String = cmd("INFO").arg("commandstats").query(&mut self.connection).unwrap();
         let field = |line: &str, name: &str| -> u64 {
             line.split(&format!("{name}="))

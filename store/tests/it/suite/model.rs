@@ -10,9 +10,11 @@ use super::Launcher;
 use super::fixture::{
     AT_ONCE, BEGIN, Draft, LONG, claim_of, commit_and_claim, instance, next, run_id, start,
 };
+use super::patches::document;
+use aob_engine::patch::Record;
 use aob_engine::state::{Fence, NodeState, State};
 use aob_engine::step::{Answer, Due, Envelope, Input, Timer};
-use aob_store::{Beat, Item, Outcome, Signal, Store, TaskRef};
+use aob_store::{Beat, Chain, Item, Outcome, Signal, Store, TaskRef};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::json;
@@ -85,6 +87,12 @@ enum Op {
         disarm: bool,
         ack: bool,
         claim: usize,
+        /// Whether it is accepted, and a number for its id, which may come again.
+        patch: Option<(bool, u8)>,
+    },
+    Compact {
+        run: usize,
+        revision: u32,
     },
     End {
         run: usize,
@@ -117,14 +125,16 @@ fn op() -> impl Strategy<Value = Op> {
     let run = 0..RUNS;
     let claim = prop_oneof![3 => Just(0_usize), 2 => 1..4_usize];
     let flags = any::<[bool; 4]>();
+    let patch = proptest::option::weighted(0.4, (prop::bool::weighted(0.7), 0..30_u8));
     prop_oneof![
         4 => (run.clone(), proptest::option::weighted(0.3, 0..2_u8), 0..4_u32)
             .prop_map(|(run, key, publish)| Op::Start { run, key, publish }),
-        8 => (run.clone(), prop::bool::weighted(0.15), 0..NODES, 0..4_u32, prop::bool::weighted(0.2), flags, claim).prop_map(
-            |(run, stale, settle, publish, recall, [arm, disarm, ack, _], claim)| Op::Hop {
-                run, stale, settle, publish, recall, arm, disarm, ack, claim
+        8 => (run.clone(), prop::bool::weighted(0.15), 0..NODES, 0..4_u32, prop::bool::weighted(0.2), flags, claim, patch).prop_map(
+            |(run, stale, settle, publish, recall, [arm, disarm, ack, _], claim, patch)| Op::Hop {
+                run, stale, settle, publish, recall, arm, disarm, ack, claim, patch
             }
         ),
+        1 => (run.clone(), 0..8_u32).prop_map(|(run, revision)| Op::Compact { run, revision }),
         1 => (run, any::<bool>()).prop_map(|(run, keep)| Op::End { run, keep }),
         4 => (0..3_u8, 1..4_usize).prop_map(|(consumer, max)| Op::Claim { consumer, max }),
         2 => (0..3_u8, 0..3_usize, any::<bool>())
@@ -163,6 +173,8 @@ struct ModelRun {
     tasks: BTreeMap<u32, ModelTask>,
     timers: BTreeMap<Timer, u64>,
     expires: u64,
+    records: Vec<Record>,
+    bases: BTreeSet<u32>,
 }
 
 struct World {
@@ -198,11 +210,16 @@ impl World {
     async fn play(&mut self, op: Op) -> Checked<()> {
         match op {
             Op::Start { run, key, publish } => self.start(run, key, publish).await?,
-            Op::Hop { run, stale, settle, publish, recall, arm, disarm, ack, claim } => {
+            Op::Hop { run, stale, settle, publish, recall, arm, disarm, ack, claim, patch } => {
                 let Some(model) = self.runs.get(&run) else { return Ok(()) };
                 let before = if stale { model.older.clone() } else { None }
                     .unwrap_or_else(|| model.state.clone());
                 let draft = self.draft(run, &before, [settle, publish], recall, [arm, disarm]);
+                let draft = match patch {
+                    Some((true, id)) => draft.patched_as(&format!("patch_{id}")),
+                    Some((false, id)) => draft.refused(&format!("patch_{id}"), BEGIN + 7),
+                    None => draft,
+                };
                 let mut item = draft.item();
                 if ack {
                     let mine =
@@ -210,6 +227,13 @@ impl World {
                     item.signals = mine.map(|(id, _)| id.clone()).collect();
                 }
                 self.hop(run, item, claim).await?;
+            }
+            Op::Compact { run, revision } => {
+                let Some(model) = self.runs.get_mut(&run) else { return Ok(()) };
+                let made = (1..=model.state.head.revision).contains(&revision);
+                let compacted = self.store.compact(&model.id, revision, &document(revision)).await;
+                prop_assert_eq!(compacted.is_ok(), made, "{:?}", compacted);
+                model.bases.extend(made.then_some(revision));
             }
             Op::End { run, keep } => {
                 let Some(model) = self.runs.get(&run) else { return Ok(()) };
@@ -276,6 +300,8 @@ impl World {
                 tasks: BTreeMap::new(),
                 timers: BTreeMap::new(),
                 expires: u64::MAX,
+                records: Vec::new(),
+                bases: BTreeSet::new(),
             };
             model.publish(&publishes);
             self.runs.insert(run, model);
@@ -335,7 +361,9 @@ impl World {
         };
         let expected = if model.state.is_ended() {
             Outcome::Ended
-        } else if before.head.seq != model.state.head.seq {
+        } else if before.head.seq != model.state.head.seq
+            || item.patch.as_ref().is_some_and(|patch| model.knows(&patch.id))
+        {
             Outcome::Conflict
         } else if item.effects.recall.iter().any(claimed) {
             Outcome::Claimed
@@ -343,7 +371,7 @@ impl World {
             Outcome::Applied
         };
         let (after, line, effects) = (item.after.clone(), item.line.clone(), item.effects.clone());
-        let (acks, retention) = (item.signals.clone(), item.retention);
+        let (acks, retention, patch) = (item.signals.clone(), item.retention, item.patch.clone());
         let asked = (claim > 0).then(|| claim_of("0", &[self.node_type.as_str()], claim));
         let committed = commit_and_claim(&*self.store, vec![item], asked).await;
         prop_assert_eq!(&committed.outcomes, std::slice::from_ref(&expected));
@@ -355,6 +383,7 @@ impl World {
         }
         model.older = Some(std::mem::replace(&mut model.state, after));
         model.lines.push(line);
+        model.records.extend(patch.map(|record| (*record).clone()));
         model.context.extend(effects.context);
         model.tasks.retain(|_, task| {
             !effects.ack.contains(&task.cell) && !effects.recall.contains(&task.cell)
@@ -516,6 +545,7 @@ impl World {
             prop_assert_eq!(&self.store.events(&run.id, 0, 1_000).await.unwrap(), &run.lines);
             let keys: Vec<String> = (0..NODES).map(instance).collect();
             prop_assert_eq!(&self.store.context(&run.id, &keys).await.unwrap(), &run.context);
+            run.check_patches(&*self.store).await?;
             if !run.state.is_ended() {
                 let older = |task: &ModelTask| task.fence.0 != self.store.epoch();
                 let mut claimed = self.store.claimed(&run.state).await.unwrap();
@@ -565,6 +595,28 @@ impl World {
 }
 
 impl ModelRun {
+    fn knows(&self, id: &str) -> bool {
+        self.records.iter().any(|record| record.id == id)
+    }
+
+    /// All records, and what the present revision is made of.
+    async fn check_patches(&self, store: &dyn Store) -> Checked<()> {
+        let (mut accepted, mut refused): (Vec<Record>, Vec<Record>) =
+            self.records.iter().cloned().partition(|record| record.accepted().is_some());
+        refused.sort_by(|a, b| a.id.cmp(&b.id));
+        let base = self.bases.last().map(|base| (*base, document(*base)));
+        let from = self.bases.last().map_or(0, |base| *base as usize);
+        let chain = Chain { base, overlays: accepted[from..].to_vec() };
+        prop_assert_eq!(store.chain(&self.id, self.state.head.revision).await.unwrap(), chain);
+        accepted.extend(refused);
+        prop_assert_eq!(&store.patches(&self.id).await.unwrap(), &accepted);
+        if let Some(record) = accepted.first() {
+            let found = store.patch(&self.id, &record.id).await.unwrap();
+            prop_assert_eq!(found.as_ref(), Some(record));
+        }
+        Ok(())
+    }
+
     fn publish(&mut self, tasks: &[aob_engine::step::Publish]) {
         for task in tasks {
             let slot = task.instance[1..].parse().unwrap();

@@ -74,7 +74,7 @@ async fn keeps_everything(launcher: &mut dyn Launcher, kill: bool) {
     let to = super::tags::to("sha256:doc");
     assert!(store.move_tag("t", "flow", "main", 0, &to).await.unwrap());
     store.name_patch_set("t", "flow", "fast", "sha256:set").await.unwrap();
-    let mut draft = start(&*store, &patched, 2).patched_as("patch_b1").publish(0);
+    let mut draft = start(&*store, &patched, 2).patched_as("patch_b1");
     draft.after.head.patch_set = Some("sha256:set".into());
     let mut state = applied(&*store, draft).await;
     for revision in 2..=22_u32 {
