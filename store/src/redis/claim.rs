@@ -161,7 +161,6 @@ impl RedisStore {
             .map(|name| &**name)
             .chain(beat.tasks.iter().map(|task| &*task.node_type))
             .collect();
-        let epoch = self.session.epoch();
         let mut args = Args::default();
         args.push(&*beat.consumer);
         args.number(std::time::UNIX_EPOCH.elapsed().map_or(0, |time| time.as_millis() as u64));
@@ -175,7 +174,7 @@ impl RedisStore {
             args.push(&*task.node_type);
             args.push(id);
             args.json(&task.fence);
-            args.number(u64::from(begin.contains(&at)) + 2 * u64::from(task.fence.0 != epoch));
+            args.number(u64::from(begin.contains(&at)));
         }
         let answer = self.function("aob1_beat", beat.shard, &args).await?;
         let [digits, unnamed] = items(&answer) else {
@@ -208,21 +207,14 @@ impl RedisStore {
     /// One step: the signal is there, and the task can no longer be called lost.
     pub(super) async fn report_task(&self, task: &TaskRef, signal: &Signal) -> Result<()> {
         let Some(id) = entry::entry_id(task) else { return self.write_signal(signal).await };
-        let shard = self.keys.shard(&signal.run)?;
-        let mut pipeline = ::redis::pipe();
-        pipeline.atomic();
-        self.add_signal(pipeline.cmd("XADD"), shard, signal)?;
-        pipeline
-            .cmd("XCLAIM")
-            .arg(self.keys.tasks(shard, &task.node_type))
-            .arg("workers")
-            .arg("reported");
-        pipeline.arg(0).arg(id).arg("JUSTID");
-        match self.client.transaction(&pipeline).await {
-            // The task is gone with its stream; the signal was written.
-            Ok(()) | Err(Failure::NoGroup) => Ok(()),
-            Err(failure) => Err(failure.into()),
-        }
+        let json = serde_json::to_vec(signal).map_err(|error| Error::Limit(error.to_string()))?;
+        let mut args = Args::default();
+        args.push(&json);
+        args.push(&*task.node_type);
+        args.push(id);
+        args.json(&task.fence);
+        self.function("aob1_report", self.keys.shard(&signal.run)?, &args).await?;
+        Ok(())
     }
 
     pub(super) async fn claimed_instances(&self, state: &State) -> Result<Vec<String>> {

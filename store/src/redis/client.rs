@@ -47,7 +47,6 @@ struct Shared {
 enum Request<'a> {
     One(&'a Cmd),
     Many(&'a Pipeline),
-    Atomic(&'a Pipeline),
 }
 
 impl Client {
@@ -98,11 +97,6 @@ impl Client {
         }
     }
 
-    /// Several calls in a transaction.
-    pub(super) async fn transaction(&self, pipeline: &Pipeline) -> Result<(), Failure> {
-        self.send(Request::Atomic(pipeline), true).await.map(drop)
-    }
-
     /// A call that waits in the server for at most `wait`, on a connection of its own: dropped, it ends there too.
     pub(super) async fn wait(&self, command: &Cmd, wait: Duration) -> Result<Value, Failure> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -150,9 +144,6 @@ impl Client {
                         }
                         Request::Many(pipeline) => {
                             connection.req_packed_commands(pipeline, 0, pipeline.len()).await
-                        }
-                        Request::Atomic(pipeline) => {
-                            pipeline.query_async(&mut connection).await.map(|value| vec![value])
                         }
                     };
                     match answer {

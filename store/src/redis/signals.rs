@@ -3,7 +3,7 @@
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
-use ::redis::{Cmd, Value, cmd};
+use ::redis::{Value, cmd};
 
 use super::client::{Failure, refused};
 use super::value::{items, text, utf8};
@@ -16,25 +16,12 @@ const MOST: usize = 1_024;
 
 impl RedisStore {
     pub(super) async fn write_signal(&self, signal: &Signal) -> Result<()> {
-        let mut command = cmd("XADD");
-        self.add_signal(&mut command, self.keys.shard(&signal.run)?, signal)?;
-        self.client.call(&command, true).await?;
-        Ok(())
-    }
-
-    /// The arguments of an XADD.
-    pub(super) fn add_signal(
-        &self,
-        command: &mut impl Arguments,
-        shard: u32,
-        signal: &Signal,
-    ) -> Result<()> {
-        command.push(self.keys.of(shard, "wf.signals").as_bytes());
-        command.push(b"*");
-        command.push(b"signal");
         let json =
             serde_json::to_vec(signal).map_err(|error| crate::Error::Limit(error.to_string()))?;
-        command.push(&json);
+        let mut command = cmd("XADD");
+        command.arg(self.keys.of(self.keys.shard(&signal.run)?, "wf.signals"));
+        command.arg("*").arg("signal").arg(json);
+        self.client.call(&command, true).await?;
         Ok(())
     }
 
@@ -193,22 +180,5 @@ impl RedisStore {
             Some(why) if !why.starts_with("BUSYGROUP") => Err(crate::Error::Corrupt(why)),
             _ => Ok(()),
         }
-    }
-}
-
-/// A command that takes arguments: alone, or within a pipeline.
-pub(super) trait Arguments {
-    fn push(&mut self, argument: &[u8]);
-}
-
-impl Arguments for Cmd {
-    fn push(&mut self, argument: &[u8]) {
-        self.arg(argument);
-    }
-}
-
-impl Arguments for ::redis::Pipeline {
-    fn push(&mut self, argument: &[u8]) {
-        self.arg(argument);
     }
 }

@@ -274,7 +274,8 @@ impl Turn<'_> {
             && !basis.image.patches.iter().any(|id| id == patch.id)
         {
             let claimed = self.world.store.claimed(&entry.run);
-            let both = book.patch(&basis.image, patch, &claimed, &[input.clone()], epoch);
+            let both =
+                book.patch(&basis.image, patch, &claimed, std::slice::from_ref(&input), epoch);
             let counts =
                 both.verdicts.iter().all(|verdict| *verdict == aob_engine::step::Verdict::Applied);
             if both.event && counts {

@@ -223,8 +223,8 @@ impl Book {
 
     /// The first step of a run; the parent's answer address makes it a child.
     pub(crate) fn start(&self, name: &str, child: Option<&ChildStart>, epoch: u8) -> Arc<Decided> {
-        let run: Arc<str> =
-            child.map_or("run_00000000000000000000000000".into(), |child| child.run.clone());
+        let run: Arc<str> = child
+            .map_or_else(|| "run_00000000000000000000000000".into(), |child| child.run.clone());
         let parent = child.map(|child| &child.parent);
         let fence =
             parent.map(|parent| (&parent.run, &parent.instance, parent.fence.0, parent.fence.1));
@@ -313,29 +313,32 @@ impl Book {
                 ir: ir.clone(),
                 cancel: patch.cancel.iter().map(|name| (*name).to_owned()).collect(),
                 approves: Vec::new(),
-                by: "user:eve".to_owned(),
+                by: match plain_author(then) {
+                    Some(instance) => format!("agent:{instance}"),
+                    None => "user:eve".to_owned(),
+                },
                 reason: None,
                 undoes: None,
                 verdicts: Vec::new(),
             };
             let (state, context) = (&image.state, &image.context);
-            let step =
-                route::apply_patch(&irs, state, context, &candidate, claimed, now(epoch)).unwrap();
-            let step = match step {
+            let plain: Vec<Input> = then.iter().map(|input| (*input.value).clone()).collect();
+            let step = route::apply_patch_with(
+                &irs,
+                state,
+                context,
+                &candidate,
+                claimed,
+                &plain,
+                now(epoch),
+            );
+            let step = match step.unwrap() {
                 Ok(step) => step,
                 Err(issues) => return refused(issues[0].entry.code),
             };
             let mut irs = irs.clone();
             irs.insert(state.head.revision + 1, ir);
-            let mut steps = vec![(step, irs.clone())];
-            let plain: Vec<Input> = then.iter().map(|input| (*input.value).clone()).collect();
-            if !plain.is_empty() {
-                let mut context = image.context.clone();
-                context.extend(steps[0].0.effects.context.iter().cloned());
-                let after = steps[0].0.state.clone();
-                let step = route::advance(&irs, &after, &context, &plain, now(epoch)).unwrap();
-                steps.push((step, irs));
-            }
+            let steps = vec![(step, irs)];
             let mut decided = self.decided(key, Some(image), steps, &plain, epoch);
             decided.told = Some("accepted".into());
             decided
@@ -380,7 +383,8 @@ impl Book {
         for (at, (step, irs)) in steps.into_iter().enumerate() {
             let Step { state: after, event, line, verdicts, effects } = step;
             if at + 1 == count && !inputs.is_empty() {
-                decided.verdicts = verdicts;
+                // A patch's own verdict comes before them.
+                decided.verdicts = verdicts[verdicts.len() - inputs.len()..].to_vec();
             }
             let Some(event) = event else {
                 if state.as_ref() != Some(&after) {
@@ -436,6 +440,14 @@ impl Book {
         }
         decided
     }
+}
+
+/// The instance whose answer brings a patch with it.
+fn plain_author(then: &[Coded<Input>]) -> Option<String> {
+    then.iter().find_map(|input| match &*input.value {
+        Input::Settled { instance, .. } => Some(instance.clone()),
+        _ => None,
+    })
 }
 
 pub(crate) const FOLD: &str = "the fold of the events is the state";

@@ -201,8 +201,8 @@ impl Store {
 
     /// `aob1_commit`, of a caller that was let in.
     pub(crate) fn commit(&mut self, call: &Call, rules: Rules) -> Answered {
-        let mut answered = Answered::default();
-        answered.judged = call.items.iter().map(|item| self.judge(item, rules)).collect();
+        let judged = call.items.iter().map(|item| self.judge(item, rules)).collect();
+        let mut answered = Answered { judged, ..Answered::default() };
         let linked = |item: &Item| item.linked && !rules.lacks(Defect::LinksNotWhole);
         let broken = call.items.iter().zip(&answered.judged);
         let broken =

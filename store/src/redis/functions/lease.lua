@@ -37,8 +37,8 @@ local function owns(shard, consumer, mine, kind, id, fence, old)
   return task ~= nil
 end
 
--- args: epoch, consumer, time in ms, number of kinds, kinds, then per task kind, id, fence, flags (1 begins, 2 of
--- an older epoch). Answers one digit per task, then what the consumer has and did not name as kind, id, task, ...
+-- args: epoch, consumer, time in ms, number of kinds, kinds, then per task kind, id, fence, flags (1 begins).
+-- Whether a task is of an older epoch is judged here: its worker may not have heard of the present one. Answers one digit per task, then what the consumer has and did not name as kind, id, task, ...
 local function beat(keys, args)
   local shard = enter(keys, args)
   if not shard then
@@ -55,7 +55,7 @@ local function beat(keys, args)
   end
   for i = 5 + kinds, #args, 4 do
     local kind, id, fence, flags = args[i], args[i + 1], args[i + 2], args[i + 3]
-    local begins, old = flags == '1' or flags == '3', flags == '2' or flags == '3'
+    local begins, old = flags == '1', sub(fence, 2, 17) ~= shard.token
     local keep = owns(shard, consumer, mine, kind, id, fence, old)
     local key = stream(shard, kind)
     named[kind .. ' ' .. id] = true
@@ -102,6 +102,22 @@ local function beat(keys, args)
     end
   end
   return {concat(kept), unnamed}
+end
+
+-- args: epoch, signal, kind, id, fence. The signal is there, and the task can no longer be called lost, in one step;
+-- if it is still that task: after a restart another one may have its id.
+local function report(keys, args)
+  local shard = enter(keys, args)
+  if not shard then
+    return changed()
+  end
+  call('XADD', shard.prefix .. 'wf.signals', '*', 'signal', args[2])
+  local key = stream(shard, args[3])
+  if fits(key, args[4], args[5]) then
+    -- Without a group nobody has claimed anything, and nothing is to be kept from the sweeper.
+    try('XCLAIM', key, 'workers', 'reported', 0, args[4], 'JUSTID')
+  end
+  return 1
 end
 
 -- Entries of a stream whose lease is over, a page at most, from where the last call stopped.

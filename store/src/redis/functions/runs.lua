@@ -40,6 +40,7 @@ end
 redis.register_function{function_name = 'aob1_open', callback = open, flags = {'allow-oom'}}
 redis.register_function('aob1_commit', commit)
 redis.register_function('aob1_beat', beat)
+redis.register_function('aob1_report', report)
 redis.register_function('aob1_sweep', sweep)
 redis.register_function('aob1_hold', hold)
 redis.register_function{function_name = 'aob1_chain', callback = chain, flags = {'no-writes'}}

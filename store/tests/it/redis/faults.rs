@@ -97,8 +97,15 @@ async fn nothing_is_written_before_the_epoch_changed() {
     server.restart().unwrap();
     let mut connection = ::redis::Client::open(server.url()).unwrap().get_connection().unwrap();
     let epoch = format!("{:016x}", store.epoch());
-    for function in ["aob1_commit", "aob1_beat", "aob1_sweep", "aob1_hold", "aob1_drop", "aob1_log"]
-    {
+    for function in [
+        "aob1_commit",
+        "aob1_beat",
+        "aob1_report",
+        "aob1_sweep",
+        "aob1_hold",
+        "aob1_drop",
+        "aob1_log",
+    ] {
         let mut command = cmd("FCALL");
         command.arg(function).arg(1).arg("aob:{s0}:epoch").arg(&epoch);
         command.arg(&*state.head.run).arg("0").arg("0").arg("0");
