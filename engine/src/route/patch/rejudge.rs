@@ -1,12 +1,13 @@
 //! R5: a settled node whose out-edges change is judged afresh on its recorded answer.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::frozen::Progress;
 use super::{Plan, Router};
 use crate::catalogue;
 use crate::event::{Cause, Change, Settled};
-use crate::ir::{Ir, OnError};
+use crate::ir::{After, Ir, Kind, NodeIx, OnError};
 use crate::issue::Issue;
 use crate::route::At;
 use crate::route::settle::Class;
@@ -45,6 +46,20 @@ impl Router<'_> {
                     continue;
                 }
             };
+            if state == NodeState::Failed
+                && self.failed_by_condition(&before)?
+                && conditions(old, was) != conditions(new, is)
+            {
+                let message = format!(
+                    "`{id}` has failed because a condition on its edges could not be judged; with other conditions it might have settled otherwise"
+                );
+                issues.push(Issue::new(
+                    &catalogue::PATCH_REJUDGED,
+                    format!("/nodes/{id}"),
+                    message,
+                ));
+                continue;
+            }
             let handled_before =
                 before.node().outs.iter().any(|&ix| is_followed(self.old_edge(old, ix)));
             if state == NodeState::Failed
@@ -66,6 +81,15 @@ impl Router<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether what failed a settled instance may have been a condition on its way out, not the instance itself: it
+    /// had answered, or it was passed over.
+    fn failed_by_condition(&self, at: &At) -> Result<bool, Refusal> {
+        let Some(kept) = self.kept(&at.name())? else { return Ok(false) };
+        let code = kept.error.as_ref().and_then(|error| error.get("code")?.as_str());
+        let passed = matches!(at.node().kind, Kind::Unknown | Kind::Task { agent: true, .. });
+        Ok(kept.value.is_some() || (passed && code == Some("expression")))
     }
 
     #[expect(
@@ -192,4 +216,14 @@ impl Router<'_> {
 
 fn is_followed(state: EdgeState) -> bool {
     matches!(state, EdgeState::Taken | EdgeState::Absorbed)
+}
+
+/// The conditions that an answer of a node is judged by, by edge.
+fn conditions(ir: &Ir, ix: NodeIx) -> BTreeMap<String, String> {
+    let outs = ir.node(ix).outs.iter();
+    outs.filter(|&&out| ir.edge(out).after != After::Failure)
+        .filter_map(|&out| {
+            Some((ir.edge_name(out), ir.edge(out).when.as_ref()?.source().to_owned()))
+        })
+        .collect()
 }
