@@ -2,6 +2,7 @@
 //! `Remote` asks the process that owns the data directory; verbs do not know which.
 
 pub(crate) mod local;
+mod patches;
 mod standing;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use serde_json::Value;
 
 use crate::problem::{Problem, Result};
 
+pub(crate) use patches::{GraphAt, PatchAnswer, PatchWish, ReplayWish, Wished};
 pub(crate) use standing::{Needs, Standing, Waits, standing};
 
 /// Who owns everything that is done from the command line.
@@ -26,14 +28,49 @@ pub(crate) const TENANT: &str = "default";
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub(crate) enum Request {
-    /// Keep a workflow and move its tag `main` there -> its digest.
-    Publish { document: Value, by: String },
+    /// Keep a workflow, and point a tag at it if one is named -> its digest.
+    Publish { document: Value, tag: Option<String>, by: String, reason: Option<String> },
     /// The digest behind a name and a tag -> string or null.
     Tag { name: String, tag: String },
     /// A kept workflow -> the document or null.
     Document { digest: String },
     /// Start a run -> [`Started`].
-    Start { digest: String, input: Value, key: Option<String>, by: String },
+    Start {
+        digest: String,
+        input: Value,
+        key: Option<String>,
+        by: String,
+        patch_set: Option<String>,
+    },
+    /// Start a run on what another has done -> [`Started`].
+    Replay(ReplayWish),
+    /// Keep a run's graph as a version, and point a tag at it -> its digest.
+    Promote { run: String, tag: String, by: String, reason: Option<String> },
+    /// Change a run's graph, or say what that would do -> [`PatchAnswer`].
+    Patch(PatchWish),
+    /// Every answered patch of a run -> `aob_engine::patch::Record`s.
+    Patches { run: String },
+    /// Patches that begin so, with their runs -> at most 10 pairs.
+    FindPatches { prefix: String },
+    /// The graph of a run on a revision, else on the present one -> [`GraphAt`].
+    Graph { run: String, revision: Option<u32> },
+    /// Move a tag -> the digest it points at.
+    MoveTag {
+        workflow: String,
+        tag: String,
+        to: TagStep,
+        by: String,
+        reason: Option<String>,
+    },
+    /// Every move of a tag -> `aob_engine::timeline::Move`s.
+    Timeline { workflow: String, tag: String },
+    /// Keep a request's operations as a set for the version with this digest, under a name if one is given -> its
+    /// digest.
+    KeepPatchSet { digest: String, request: Value, named: Option<(String, String)> },
+    /// The set behind a workflow's name for it -> digest or null.
+    PatchSet { workflow: String, name: String },
+    /// Named sets of a workflow -> pairs of name and digest.
+    PatchSets { workflow: String },
     /// Ids of runs and tickets that begin so -> at most 10.
     Find { prefix: String },
     /// How a run stands -> [`Standing`].
@@ -86,39 +123,28 @@ impl dyn Operations + '_ {
 
     /// The one run or ticket that begins so.
     pub(crate) async fn resolve(&self, kind: Kind, given: &str) -> Result<String> {
-        let (name, missing) = match kind {
-            Kind::Run => ("run", &catalogue::NO_RUN),
-            Kind::Ticket => ("ticket", &catalogue::NO_TICKET),
-        };
-        let prefix = if given.contains('_') { given.to_owned() } else { format!("{name}_{given}") };
-        let none = || {
-            Problem::new(
-                missing,
-                format!("argument {}", name.to_uppercase()),
-                format!("there is no {name} {}", aob_engine::issue::excerpt(given)),
-            )
-        };
-        if !prefix.starts_with(&format!("{name}_")) {
-            return Err(none());
-        }
+        let prefix = kind.prefix(given)?;
         let mut found: Vec<String> = self.ask(Request::Find { prefix: prefix.clone() }).await?;
-        found.retain(|id| id.starts_with(&format!("{name}_")));
-        if let Some(exact) = found.iter().position(|id| *id == prefix) {
-            return Ok(found.swap_remove(exact));
-        }
-        match found.len() {
-            0 => Err(none()),
-            1 => Ok(found.swap_remove(0)),
-            many => {
-                let more = if many >= 10 { "10 or more" } else { &many.to_string() };
-                let message = format!("{more} {name}s begin with {prefix}");
-                let problem = Problem::new(
-                    &catalogue::NOT_UNIQUE,
-                    format!("argument {}", name.to_uppercase()),
-                    message,
-                );
-                Err(found.into_iter().fold(problem, Problem::detail))
+        found.retain(|id| id.starts_with(&format!("{}_", kind.name())));
+        kind.only(given, &prefix, found)
+    }
+
+    /// The one patch that begins so, and its run.
+    pub(crate) async fn resolve_patch(&self, given: &str) -> Result<(String, String)> {
+        let prefix = Kind::Patch.prefix(given)?;
+        let found: Vec<(String, String)> =
+            self.ask(Request::FindPatches { prefix: prefix.clone() }).await?;
+        let ids = found.iter().map(|(patch, _)| patch.clone()).collect();
+        let patch = Kind::Patch.only(given, &prefix, ids)?;
+        let mut runs = found.into_iter().filter(|(id, _)| *id == patch).map(|(_, run)| run);
+        match (runs.next(), runs.next()) {
+            (Some(run), None) => Ok((patch, run)),
+            (Some(run), Some(other)) => {
+                let message = format!("{patch} is a patch of several runs");
+                let problem = Problem::new(&catalogue::NOT_UNIQUE, "argument PATCH", message);
+                Err([run, other].into_iter().chain(runs).fold(problem, Problem::detail))
             }
+            (None, _) => Err(Kind::Patch.none(given)),
         }
     }
 }
@@ -130,6 +156,66 @@ pub(crate) enum Kind {
     Run,
     /// `ticket_...`.
     Ticket,
+    /// `patch_...`.
+    Patch,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Ticket => "ticket",
+            Self::Patch => "patch",
+        }
+    }
+
+    fn about(self) -> String {
+        format!("argument {}", self.name().to_uppercase())
+    }
+
+    /// What an id begins with whose beginning was given, with or without the word in front of it.
+    fn prefix(self, given: &str) -> Result<String> {
+        let word = format!("{}_", self.name());
+        let named = [Self::Run, Self::Ticket, Self::Patch]
+            .iter()
+            .any(|kind| given.starts_with(&format!("{}_", kind.name())));
+        match (given.starts_with(&word), named || given.is_empty()) {
+            (true, _) => Ok(given.to_owned()),
+            (false, true) => Err(self.none(given)),
+            (false, false) => Ok(format!("{word}{given}")),
+        }
+    }
+
+    fn none(self, given: &str) -> Problem {
+        let missing = match self {
+            Self::Run => &catalogue::NO_RUN,
+            Self::Ticket => &catalogue::NO_TICKET,
+            Self::Patch => &catalogue::NO_PATCH,
+        };
+        let message =
+            format!("there is no {} {}", self.name(), aob_engine::issue::excerpt(given));
+        Problem::new(missing, self.about(), message)
+    }
+
+    /// The one that is meant among those that begin so.
+    fn only(self, given: &str, prefix: &str, mut found: Vec<String>) -> Result<String> {
+        found.sort_unstable();
+        found.dedup();
+        if let Some(exact) = found.iter().position(|id| id == prefix) {
+            return Ok(found.swap_remove(exact));
+        }
+        match found.len() {
+            0 => Err(self.none(given)),
+            1 => Ok(found.swap_remove(0)),
+            many => {
+                let more = if many >= 10 { "10 or more" } else { &many.to_string() };
+                let many = if self == Self::Patch { "patches" } else { &format!("{}s", self.name()) };
+                let message = format!("{more} {many} begin with {prefix}");
+                let problem = Problem::new(&catalogue::NOT_UNIQUE, self.about(), message);
+                Err(found.into_iter().fold(problem, Problem::detail))
+            }
+        }
+    }
 }
 
 /// A run that began, or was there already under its key.
@@ -173,6 +259,18 @@ pub(crate) struct Verified {
     pub(crate) broken: Option<String>,
 }
 
+/// How a tag is to move.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum TagStep {
+    /// To this digest.
+    Set(String),
+    /// Back.
+    Undo,
+    /// Forth again.
+    Redo,
+}
+
 /// `aob_store::Summary`, read back.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct RunRow {
@@ -183,6 +281,7 @@ pub(crate) struct RunRow {
     pub(crate) ended: Option<u64>,
     pub(crate) revision: u32,
     pub(crate) progress: (u64, u64),
+    pub(crate) patch_set: Option<String>,
 }
 
 /// `aob_store::Version`, read back.
