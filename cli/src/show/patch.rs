@@ -198,7 +198,11 @@ pub(crate) fn summary(record: &Record) -> String {
 /// A kept finding as any other.
 pub(crate) fn finding_of(kept: &Kept, about: &str) -> Finding {
     let entry = catalogue::find(&kept.code).unwrap_or(&catalogue::NOT_POSSIBLE);
-    let issue = Issue::new(entry, kept.pointer.clone(), kept.message.clone()).remedy(kept.remedy.clone());
+    let issue = Issue {
+        remedy: Some(kept.remedy.clone()),
+        details: kept.details.clone(),
+        ..Issue::new(entry, kept.pointer.clone(), kept.message.clone())
+    };
     Finding { issue, about: about.to_owned(), place: None, source: None }
 }
 
