@@ -55,13 +55,7 @@ pub(crate) enum Request {
     /// The graph of a run on a revision, else on the present one -> [`GraphAt`].
     Graph { run: String, revision: Option<u32> },
     /// Move a tag -> the digest it points at.
-    MoveTag {
-        workflow: String,
-        tag: String,
-        to: TagStep,
-        by: String,
-        reason: Option<String>,
-    },
+    MoveTag { workflow: String, tag: String, to: TagStep, by: String, reason: Option<String> },
     /// Every move of a tag -> `aob_engine::timeline::Move`s.
     Timeline { workflow: String, tag: String },
     /// Keep a request's operations as a set for the version with this digest, under a name if one is given -> its
@@ -192,8 +186,7 @@ impl Kind {
             Self::Ticket => &catalogue::NO_TICKET,
             Self::Patch => &catalogue::NO_PATCH,
         };
-        let message =
-            format!("there is no {} {}", self.name(), aob_engine::issue::excerpt(given));
+        let message = format!("there is no {} {}", self.name(), aob_engine::issue::excerpt(given));
         Problem::new(missing, self.about(), message)
     }
 
@@ -209,7 +202,8 @@ impl Kind {
             1 => Ok(found.swap_remove(0)),
             many => {
                 let more = if many >= 10 { "10 or more" } else { &many.to_string() };
-                let many = if self == Self::Patch { "patches" } else { &format!("{}s", self.name()) };
+                let many =
+                    if self == Self::Patch { "patches" } else { &format!("{}s", self.name()) };
                 let message = format!("{more} {many} begin with {prefix}");
                 let problem = Problem::new(&catalogue::NOT_UNIQUE, self.about(), message);
                 Err(found.into_iter().fold(problem, Problem::detail))

@@ -34,11 +34,8 @@ impl Ops {
         }
         let document = documents.remove(0);
         let is_list = document.value.is_array();
-        let request = if is_list {
-            json!({"operations": document.value})
-        } else {
-            document.value.clone()
-        };
+        let request =
+            if is_list { json!({"operations": document.value}) } else { document.value.clone() };
         Ok(Self { request, source, document, is_list, flags: Vec::new() })
     }
 
@@ -93,8 +90,9 @@ impl Ops {
 
 /// Findings of a request where they were written.
 pub(crate) fn placed(problem: Problem, ops: &Ops, about: &str) -> Problem {
-    let is_patch =
-        |finding: &Finding| ["AOB20", "AOB21"].iter().any(|area| finding.issue.entry.code.starts_with(area));
+    let is_patch = |finding: &Finding| {
+        ["AOB20", "AOB21"].iter().any(|area| finding.issue.entry.code.starts_with(area))
+    };
     let placed = |finding: Finding| {
         let of_graph = finding.issue.pointer.starts_with('/');
         if is_patch(&finding) || of_graph { ops.finding(finding.issue, about) } else { finding }

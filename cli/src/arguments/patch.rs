@@ -171,7 +171,8 @@ pub(crate) struct SavePatches {
 /// The id of a patch, with or without `patch_`.
 fn id(text: &str) -> Result<String, String> {
     let body = text.strip_prefix("patch_").unwrap_or(text);
-    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
+    let fits =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
     if body.is_empty() || body.len() > 60 || !body.bytes().all(fits) {
         return Err("1 to 60 of a-z, 0-9, `-` and `_`".to_owned());
     }

@@ -212,7 +212,9 @@ pub(super) fn tag(text: &str) -> Result<String, String> {
     let fits = |byte: u8| plain(byte) || b"._-".contains(&byte);
     let ends = text.bytes().next().is_some_and(plain) && text.bytes().last().is_some_and(plain);
     if !ends || text.len() > 63 || !text.bytes().all(fits) {
-        return Err("1 to 63 of a-z, 0-9, `.`, `_` and `-`, a letter or digit at both ends".to_owned());
+        return Err(
+            "1 to 63 of a-z, 0-9, `.`, `_` and `-`, a letter or digit at both ends".to_owned()
+        );
     }
     Ok(text.to_owned())
 }

@@ -54,9 +54,7 @@ impl History {
             match read {
                 Ok(()) => at += 1,
                 // A child run may be gone already; what became of it is told by its parent.
-                Err(problem)
-                    if at > 0 && problem.entry() == Some(&catalogue::NO_RUN) =>
-                {
+                Err(problem) if at > 0 && problem.entry() == Some(&catalogue::NO_RUN) => {
                     self.runs.remove(at);
                 }
                 Err(problem) => return Err(problem),

@@ -41,7 +41,11 @@ pub(crate) fn diff(before: &Value, after: &Value, paint: Paint) -> String {
     }
     for (id, fields) in &told.nodes_changed {
         out.head('~', "node", id, String::new());
-        out.changes(fields, old.nodes.get(id).map(AsRef::as_ref), new.nodes.get(id).map(AsRef::as_ref));
+        out.changes(
+            fields,
+            old.nodes.get(id).map(AsRef::as_ref),
+            new.nodes.get(id).map(AsRef::as_ref),
+        );
     }
     for name in &told.edges_removed {
         out.head('-', "edge", &name.to_string(), String::new());
@@ -170,7 +174,11 @@ impl Diff {
         let nodes = nodes.iter().map(|(id, fields)| (format!("node {id}"), fields));
         let edges = edges.iter().map(|(name, fields)| (format!("edge {name}"), fields));
         for (name, fields) in nodes.chain(edges) {
-            let text = format!("  {} (changes nothing in effect): {}", plain(&name), plain(&fields.join(", ")));
+            let text = format!(
+                "  {} (changes nothing in effect): {}",
+                plain(&name),
+                plain(&fields.join(", "))
+            );
             self.line(&self.paint.with("2", &text));
         }
     }
@@ -204,7 +212,8 @@ fn gather(leaves: &mut Vec<Leaf>, path: String, was: Option<&Value>, is: Option<
             names.sort_unstable();
             names.dedup();
             for name in names.into_iter().rev() {
-                let (was, is) = (olds.and_then(|map| map.get(name)), news.and_then(|map| map.get(name)));
+                let (was, is) =
+                    (olds.and_then(|map| map.get(name)), news.and_then(|map| map.get(name)));
                 let equal = matches!((was, is), (Some(was), Some(is)) if same(was, is));
                 if !equal {
                     open.push((format!("{path}.{name}"), was, is));

@@ -99,7 +99,10 @@ pub(crate) fn line(change: &Change, event: &Event, picture: &Picture) -> Option<
                 recalled => format!("; takes back {}", recalled.join(", ")),
             };
             let (revision, patch) = (patched.revision, &patched.patch);
-            format!("patched by {} to revision {revision} with {patch}{undoes}{reason}{recalled}", event.by)
+            format!(
+                "patched by {} to revision {revision} with {patch}{undoes}{reason}{recalled}",
+                event.by
+            )
         }
         Change::Finally { outcome, .. } => format!("finally begins: {} so far", outcome.name()),
         Change::Ended { outcome, error, .. } => {

@@ -85,7 +85,10 @@ impl Told<'_> {
         let (id, run) = (plain(id), self.run);
         let verdict = match (answer, self.dry_run) {
             (Answer::Accepted(accepted), true) => {
-                format!("would be accepted as revision {} of {run}; nothing was changed", accepted.revision)
+                format!(
+                    "would be accepted as revision {} of {run}; nothing was changed",
+                    accepted.revision
+                )
             }
             (Answer::Accepted(accepted), false) => {
                 format!("accepted: revision {} of {run}", accepted.revision)
@@ -143,7 +146,8 @@ pub(crate) fn effects(effects: &Preview) -> String {
         }
     }
     for (container, index) in from_iteration {
-        let line = format!("{} is changed from iteration {index} (counted from 0)\n", plain(container));
+        let line =
+            format!("{} is changed from iteration {index} (counted from 0)\n", plain(container));
         out.push_str(&line);
     }
     if *ends {
@@ -191,7 +195,11 @@ pub(crate) fn summary(record: &Record) -> String {
     ]);
     match accepted.cancel.as_slice() {
         [] => told,
-        cancel => format!("{told}{}cancels {}", if told.is_empty() { "" } else { ", " }, cancel.join(", ")),
+        cancel => format!(
+            "{told}{}cancels {}",
+            if told.is_empty() { "" } else { ", " },
+            cancel.join(", ")
+        ),
     }
 }
 
@@ -275,10 +283,14 @@ ends the run
         }))
         .unwrap();
         assert_eq!(summary(&refused), "refused: AOB2104");
-        let told = Told { run: "run_1", record: &refused, graphs: None, dry_run: false, undone: None };
+        let told =
+            Told { run: "run_1", record: &refused, graphs: None, dry_run: false, undone: None };
         let text = told.text(Paint(false));
         assert!(text.starts_with("patch_1  refused by run_1\n  by user:ada at 1970"), "{text}");
-        assert!(text.contains("error[AOB2104]: `a` has started\n  --> run_1  /operations/0/path"), "{text}");
+        assert!(
+            text.contains("error[AOB2104]: `a` has started\n  --> run_1  /operations/0/path"),
+            "{text}"
+        );
         assert_eq!(told.data()["verdict"], "refused");
     }
 }

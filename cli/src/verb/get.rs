@@ -35,7 +35,8 @@ pub(super) async fn get(arguments: &Get, terminal: Terminal) -> Result<Exit> {
         let format = match arguments.output {
             Some(GetFormat::Json) => Format::Json,
             Some(GetFormat::Mermaid) => {
-                let message = "a graph is printed as YAML or JSON; without --graph, `-o mermaid` draws it";
+                let message =
+                    "a graph is printed as YAML or JSON; without --graph, `-o mermaid` draws it";
                 return Err(Problem::new(&catalogue::USAGE, "--graph", message));
             }
             _ => Format::Yaml,

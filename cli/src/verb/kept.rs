@@ -41,7 +41,8 @@ pub(super) async fn kept(
     match digest {
         Some(digest) => Ok(Version { name: name.to_owned(), digest }),
         None => {
-            let tag = if tag == "main" { String::new() } else { format!(" with tag {}", excerpt(tag)) };
+            let tag =
+                if tag == "main" { String::new() } else { format!(" with tag {}", excerpt(tag)) };
             let message = format!("no workflow {}{tag} was kept", excerpt(name));
             Err(Problem::new(&catalogue::NO_WORKFLOW, about, message))
         }

@@ -42,7 +42,11 @@ async fn graphs(
 }
 
 /// The patch of a run with this id.
-async fn record(operations: &dyn Operations, run: &str, id: &str) -> Result<(Record, Option<String>)> {
+async fn record(
+    operations: &dyn Operations,
+    run: &str,
+    id: &str,
+) -> Result<(Record, Option<String>)> {
     let records: Vec<Record> = operations.ask(Request::Patches { run: run.to_owned() }).await?;
     let undone = list::undone(&records, id).map(str::to_owned);
     let found = records.into_iter().find(|record| record.id == id);

@@ -78,7 +78,8 @@ async fn start(
         let digest: String = access.operations.ask(publish).await?;
         first.get_or_insert(Version { name: workflow.ir.name.clone(), digest });
     }
-    let none = || Problem::new(&catalogue::NO_WORKFLOW, "argument FILE", "the files hold no workflow");
+    let none =
+        || Problem::new(&catalogue::NO_WORKFLOW, "argument FILE", "the files hold no workflow");
     begin(arguments, &act, access, first.ok_or_else(none)?, input, stop).await
 }
 
@@ -92,8 +93,7 @@ async fn start_kept(
     let act = Act::new(terminal, &arguments.place, &arguments.rules)?;
     let stop = Stop::new()?;
     let access = act.open().await?;
-    let version =
-        kept(&*access.operations, name, arguments.tag.as_deref(), "argument FILE").await;
+    let version = kept(&*access.operations, name, arguments.tag.as_deref(), "argument FILE").await;
     let version = version.map_err(|problem| match problem.entry() {
         Some(entry) if entry == &catalogue::NO_WORKFLOW => {
             let message = format!("there is neither a file nor a kept workflow `{name}`");
@@ -102,7 +102,8 @@ async fn start_kept(
         _ => problem,
     })?;
     if arguments.dry_run {
-        let plan = json!({"workflow": version.name, "digest": version.digest, "input": input.value});
+        let plan =
+            json!({"workflow": version.name, "digest": version.digest, "input": input.value});
         terminal.data(&value(&plan, arguments.output, terminal.data));
         return Ok(Exit::Done);
     }

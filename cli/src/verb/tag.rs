@@ -71,12 +71,7 @@ async fn list(workflow: &str, arguments: &ListTag, terminal: Terminal) -> Result
     Ok(Exit::Done)
 }
 
-async fn moved(
-    workflow: &str,
-    how: &MoveTag,
-    step: Step<'_>,
-    terminal: Terminal,
-) -> Result<Exit> {
+async fn moved(workflow: &str, how: &MoveTag, step: Step<'_>, terminal: Terminal) -> Result<Exit> {
     let access = super::open(&how.place).await?;
     let operations = &*access.operations;
     let tag = &how.tag;

@@ -38,7 +38,9 @@ pub(super) async fn promote(arguments: &Promote, terminal: Terminal) -> Result<E
     let revision = standing.head.revision;
     let said = match before {
         Some(before) if before == digest => format!("{name}:{tag} points at it already"),
-        Some(before) => format!("{name}:{tag} pointed at {before}; `aob tag {name} undo --tag {tag}` goes back"),
+        Some(before) => {
+            format!("{name}:{tag} pointed at {before}; `aob tag {name} undo --tag {tag}` goes back")
+        }
         None => format!("{name}:{tag} is new"),
     };
     terminal.say(&format!("revision {revision} of {run} is a version of {name}; {said}"));

@@ -406,11 +406,20 @@ const CASES: &[Case] = &[
     patch("AOB2015", &[("ops.yaml", "[{op: remove, path: /nodes/nope}]")]),
     patch("AOB2016", &[("ops.yaml", "[{op: add, path: /nodes/c, value: {id: c, type: noop}}]")]),
     patch("AOB2017", &[("ops.yaml", "[{op: test, path: /nodes/c/type, value: transform}]")]),
-    patch("AOB2019", &[("ops.yaml", "{operations: [{op: remove, path: /nodes/c}], cancel: [\"A b\"]}")]),
+    patch(
+        "AOB2019",
+        &[("ops.yaml", "{operations: [{op: remove, path: /nodes/c}], cancel: [\"A b\"]}")],
+    ),
     patch("AOB2101", &[("ops.yaml", "{base: 7, operations: [{op: remove, path: /nodes/c}]}")]),
     patch("AOB2104", &[("ops.yaml", "[{op: remove, path: /nodes/a}]")]),
     patch("AOB2107", &[("ops.yaml", "[{op: add, path: /edges/-, value: {from: a, to: b}}]")]),
-    patch("AOB2111", &[("ops.yaml", "{operations: [{op: add, path: /nodes/c/timeout, value: 1m}], cancel: [c]}")]),
+    patch(
+        "AOB2111",
+        &[(
+            "ops.yaml",
+            "{operations: [{op: add, path: /nodes/c/timeout, value: 1m}], cancel: [c]}",
+        )],
+    ),
     patch("AOB2116", &[("ops.yaml", "[{op: add, path: /nodes/c/description, value: x}]")]),
     verb("AOB5026", 4, &["patch", "show", "patch_none"]),
     Case {
@@ -466,7 +475,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
 /// Codes that no command can be made to show here, and why.
 const OUT_OF_REACH: &[(&str, &str)] = &[
     ("AOB2020", "no workflow is let in whose nodes or edges have no names"),
-    ("AOB2109", "a worker must claim the task between the decision and the commit: tests of the runner"),
+    (
+        "AOB2109",
+        "a worker must claim the task between the decision and the commit: tests of the runner",
+    ),
     (
         "AOB3003",
         "`aob` serves every type that it lets a run wait for; others are refused before the start",

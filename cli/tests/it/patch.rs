@@ -49,15 +49,28 @@ fn a_check_is_put_into_a_run_that_is_under_way() {
 + edge fetch_data->validate_schema
 + edge validate_schema->process
 ";
-    assert!(dry.out.contains("would be accepted as revision 1") && dry.out.contains(wanted), "{}", dry.out);
+    assert!(
+        dry.out.contains("would be accepted as revision 1") && dry.out.contains(wanted),
+        "{}",
+        dry.out
+    );
     place.ends(0, &["patch", "list", &run]).says(&["none"]);
 
     let reason = "rows without an id reach the ledger";
     let said = place.ends(0, &["patch", "apply", &run, "-f", &insert(), "--reason", reason]);
-    assert!(said.out.contains(&format!("accepted: revision 1 of {run}\n  by user:ada at ")), "{}", said.out);
+    assert!(
+        said.out.contains(&format!("accepted: revision 1 of {run}\n  by user:ada at ")),
+        "{}",
+        said.out
+    );
     assert!(said.out.contains(&format!("  because: {reason}\n\n{wanted}")), "{}", said.out);
     said.says(&["validate_schema succeeded", "save succeeded"]);
-    let order = ["fetch_data succeeded", "validate_schema succeeded", "process succeeded", "save succeeded"];
+    let order = [
+        "fetch_data succeeded",
+        "validate_schema succeeded",
+        "process succeeded",
+        "save succeeded",
+    ];
     assert_eq!(nodes(&place, &run), order);
     let shown = place.ends(0, &["get", &run]).out;
     assert!(shown.contains("succeeded  revision 1  ") && shown.contains("PATCH"), "{shown}");
@@ -74,7 +87,10 @@ fn a_check_is_put_into_a_run_that_is_under_way() {
     let shown = place.ends(0, &["patch", "show", &patch[..patch.len() - 3]]).out;
     assert!(shown.contains(wanted) && shown.contains(reason), "{shown}");
     let data = place.ends(0, &["patch", "show", &patch, "-o", "json"]).json();
-    assert_eq!((&data["verdict"], &data["revision"], &data["run"]), (&json!("accepted"), &json!(1), &json!(run)));
+    assert_eq!(
+        (&data["verdict"], &data["revision"], &data["run"]),
+        (&json!("accepted"), &json!(1), &json!(run))
+    );
     assert_eq!(data["difference"]["nodesAdded"], json!(["validate_schema"]));
     assert_eq!(data["operations"].as_array().unwrap().len(), 4);
 }
@@ -88,8 +104,12 @@ fn revisions_are_told_apart() {
     assert!(!old.out.contains("validate_schema") && old.out.contains("revision 0"), "{}", old.out);
     old.says(&["as it stood when revision 0 was replaced"]);
     let graph = place.ends(0, &["get", &run, "--graph", "-o", "json"]).json();
-    let ids: Vec<&str> =
-        graph["spec"]["nodes"].as_array().unwrap().iter().map(|node| node["id"].as_str().unwrap()).collect();
+    let ids: Vec<&str> = graph["spec"]["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|node| node["id"].as_str().unwrap())
+        .collect();
     assert_eq!(ids, ["fetch_data", "process", "save", "validate_schema"]);
     let diff = place.ends(0, &["diff", &format!("{run}@0"), &run]);
     assert!(diff.out.starts_with("+ node validate_schema"), "{}", diff.out);
@@ -109,23 +129,40 @@ fn revisions_are_told_apart() {
 fn a_refusal_says_where_in_the_file_and_stays_on_record() {
     let place = Place::new();
     let run = at_the_gate(&place);
-    let ops = place.write("ops.yaml", "- {op: test, path: /nodes/c/type, value: noop}\n- {op: remove, path: /nodes/a}\n");
+    let ops = place.write(
+        "ops.yaml",
+        "- {op: test, path: /nodes/c/type, value: noop}\n- {op: remove, path: /nodes/a}\n",
+    );
     let said = place.ends(3, &["patch", "apply", &run, "-f", &ops, "--reason", "try"]);
-    said.says(&["error[AOB2104]: ", "--> ops.yaml:2:16  /operations/1/path", "\nhelp: ", "nothing of patch_"]);
+    said.says(&[
+        "error[AOB2104]: ",
+        "--> ops.yaml:2:16  /operations/1/path",
+        "\nhelp: ",
+        "nothing of patch_",
+    ]);
     assert_eq!(said.out, "");
     let table = place.ends(0, &["patch", "list", &run]).out;
     assert!(table.contains("refused: AOB2104") && table.contains("try"), "{table}");
     let listed = place.ends(0, &["patch", "list", &run, "-o", "json"]).json();
     let patch = listed[0]["patch"].as_str().unwrap();
     let shown = place.ends(0, &["patch", "show", patch]).out;
-    assert!(shown.contains(&format!("{patch}  refused by {run}")) && shown.contains("error[AOB2104]"), "{shown}");
+    assert!(
+        shown.contains(&format!("{patch}  refused by {run}")) && shown.contains("error[AOB2104]"),
+        "{shown}"
+    );
     let log = place.ends(0, &["logs", "show", &run]).out;
     assert!(log.contains(&format!("{patch} of user:ada refused: AOB2104")), "{log}");
     // A whole request, and what a flag said.
-    let whole = place.write("whole.yaml", "reason: x\noperations:\n  - {op: remove, path: /nodes/a}\n");
-    place.ends(3, &["patch", "apply", &run, "-f", &whole]).says(&["--> whole.yaml:3:22  /operations/0/path"]);
-    place.ends(3, &["patch", "apply", &run, "-f", &ops, "--base", "9"]).says(&["error[AOB2101]", "--> --base  /base"]);
-    let data = place.ends(3, &["patch", "apply", &run, "-f", &ops, "--dry-run", "-o", "json"]).json();
+    let whole =
+        place.write("whole.yaml", "reason: x\noperations:\n  - {op: remove, path: /nodes/a}\n");
+    place
+        .ends(3, &["patch", "apply", &run, "-f", &whole])
+        .says(&["--> whole.yaml:3:22  /operations/0/path"]);
+    place
+        .ends(3, &["patch", "apply", &run, "-f", &ops, "--base", "9"])
+        .says(&["error[AOB2101]", "--> --base  /base"]);
+    let data =
+        place.ends(3, &["patch", "apply", &run, "-f", &ops, "--dry-run", "-o", "json"]).json();
     assert_eq!(data["findings"][0]["code"], "AOB2104");
     place.ends(0, &["verify", &run]);
 }
@@ -139,10 +176,17 @@ fn the_same_patch_is_applied_once_and_taken_out_once() {
     place.ends(0, &["patch", "apply", &run, "-f", &ops, "--id", "fix-1"]);
     let again = place.ends(0, &["patch", "apply", &run, "-f", &ops, "--id", "fix-1"]);
     again.says(&["was asked before"]);
-    place.ends(3, &["patch", "apply", &run, "-f", &other, "--id", "fix-1"]).says(&["error[AOB2103]"]);
+    place
+        .ends(3, &["patch", "apply", &run, "-f", &other, "--id", "fix-1"])
+        .says(&["error[AOB2103]"]);
 
     let dry = place.ends(0, &["patch", "undo", "patch_fix-1", "--dry-run"]);
-    assert!(dry.out.contains("takes out patch_fix-1") && dry.out.contains("~ node b\n    timeout: \"1m\" -> (none)"), "{}", dry.out);
+    assert!(
+        dry.out.contains("takes out patch_fix-1")
+            && dry.out.contains("~ node b\n    timeout: \"1m\" -> (none)"),
+        "{}",
+        dry.out
+    );
     let undo = place.ends(0, &["patch", "undo", "fix-1", "--reason", "too long"]);
     let undo = patch_of(&undo);
     place.ends(3, &["patch", "undo", "fix-1"]).says(&["error[AOB2114]"]);
@@ -161,14 +205,18 @@ fn what_builds_on_a_patch_goes_first() {
     let run = at_the_gate(&place);
     let add = place.write("add.yaml", "- {op: add, path: /nodes/-, value: {id: x, type: noop}}\n- {op: add, path: /edges/-, value: {from: b, to: x}}\n");
     let more = place.write("more.yaml", "- {op: add, path: /nodes/x/timeout, value: 1m}\n");
-    let gone = place.write("gone.yaml", "- {op: remove, path: \"/edges/b->x\"}\n- {op: remove, path: /nodes/x}\n");
+    let gone = place.write(
+        "gone.yaml",
+        "- {op: remove, path: \"/edges/b->x\"}\n- {op: remove, path: /nodes/x}\n",
+    );
     place.ends(0, &["patch", "apply", &run, "-f", &add, "--id", "first"]);
     place.ends(0, &["patch", "apply", &run, "-f", &more, "--id", "second"]);
     place.ends(3, &["patch", "undo", "first"]).says(&["error[AOB2115]", "patch_second"]);
     place.ends(0, &["patch", "apply", &run, "-f", &gone]);
     place.ends(3, &["patch", "apply", &run, "-f", &add]).says(&["error[AOB2117]", "add.yaml:1:"]);
     let refused = place.ends(0, &["patch", "list", &run, "-o", "json"]).json();
-    let refused = refused.as_array().unwrap().iter().find(|one| one["verdict"] == "refused").unwrap();
+    let refused =
+        refused.as_array().unwrap().iter().find(|one| one["verdict"] == "refused").unwrap();
     place.ends(3, &["patch", "undo", refused["patch"].as_str().unwrap()]).says(&["error[AOB2113]"]);
 }
 
@@ -225,10 +273,16 @@ fn large_patches_are_refused() {
     let one = "{\"op\": \"test\", \"path\": \"/nodes/c/type\", \"value\": \"noop\"}";
     let many = place.write("many.json", format!("[{}]", vec![one; 257].join(",")));
     place.ends(3, &["patch", "apply", &run, "-f", &many]).says(&["error[AOB2006]"]);
-    let long = format!("[{{\"op\": \"add\", \"path\": \"/nodes/c/description\", \"value\": \"{}\"}}]", "x".repeat(300_000));
+    let long = format!(
+        "[{{\"op\": \"add\", \"path\": \"/nodes/c/description\", \"value\": \"{}\"}}]",
+        "x".repeat(300_000)
+    );
     let long = place.write("long.json", long);
     place.ends(3, &["patch", "apply", &run, "-f", &long]).says(&["error[AOB2007]"]);
     let deep = format!("{}{}", "[".repeat(62), "]".repeat(62));
-    let deep = place.write("deep.json", format!("[{{\"op\": \"add\", \"path\": \"/nodes/b/config/value\", \"value\": {deep}}}]"));
+    let deep = place.write(
+        "deep.json",
+        format!("[{{\"op\": \"add\", \"path\": \"/nodes/b/config/value\", \"value\": {deep}}}]"),
+    );
     place.ends(3, &["patch", "apply", &run, "-f", &deep]).says(&["error[AOB2008]"]);
 }

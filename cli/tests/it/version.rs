@@ -50,7 +50,10 @@ fn versions_are_kept_and_a_tag_moves_along_its_line() {
     place.ends(0, &["tag", "flow", "set", "2"]);
     place.ends(0, &["tag", "flow", "set", "main", "--tag", "stable"]);
     assert_eq!(place.ends(0, &["run", "flow:stable"]).json(), json!(2));
-    assert_eq!(place.ends(0, &["tag", "flow", "set", &first[..20], "--tag", "stable"]).out.trim(), first);
+    assert_eq!(
+        place.ends(0, &["tag", "flow", "set", &first[..20], "--tag", "stable"]).out.trim(),
+        first
+    );
     assert_eq!(place.ends(0, &["run", "flow", "--tag", "stable"]).json(), json!(1));
     place.ends(2, &["run", "flow:main", "--tag", "stable"]).says(&["error[AOB5001]"]);
     place.ends(4, &["run", "flow:none"]).says(&["error[AOB5008]"]);
@@ -67,7 +70,10 @@ fn two_versions_are_compared() {
     diff.says(&["flow -> v2.yaml: ~1 node"]);
     let data = place.ends(0, &["diff", &one, &two, "-o", "json"]).json();
     assert_eq!(data["equal"], json!(false));
-    assert_eq!(data["operations"], json!([{"op": "replace", "path": "/nodes/a/config/value", "value": 2}]));
+    assert_eq!(
+        data["operations"],
+        json!([{"op": "replace", "path": "/nodes/a/config/value", "value": 2}])
+    );
     place.ends(0, &["diff", &one, "flow:main"]).says(&["nothing differs in effect"]);
     place.ends(4, &["diff", &one, "other"]).says(&["error[AOB5008]"]);
     place.ends(2, &["diff", &one, "no/such.yaml"]).says(&["error[AOB5002]"]);
@@ -81,8 +87,13 @@ fn runs_are_told_apart_by_their_set_of_patches() {
     let six = place.write("six.yaml", "[{op: replace, path: /nodes/a/config/value, value: 6}]\n");
     let wrong = place.write("wrong.yaml", "[{op: remove, path: /nodes/b}]\n");
     let set = place.ends(0, &["patch", "save", "five", "flow", "-f", &five]).out.trim().to_owned();
-    place.ends(3, &["patch", "save", "wrong", "flow", "-f", &wrong]).says(&["error[AOB2015]", "--> wrong.yaml:1:"]);
-    assert_eq!(place.ends(0, &["ls", "patch-sets", "-o", "json"]).json(), json!([{"workflow": "flow", "name": "five", "digest": set}]));
+    place
+        .ends(3, &["patch", "save", "wrong", "flow", "-f", &wrong])
+        .says(&["error[AOB2015]", "--> wrong.yaml:1:"]);
+    assert_eq!(
+        place.ends(0, &["ls", "patch-sets", "-o", "json"]).json(),
+        json!([{"workflow": "flow", "name": "five", "digest": set}])
+    );
     for given in ["five", &set, &five] {
         assert_eq!(place.ends(0, &["run", "flow", "--patch-set", given]).json(), json!(5));
     }
@@ -100,9 +111,14 @@ fn runs_are_told_apart_by_their_set_of_patches() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|group| json!([group["name"], group["runs"], group["statuses"]["succeeded"], group["open"]]))
+        .map(|group| {
+            json!([group["name"], group["runs"], group["statuses"]["succeeded"], group["open"]])
+        })
         .collect();
-    assert!(told.contains(&json!([null, 1, 1, 0])) && told.contains(&json!(["five", 3, 3, 0])), "{told:?}");
+    assert!(
+        told.contains(&json!([null, 1, 1, 0])) && told.contains(&json!(["five", 3, 3, 0])),
+        "{told:?}"
+    );
     let table = place.ends(0, &["ls", "runs", "--group-by", "patch-set"]).out;
     assert!(table.starts_with("WORKFLOW  PATCH SET "), "{table}");
     place.ends(0, &["verify", &run]);
@@ -165,11 +181,17 @@ fn a_replay_does_not_run_again_what_was_done() {
 #[test]
 fn a_patched_graph_becomes_a_version_by_an_act() {
     let place = Place::new();
-    let run = place.ends(0, &["run", &example("fetch-process-save.yaml"), "--detach"]).out.trim().to_owned();
+    let run = place
+        .ends(0, &["run", &example("fetch-process-save.yaml"), "--detach"])
+        .out
+        .trim()
+        .to_owned();
     place.ends(0, &["patch", "apply", &run, "-f", &example("patches/validate-schema.yaml")]);
     let name = "fetch-process-save";
     place.ends(0, &["diff", name, &run]).says(&["+1 node"]);
-    place.ends(0, &["promote", &run, "--tag", "next", "--reason", "it held"]).says(&["revision 1 of run_", "is new"]);
+    place
+        .ends(0, &["promote", &run, "--tag", "next", "--reason", "it held"])
+        .says(&["revision 1 of run_", "is new"]);
     place.ends(0, &["diff", &format!("{name}:next"), &run]).says(&["nothing differs"]);
     place.ends(0, &["promote", &run, "--tag", "main"]).says(&["aob tag fetch-process-save undo"]);
     let line = place.ends(0, &["tag", name, "list", "--tag", "next"]).out;

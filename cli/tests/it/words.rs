@@ -105,7 +105,10 @@ fn help_names_every_verb_and_shows_examples() {
     }
     for inner in ["list", "show", "undo", "save"] {
         let own = place.ends(0, &["patch", inner, "--help"]).out;
-        assert!(own.contains("Examples:\n") && own.contains(&format!("aob patch {inner}")), "{own}");
+        assert!(
+            own.contains("Examples:\n") && own.contains(&format!("aob patch {inner}")),
+            "{own}"
+        );
     }
     // What the help lists is all there is.
     let script = place.ends(0, &["completion", "fish"]).out;

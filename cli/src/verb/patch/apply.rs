@@ -20,7 +20,8 @@ use crate::show::value::value;
 /// Patches a run.
 pub(super) async fn apply(arguments: &ApplyPatch, terminal: Terminal) -> Result<Exit> {
     let ops = Ops::read(&arguments.file)?.with_flags(arguments);
-    let asking = Asking::open(terminal, &arguments.place, &arguments.driving, arguments.output).await?;
+    let asking =
+        Asking::open(terminal, &arguments.place, &arguments.driving, arguments.output).await?;
     let run = asking.access.operations.resolve(Kind::Run, &arguments.run).await?;
     let wish = PatchWish {
         run,
@@ -35,7 +36,8 @@ pub(super) async fn apply(arguments: &ApplyPatch, terminal: Terminal) -> Result<
 
 /// Takes a patch out again.
 pub(super) async fn undo(arguments: &UndoPatch, terminal: Terminal) -> Result<Exit> {
-    let asking = Asking::open(terminal, &arguments.place, &arguments.driving, arguments.output).await?;
+    let asking =
+        Asking::open(terminal, &arguments.place, &arguments.driving, arguments.output).await?;
     let (patch, run) = asking.access.operations.resolve_patch(&arguments.patch).await?;
     let (record, _) = super::record(&*asking.access.operations, &run, &patch).await?;
     if record.accepted().is_none() {
@@ -57,7 +59,9 @@ pub(super) async fn undo(arguments: &UndoPatch, terminal: Terminal) -> Result<Ex
 pub(super) async fn save(arguments: &SavePatches, terminal: Terminal) -> Result<Exit> {
     let ops = Ops::read(&arguments.file)?;
     let access = super::super::open(&arguments.place).await?;
-    let kept = super::super::kept(&*access.operations, &arguments.workflow, None, "argument WORKFLOW").await?;
+    let kept =
+        super::super::kept(&*access.operations, &arguments.workflow, None, "argument WORKFLOW")
+            .await?;
     let request = Request::KeepPatchSet {
         digest: kept.digest.clone(),
         request: ops.request.clone(),
@@ -111,7 +115,8 @@ impl Asking {
         let told = Told { run: &run, record, graphs, dry_run, undone: None };
         let terminal = self.act.terminal;
         if answer.existing {
-            terminal.say(&format!("{} was asked before; this is what was answered then", record.id));
+            terminal
+                .say(&format!("{} was asked before; this is what was answered then", record.id));
         }
         if self.output.is_some() {
             terminal.data(&value(&told.data(), self.output, terminal.data));
