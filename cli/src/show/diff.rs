@@ -37,7 +37,7 @@ pub(crate) fn diff(before: &Value, after: &Value, paint: Paint) -> String {
     for id in &told.nodes_added {
         let node = new.nodes.get(id).map(AsRef::as_ref);
         out.head('+', "node", id, kind(node));
-        out.fields(node.unwrap_or(&Value::Null), &["id", "type"]);
+        out.fields(node.unwrap_or(&Value::Null), &["id", "type", "within"]);
     }
     for (id, fields) in &told.nodes_changed {
         out.head('~', "node", id, String::new());
@@ -201,6 +201,14 @@ fn gather(leaves: &mut Vec<Leaf>, path: String, was: Option<&Value>, is: Option<
     // Documents nest at most 64 deep; a list of places still to be seen needs no recursion.
     let mut open = vec![(path, was, is)];
     while let Some((path, was, is)) = open.pop() {
+        // A list of objects that is new is told item by item.
+        if let (None, Some(Value::Array(items))) = (was, is)
+            && items.iter().any(Value::is_object)
+        {
+            let items = items.iter().enumerate().rev();
+            open.extend(items.map(|(at, item)| (format!("{path}[{at}]"), None, Some(item))));
+            continue;
+        }
         let goes_down = match (was, is) {
             (Some(Value::Object(was)), Some(Value::Object(is))) => Some((Some(was), Some(is))),
             (None, Some(Value::Object(is))) if !is.is_empty() => Some((None, Some(is))),

@@ -36,6 +36,8 @@ impl Told<'_> {
                 if !effects.is_empty() {
                     out.push('\n');
                     out.push_str(&effects);
+                } else if self.dry_run {
+                    out.push_str("\nnothing starts, is taken back or is cancelled by it at once\n");
                 }
             }
             Answer::Refused(findings) => {

@@ -412,7 +412,27 @@ const CASES: &[Case] = &[
     ),
     patch("AOB2101", &[("ops.yaml", "{base: 7, operations: [{op: remove, path: /nodes/c}]}")]),
     patch("AOB2104", &[("ops.yaml", "[{op: remove, path: /nodes/a}]")]),
-    patch("AOB2107", &[("ops.yaml", "[{op: add, path: /edges/-, value: {from: a, to: b}}]")]),
+    patch(
+        "AOB2105",
+        &[(
+            "ops.yaml",
+            "- {op: add, path: /nodes/-, value: {id: x, type: noop}}\n- {op: add, path: /edges/-, value: {from: a, to: x, when: \"[1][5] == 1\"}}\n",
+        )],
+    ),
+    patch(
+        "AOB2106",
+        &[(
+            "ops.yaml",
+            "- {op: add, path: /nodes/-, value: {id: x, type: transform, config: {value: \"${ [1][5] }\"}}}\n- {op: add, path: /edges/-, value: {from: a, to: x}}\n",
+        )],
+    ),
+    patch(
+        "AOB2107",
+        &[(
+            "ops.yaml",
+            "- {op: add, path: /nodes/b/join, value: any}\n- {op: add, path: /edges/-, value: {from: a, to: b}}\n",
+        )],
+    ),
     patch(
         "AOB2111",
         &[(
@@ -443,6 +463,9 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("AOB2007", "patch: large_patches_are_refused"),
     ("AOB2008", "patch: large_patches_are_refused"),
     ("AOB2018", "engine, tests/it/patches: many patches, each of a size that is allowed"),
+    ("AOB2102", "patch: what_has_begun_or_ended_stays"),
+    ("AOB2108", "patch: what_has_begun_or_ended_stays"),
+    ("AOB2110", "patch: the_limit_of_patches_holds_for_the_whole_run"),
     ("AOB2103", "patch: the_same_patch_is_applied_once_and_taken_out_once"),
     ("AOB2112", "engine, tests/it/patches: only an agent's patch is refused so"),
     ("AOB2113", "patch: what_builds_on_a_patch_goes_first"),

@@ -14,7 +14,7 @@ fn detached(place: &Place) -> String {
 pub(crate) fn at_the_gate(place: &Place) -> String {
     let file = place.workflow(
         "gated",
-        "    - {id: a, type: transform, config: {value: {n: 1}}}\n    - {id: gate, type: approval, config: {title: \"Go on?\", approvers: {allowRequester: true}}}\n    - {id: b, type: transform, config: {value: 2}}\n    - {id: c, type: noop}",
+        "    - {id: a, type: transform, config: {value: {count: 1}}}\n    - {id: gate, type: approval, config: {title: \"Go on?\", approvers: {allowRequester: true}}}\n    - {id: b, type: transform, config: {value: 2}}\n    - {id: c, type: noop}",
         "    - {from: a, to: gate}\n    - {from: gate, to: b}\n    - {from: b, to: c}",
     );
     place.ends(12, &["run", &file]);
@@ -43,7 +43,8 @@ fn a_check_is_put_into_a_run_that_is_under_way() {
     let dry = place.ends(0, &["patch", "apply", &run, "-f", &insert(), "--dry-run"]);
     let wanted = "\
 + node validate_schema  (transform)
-    config.assert: [{\"message\":\"a row lacks its id or its amount\",\"that\":\"nodes.fe...
+    config.assert[0].message: \"a row lacks its id or its amount\"
+    config.assert[0].that: \"nodes.fetch_data.output.rows.all(row, has(row.id) && has(row.amount))\"
     config.value: \"${ size(nodes.fetch_data.output.rows) }\"
 - edge fetch_data->process
 + edge fetch_data->validate_schema
@@ -237,8 +238,60 @@ fn a_stale_patch_is_refused_or_rebased() {
 fn an_approval_is_changed_only_by_who_may_open_it() {
     let place = Place::new();
     let run = at_the_gate(&place);
-    let round = place.write("round.yaml", "- {op: add, path: /edges/-, value: {from: a, to: b}}\n");
+    let round = "- {op: add, path: /nodes/b/join, value: any}\n- {op: add, path: /edges/-, value: {from: a, to: b}}\n";
+    let round = place.write("round.yaml", round);
     place.ends(3, &["patch", "apply", &run, "-f", &round]).says(&["error[AOB2107]"]);
+    let said = place.ends(0, &["patch", "apply", &run, "-f", &round, "--approve", "gate"]);
+    assert!(said.out.contains("starts      b"), "{}", said.out);
+}
+
+#[test]
+fn what_has_begun_or_ended_stays() {
+    let place = Place::new();
+    let file = place.workflow(
+        "each",
+        "    - {id: each, type: foreach, config: {items: [1, 2, 3], concurrency: 1}}\n    - {id: gate, type: approval, within: each, config: {title: \"Go on?\", approvers: {allowRequester: true}}}",
+        "",
+    );
+    place.ends(12, &["run", &file]);
+    let run = place.runs()[0]["run"].as_str().unwrap().to_owned();
+    let frozen = place
+        .write("frozen.yaml", "[{op: replace, path: /nodes/each/config/concurrency, value: 2}]\n");
+    place
+        .ends(3, &["patch", "apply", &run, "-f", &frozen])
+        .says(&["error[AOB2108]", "frozen.yaml:1:"]);
+    let body = place.write(
+        "body.yaml",
+        "- {op: add, path: /nodes/-, value: {id: x, type: noop, within: each}}\n- {op: add, path: /edges/-, value: {from: gate, to: x}}\n",
+    );
+    let said = place.ends(0, &["patch", "apply", &run, "-f", &body]);
+    assert!(said.out.contains("+ node x  (noop, within each)\n+ edge gate->x\n"), "{}", said.out);
+    assert!(said.out.contains("each is changed from iteration 1 (counted from 0)"), "{}", said.out);
+    place.ends(0, &["cancel", &run, "--now"]);
+    place
+        .ends(3, &["patch", "apply", &run, "-f", &body])
+        .says(&["error[AOB2102]", "aob replay RUN --from NODE"]);
+}
+
+#[test]
+fn the_limit_of_patches_holds_for_the_whole_run() {
+    let place = Place::new();
+    let file = place.write(
+        "limited.yaml",
+        "apiVersion: aob.dev/v1alpha1\nkind: Workflow\nmetadata: {name: limited}\nspec:\n  limits: {patches: 1}\n  nodes:\n    - {id: gate, type: approval, config: {title: \"Go on?\"}}\n    - {id: b, type: noop}\n  edges: [{from: gate, to: b}]\n",
+    );
+    place.ends(12, &["run", &file]);
+    let run = place.runs()[0]["run"].as_str().unwrap().to_owned();
+    for (name, code) in [("x", 0), ("z", 3)] {
+        let ops = format!(
+            "- {{op: add, path: /nodes/-, value: {{id: {name}, type: noop}}}}\n- {{op: add, path: /edges/-, value: {{from: b, to: {name}}}}}\n"
+        );
+        let ops = place.write("ops.yaml", ops);
+        let said = place.ends(code, &["patch", "apply", &run, "-f", &ops]);
+        if code == 3 {
+            said.says(&["error[AOB2110]"]);
+        }
+    }
 }
 
 #[test]
