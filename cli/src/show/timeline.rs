@@ -109,7 +109,8 @@ mod tests {
             one(Set, "d"),
             one(Set, "e"),
         ];
-        let wanted = "  1  sha256:a\n  ├─2  sha256:b\n  │ 3  sha256:c\n  6  sha256:d\n* 7  sha256:e\n";
+        let wanted =
+            "  1  sha256:a\n  ├─2  sha256:b\n  │ 3  sha256:c\n  6  sha256:d\n* 7  sha256:e\n";
         let shown: String = tree(&line, true)
             .lines()
             .map(|line| line.split("  user:").next().unwrap_or_default().to_owned() + "\n")

@@ -393,7 +393,7 @@ const CASES: &[Case] = &[
         arguments: &["run", "x.yaml"],
     },
     patch("AOB2001", &[("ops.yaml", "{reason: x}")]),
-    patch("AOB2002", &[("ops.yaml", "[{op: remove, path: /nodes/c, from: /x, note: y}]")]),
+    patch("AOB2002", &[("ops.yaml", "[{op: remove, path: /nodes/c, from: /x, note: seen}]")]),
     patch("AOB2003", &[("ops.yaml", "[{op: mend, path: /nodes/c}]")]),
     patch("AOB2004", &[("ops.yaml", "[{op: move, from: /nodes/c, path: /nodes/d}]")]),
     patch("AOB2005", &[("ops.yaml", "[{op: copy, from: /nodes/c, path: /nodes/d}]")]),
@@ -411,7 +411,7 @@ const CASES: &[Case] = &[
         &[("ops.yaml", "{operations: [{op: remove, path: /nodes/c}], cancel: [\"A b\"]}")],
     ),
     patch("AOB2101", &[("ops.yaml", "{base: 7, operations: [{op: remove, path: /nodes/c}]}")]),
-    patch("AOB2104", &[("ops.yaml", "[{op: remove, path: /nodes/a}]")]),
+    patch("AOB2104", &[("ops.yaml", "[{op: add, path: /nodes/a/timeout, value: 1m}]")]),
     patch(
         "AOB2105",
         &[(
@@ -430,7 +430,7 @@ const CASES: &[Case] = &[
         "AOB2107",
         &[(
             "ops.yaml",
-            "- {op: add, path: /nodes/b/join, value: any}\n- {op: add, path: /edges/-, value: {from: a, to: b}}\n",
+            "- {op: remove, path: \"/edges/gate->b\"}\n- {op: add, path: /edges/-, value: {from: a, to: b}}\n",
         )],
     ),
     patch(

@@ -132,12 +132,12 @@ fn a_refusal_says_where_in_the_file_and_stays_on_record() {
     let run = at_the_gate(&place);
     let ops = place.write(
         "ops.yaml",
-        "- {op: test, path: /nodes/c/type, value: noop}\n- {op: remove, path: /nodes/a}\n",
+        "- {op: test, path: /nodes/c/type, value: noop}\n- {op: add, path: /nodes/a/timeout, value: 1m}\n",
     );
     let said = place.ends(3, &["patch", "apply", &run, "-f", &ops, "--reason", "try"]);
     said.says(&[
         "error[AOB2104]: ",
-        "--> ops.yaml:2:16  /operations/1/path",
+        "--> ops.yaml:2:44  /operations/1/value",
         "\nhelp: ",
         "nothing of patch_",
     ]);
@@ -154,11 +154,13 @@ fn a_refusal_says_where_in_the_file_and_stays_on_record() {
     let log = place.ends(0, &["logs", "show", &run]).out;
     assert!(log.contains(&format!("{patch} of user:ada refused: AOB2104")), "{log}");
     // A whole request, and what a flag said.
-    let whole =
-        place.write("whole.yaml", "reason: x\noperations:\n  - {op: remove, path: /nodes/a}\n");
+    let whole = place.write(
+        "whole.yaml",
+        "reason: x\noperations:\n  - {op: add, path: /nodes/a/timeout, value: 1m}\n",
+    );
     place
         .ends(3, &["patch", "apply", &run, "-f", &whole])
-        .says(&["--> whole.yaml:3:22  /operations/0/path"]);
+        .says(&["--> whole.yaml:3:46  /operations/0/value"]);
     place
         .ends(3, &["patch", "apply", &run, "-f", &ops, "--base", "9"])
         .says(&["error[AOB2101]", "--> --base  /base"]);
@@ -238,7 +240,7 @@ fn a_stale_patch_is_refused_or_rebased() {
 fn an_approval_is_changed_only_by_who_may_open_it() {
     let place = Place::new();
     let run = at_the_gate(&place);
-    let round = "- {op: add, path: /nodes/b/join, value: any}\n- {op: add, path: /edges/-, value: {from: a, to: b}}\n";
+    let round = "- {op: remove, path: \"/edges/gate->b\"}\n- {op: add, path: /edges/-, value: {from: a, to: b}}\n";
     let round = place.write("round.yaml", round);
     place.ends(3, &["patch", "apply", &run, "-f", &round]).says(&["error[AOB2107]"]);
     let said = place.ends(0, &["patch", "apply", &run, "-f", &round, "--approve", "gate"]);
@@ -268,6 +270,7 @@ fn what_has_begun_or_ended_stays() {
     assert!(said.out.contains("+ node x  (noop, within each)\n+ edge gate->x\n"), "{}", said.out);
     assert!(said.out.contains("each is changed from iteration 1 (counted from 0)"), "{}", said.out);
     place.ends(0, &["cancel", &run, "--now"]);
+    let body = place.write("late.yaml", "[{op: add, path: /nodes/gate/timeout, value: 1m}]\n");
     place
         .ends(3, &["patch", "apply", &run, "-f", &body])
         .says(&["error[AOB2102]", "aob replay RUN --from NODE"]);
