@@ -468,6 +468,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("AOB2110", "patch: the_limit_of_patches_holds_for_the_whole_run"),
     ("AOB2103", "patch: the_same_patch_is_applied_once_and_taken_out_once"),
     ("AOB2112", "engine, tests/it/patches: only an agent's patch is refused so"),
+    ("AOB2118", "engine, tests/it/patches: only an agent's patch is refused so"),
+    ("AOB2119", "patch: a_paused_node_gets_no_config_that_fails"),
     ("AOB2113", "patch: what_builds_on_a_patch_goes_first"),
     ("AOB2114", "patch: the_same_patch_is_applied_once_and_taken_out_once"),
     ("AOB2115", "patch: what_builds_on_a_patch_goes_first"),

@@ -342,3 +342,15 @@ fn large_patches_are_refused() {
     );
     place.ends(3, &["patch", "apply", &run, "-f", &deep]).says(&["error[AOB2008]"]);
 }
+
+#[test]
+fn a_paused_node_gets_no_config_that_fails() {
+    let place = Place::new();
+    place.ends(12, &["run", &place.pausing()]);
+    let run = place.runs()[0]["run"].as_str().unwrap().to_owned();
+    let ops = "[{op: replace, path: /nodes/charge/config/value, value: \"${ nodes.order.output.none }\"}]\n";
+    let ops = place.write("ops.yaml", ops);
+    place
+        .ends(3, &["patch", "apply", &run, "-f", &ops])
+        .says(&["error[AOB2119]", "--> ops.yaml:1:"]);
+}
