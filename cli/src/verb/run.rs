@@ -76,7 +76,7 @@ async fn start(
             reason: None,
         };
         let digest: String = access.operations.ask(publish).await?;
-        first.get_or_insert(Version { name: workflow.ir.name.clone(), digest });
+        first.get_or_insert_with(|| Version { name: workflow.ir.name.clone(), digest });
     }
     let none =
         || Problem::new(&catalogue::NO_WORKFLOW, "argument FILE", "the files hold no workflow");

@@ -79,7 +79,7 @@ fn a_check_is_put_into_a_run_that_is_under_way() {
     assert!(row.contains("  +1"), "{row}");
     place.ends(0, &["verify", &run]);
     let log = place.ends(0, &["logs", "show", &run]).out;
-    assert!(log.contains(&format!("patched by user:ada to revision 1 with patch_")), "{log}");
+    assert!(log.contains("patched by user:ada to revision 1 with patch_"), "{log}");
     assert!(log.contains(reason), "{log}");
 
     let patch = patch_of(&said);
