@@ -2,7 +2,9 @@
 
 mod act;
 mod look;
+mod patch;
 mod start;
+mod version;
 
 use std::path::PathBuf;
 
@@ -13,7 +15,13 @@ pub(crate) use look::{
     Explain, Get, GetFormat, Lint, List, ListFormat, Listed, Logs, LogsCommand, Redis, Schema,
     ShowLogs, Verify,
 };
+pub(crate) use patch::{
+    ApplyPatch, ListPatches, Patch, PatchCommand, SavePatches, ShowPatch, UndoPatch,
+};
 pub(crate) use start::{Rules, Run};
+pub(crate) use version::{
+    Apply, Diff, GroupBy, ListTag, MoveTag, Promote, Replay, SetTag, Tag, TagCommand,
+};
 
 use crate::exit::Exit;
 
@@ -23,13 +31,14 @@ const TEMPLATE: &str = "\
 {usage-heading} {usage}
 
 Run workflows:
-  run         Run a workflow file and print its result
+  run         Run a workflow, a file or one that was kept, and print its result
+  replay      Start a new run on what an old one has already done
   resume      Let a suspended run go on, or drive a run on to its end
   suspend     Let nothing new of a run begin
   cancel      End a run early
 
 See what happens:
-  ls          List runs, workflows, open tickets, node types
+  ls          List runs, workflows, open tickets, node types, sets of patches
   get         Show a run: its nodes, their states, attempts, durations, errors
   logs        Show or follow a run's events and log lines
 
@@ -37,6 +46,15 @@ Answer:
   approve     Answer an approval: approve or reject
   retry       Try a paused node again
   settle      Give a paused node its output, or let it fail
+
+Change a run:
+  patch       Change the graph of a run while it runs; list, show and undo patches
+
+Versions:
+  apply       Keep workflow files
+  tag         Move a workflow's tag, or show where it has pointed
+  promote     Make a run's graph, as it was patched, a version
+  diff        Show what differs between two graphs
 
 Check:
   lint        Judge workflow files by every rule
@@ -79,6 +97,12 @@ pub(crate) enum Verb {
     Approve(Approve),
     Retry(Retry),
     Settle(Settle),
+    Patch(Patch),
+    Apply(Apply),
+    Tag(Tag),
+    Promote(Promote),
+    Diff(Diff),
+    Replay(Replay),
     Lint(Lint),
     Explain(Explain),
     Verify(Verify),

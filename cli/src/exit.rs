@@ -48,6 +48,10 @@ impl Exit {
             (&[&catalogue::NO_RUN, &catalogue::NO_TICKET, &catalogue::NO_WORKFLOW], Self::NotFound),
             (&[&catalogue::NO_NODE, &catalogue::NO_CODE, &catalogue::NO_SCHEMA], Self::NotFound),
             (
+                &[&catalogue::NO_PATCH, &catalogue::NO_PATCH_SET, &catalogue::NO_REVISION],
+                Self::NotFound,
+            ),
+            (
                 &[&catalogue::CHILD_UNKNOWN, &catalogue::NOT_POSSIBLE, &catalogue::SAME_NAME],
                 Self::Refused,
             ),
@@ -69,7 +73,10 @@ impl Exit {
         match known.iter().find(|(entries, _)| entries.contains(&entry)) {
             Some((_, exit)) => *exit,
             None if entry.code.starts_with("AOB10") => Self::Usage,
-            None if ["AOB11", "AOB12", "AOB13"].iter().any(|area| entry.code.starts_with(area)) => {
+            None if ["AOB11", "AOB12", "AOB13", "AOB20", "AOB21"]
+                .iter()
+                .any(|area| entry.code.starts_with(area)) =>
+            {
                 Self::Refused
             }
             None => Self::Error,

@@ -9,6 +9,7 @@ mod exit;
 mod files;
 mod input;
 mod operations;
+mod ops;
 mod owner;
 mod problem;
 mod show;

@@ -1,7 +1,9 @@
 //! What a verb can ask for. [`local::Local`] does it on a store in this process,
 //! `Remote` asks the process that owns the data directory; verbs do not know which.
 
+mod kind;
 pub(crate) mod local;
+mod patches;
 mod standing;
 
 use std::sync::Arc;
@@ -17,6 +19,8 @@ use serde_json::Value;
 
 use crate::problem::{Problem, Result};
 
+pub(crate) use kind::Kind;
+pub(crate) use patches::{GraphAt, PatchAnswer, PatchWish, ReplayWish, Wished};
 pub(crate) use standing::{Needs, Standing, Waits, standing};
 
 /// Who owns everything that is done from the command line.
@@ -26,14 +30,43 @@ pub(crate) const TENANT: &str = "default";
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub(crate) enum Request {
-    /// Keep a workflow and move its tag `main` there -> its digest.
-    Publish { document: Value, by: String },
+    /// Keep a workflow, and point a tag at it if one is named -> its digest.
+    Publish { document: Value, tag: Option<String>, by: String, reason: Option<String> },
     /// The digest behind a name and a tag -> string or null.
     Tag { name: String, tag: String },
     /// A kept workflow -> the document or null.
     Document { digest: String },
     /// Start a run -> [`Started`].
-    Start { digest: String, input: Value, key: Option<String>, by: String },
+    Start {
+        digest: String,
+        input: Value,
+        key: Option<String>,
+        by: String,
+        patch_set: Option<String>,
+    },
+    /// Start a run on what another has done -> [`Started`].
+    Replay(ReplayWish),
+    /// Keep a run's graph as a version, and point a tag at it -> its digest.
+    Promote { run: String, tag: String, by: String, reason: Option<String> },
+    /// Change a run's graph, or say what that would do -> [`PatchAnswer`].
+    Patch(PatchWish),
+    /// Every answered patch of a run -> `aob_engine::patch::Record`s.
+    Patches { run: String },
+    /// Patches that begin so, with their runs -> at most 10 pairs.
+    FindPatches { prefix: String },
+    /// The graph of a run on a revision, else on the present one -> [`GraphAt`].
+    Graph { run: String, revision: Option<u32> },
+    /// Move a tag -> the digest it points at.
+    MoveTag { workflow: String, tag: String, to: TagStep, by: String, reason: Option<String> },
+    /// Every move of a tag -> `aob_engine::timeline::Move`s.
+    Timeline { workflow: String, tag: String },
+    /// Keep a request's operations as a set for the version with this digest, under a name if one is given -> its
+    /// digest.
+    KeepPatchSet { digest: String, request: Value, named: Option<(String, String)> },
+    /// The set behind a workflow's name for it -> digest or null.
+    PatchSet { workflow: String, name: String },
+    /// Named sets of a workflow -> pairs of name and digest.
+    PatchSets { workflow: String },
     /// Ids of runs and tickets that begin so -> at most 10.
     Find { prefix: String },
     /// How a run stands -> [`Standing`].
@@ -83,53 +116,6 @@ impl dyn Operations + '_ {
         serde_json::from_value(answer)
             .map_err(|error| Problem::new(&catalogue::PROTOCOL, "the owner", error.to_string()))
     }
-
-    /// The one run or ticket that begins so.
-    pub(crate) async fn resolve(&self, kind: Kind, given: &str) -> Result<String> {
-        let (name, missing) = match kind {
-            Kind::Run => ("run", &catalogue::NO_RUN),
-            Kind::Ticket => ("ticket", &catalogue::NO_TICKET),
-        };
-        let prefix = if given.contains('_') { given.to_owned() } else { format!("{name}_{given}") };
-        let none = || {
-            Problem::new(
-                missing,
-                format!("argument {}", name.to_uppercase()),
-                format!("there is no {name} {}", aob_engine::issue::excerpt(given)),
-            )
-        };
-        if !prefix.starts_with(&format!("{name}_")) {
-            return Err(none());
-        }
-        let mut found: Vec<String> = self.ask(Request::Find { prefix: prefix.clone() }).await?;
-        found.retain(|id| id.starts_with(&format!("{name}_")));
-        if let Some(exact) = found.iter().position(|id| *id == prefix) {
-            return Ok(found.swap_remove(exact));
-        }
-        match found.len() {
-            0 => Err(none()),
-            1 => Ok(found.swap_remove(0)),
-            many => {
-                let more = if many >= 10 { "10 or more" } else { &many.to_string() };
-                let message = format!("{more} {name}s begin with {prefix}");
-                let problem = Problem::new(
-                    &catalogue::NOT_UNIQUE,
-                    format!("argument {}", name.to_uppercase()),
-                    message,
-                );
-                Err(found.into_iter().fold(problem, Problem::detail))
-            }
-        }
-    }
-}
-
-/// What an id names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// `run_...`.
-    Run,
-    /// `ticket_...`.
-    Ticket,
 }
 
 /// A run that began, or was there already under its key.
@@ -173,6 +159,18 @@ pub(crate) struct Verified {
     pub(crate) broken: Option<String>,
 }
 
+/// How a tag is to move.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum TagStep {
+    /// To this digest.
+    Set(String),
+    /// Back.
+    Undo,
+    /// Forth again.
+    Redo,
+}
+
 /// `aob_store::Summary`, read back.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct RunRow {
@@ -183,6 +181,7 @@ pub(crate) struct RunRow {
     pub(crate) ended: Option<u64>,
     pub(crate) revision: u32,
     pub(crate) progress: (u64, u64),
+    pub(crate) patch_set: Option<String>,
 }
 
 /// `aob_store::Version`, read back.

@@ -103,6 +103,8 @@ impl Problem {
             runs::Error::NoWorkflow(name) => {
                 Self::new(&catalogue::NO_WORKFLOW, about, format!("there is no workflow {name}"))
             }
+            runs::Error::NoMove(why) => Self::new(&catalogue::NOT_POSSIBLE, about, why),
+            runs::Error::NoNode(why) => Self::new(&catalogue::NO_NODE, about, why),
             runs::Error::NoGraph(digest) => Self::new(
                 &catalogue::NO_WORKFLOW,
                 about,
@@ -113,8 +115,6 @@ impl Problem {
                 Self::new(&catalogue::STORE_CORRUPT, about, refusal.to_string())
             }
             runs::Error::Store(error) => Self::store(error, about),
-            runs::Error::NoNode(why) => Self::new(&catalogue::NO_NODE, about, why),
-            runs::Error::NoMove(why) => Self::new(&catalogue::NOT_POSSIBLE, about, why),
             busy @ runs::Error::Busy(_) => Self::new(&catalogue::BUSY, about, busy.to_string()),
         }
     }

@@ -1,12 +1,15 @@
 //! What people and programs see: on a terminal, in a pipe, as JSON or YAML.
 
+pub(crate) mod diff;
 pub(crate) mod graph;
 pub(crate) mod line;
 pub(crate) mod mermaid;
+pub(crate) mod patch;
 pub(crate) mod picture;
 pub(crate) mod table;
 pub(crate) mod terminal;
 pub(crate) mod time;
+pub(crate) mod timeline;
 pub(crate) mod tree;
 pub(crate) mod value;
 

@@ -4,11 +4,18 @@ mod act;
 mod cancel;
 mod check;
 mod decide;
+mod diff;
 mod get;
+mod group;
+mod kept;
 mod list;
 mod logs;
+mod patch;
+mod replay;
 mod resume;
 mod run;
+mod tag;
+mod version;
 mod words;
 
 use std::future::Future;
@@ -20,6 +27,8 @@ use crate::exit::Exit;
 use crate::owner::{Access, Place};
 use crate::problem::{Problem, Result};
 use crate::show::terminal::Terminal;
+
+use kept::{graph_at, kept};
 
 /// Does what a verb says.
 pub(crate) fn perform(verb: Verb, terminal: Terminal) -> Result<Exit> {
@@ -37,6 +46,12 @@ pub(crate) fn perform(verb: Verb, terminal: Terminal) -> Result<Exit> {
             LogsCommand::Show(arguments) => one(logs::logs(&arguments, false, terminal)),
             LogsCommand::Stream(arguments) => one(logs::logs(&arguments, true, terminal)),
         },
+        Verb::Patch(arguments) => patch::patch(&arguments.command, terminal),
+        Verb::Apply(arguments) => version::apply(&arguments, terminal),
+        Verb::Promote(arguments) => one(version::promote(&arguments, terminal)),
+        Verb::Tag(arguments) => one(tag::tag(&arguments, terminal)),
+        Verb::Diff(arguments) => one(diff::diff(&arguments, terminal)),
+        Verb::Replay(arguments) => replay::replay(&arguments, terminal),
         Verb::Verify(arguments) => one(check::verify(&arguments, terminal)),
         Verb::Redis(arguments) => one(check::redis(&arguments, terminal)),
         Verb::Lint(arguments) => check::lint(&arguments, terminal),

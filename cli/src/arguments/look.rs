@@ -4,7 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::{Format, Where};
 
-/// List runs, workflows, open tickets, node types
+/// List runs, workflows, open tickets, node types, sets of patches
 #[derive(Debug, Args)]
 #[command(after_help = "\
 JSON and YAML are lists of objects; times are RFC 3339 in UTC.
@@ -12,6 +12,7 @@ JSON and YAML are lists of objects; times are RFC 3339 in UTC.
 Examples:
   aob ls runs --status failed --since 24h
   aob ls tickets
+  aob ls runs --group-by patch-set
   aob ls runs -o json | jq -r '.[].run'")]
 pub(crate) struct List {
     /// What to list: runs newest first, tickets oldest first
@@ -23,6 +24,9 @@ pub(crate) struct List {
     /// Runs that began within this time: 90s, 1h, 7d
     #[arg(long, value_name = "TIME", value_parser = length)]
     pub(crate) since: Option<u64>,
+    /// Runs counted by the set of patches that they began on, with how they ended and how long they took
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) group_by: Option<super::GroupBy>,
     /// At most so many
     #[arg(long, default_value = "200", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) limit: u32,
@@ -40,6 +44,7 @@ pub(crate) enum Listed {
     Workflows,
     Tickets,
     Types,
+    PatchSets,
 }
 
 /// Formats of a list.
@@ -53,14 +58,18 @@ pub(crate) enum ListFormat {
 /// Show a run: its nodes, their states, attempts, durations, errors
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Of a patched run, PATCH says what a node owes to which revision: +1 was added, ~2 was changed.
+
 JSON and YAML: {run, workflow, status, revision, digest, by, started, ended, durationMs, settled, \
-instances, failure, output, parent, nodes: [{instance, node, type, state, cause, attempts, started, ended, due, error, \
-ticket, child, progress}], edges: [{scope, edge, state}], tickets: [{ticket, run, instance, asks, title}]}.
+instances, failure, output, parent, patchSet, nodes: [{instance, node, type, state, cause, attempts, started, ended, \
+due, error, ticket, child, progress, patched}], edges: [{scope, edge, state}], tickets: [{ticket, run, instance, asks, title}]}.
 
 Examples:
   aob get run_01k9
   aob get run_01k9 -o json | jq .output
   aob get run_01k9 --node fetch
+  aob get run_01k9 --revision 0
+  aob get run_01k9 --graph -o json
   aob get run_01k9 -o mermaid > run.mmd")]
 pub(crate) struct Get {
     /// The run's id or a unique beginning of it
@@ -68,6 +77,12 @@ pub(crate) struct Get {
     /// Print the output of this node: `fetch`, `each[3]/fetch`
     #[arg(long, value_name = "NODE")]
     pub(crate) node: Option<String>,
+    /// As it stood when this revision was replaced by the next one
+    #[arg(long, value_name = "N", conflicts_with = "node")]
+    pub(crate) revision: Option<u32>,
+    /// Print the graph as a workflow, nodes sorted by id: YAML, or JSON with -o json
+    #[arg(long, conflicts_with = "node")]
+    pub(crate) graph: bool,
     /// All items of containers, data, or a graph
     #[arg(short, long, value_name = "FORMAT")]
     pub(crate) output: Option<GetFormat>,

@@ -11,7 +11,7 @@ use super::{Format, Where};
 #[command(after_help = "\
 The result is printed as JSON on stdout, everything else on stderr. All documents of all files are read; \
 the first one of the first file is run, and child workflows are found among the others by name. A name \
-instead of a file runs a workflow that was kept before.
+instead of a file runs a workflow that was kept before: `orders`, `orders:stable`.
 
 A run is kept in the data directory, or on Redis. Interrupted, it is still there: `aob resume RUN` goes \
 on. At an approval the command waits on a terminal; without one it ends with 12 and the run stays.
@@ -20,11 +20,12 @@ Examples:
   aob run examples/hello.yaml -i name=Ada
   aob run parent.yaml child.yaml --input-file input.json
   aob run nightly.yaml --key nightly-2026-11-02 --detach
+  aob run orders:stable --patch-set strict
   aob run examples/exec.yaml --allow-exec=sh
   aob run examples/fan-out.yaml --redis redis://127.0.0.1:6379")]
 pub(crate) struct Run {
-    /// Workflow files, YAML or JSON; `-` is standard input
-    #[arg(required = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    /// Workflow files, YAML or JSON, `-` being standard input; or the name of a kept workflow
+    #[arg(required = true, value_name = "FILE|NAME", value_hint = clap::ValueHint::FilePath)]
     pub(crate) files: Vec<String>,
     /// One member of the input: JSON where VALUE is JSON, else text
     #[arg(short, long = "input", value_name = "NAME=VALUE")]
@@ -32,6 +33,12 @@ pub(crate) struct Run {
     /// A file with the input, YAML or JSON; `-i` adds to it
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub(crate) input_file: Option<String>,
+    /// The tag that a kept workflow is found by, or under which the first file is kept; `main` without it
+    #[arg(long, value_parser = super::version::tag)]
+    pub(crate) tag: Option<String>,
+    /// Operations that the run begins on: a file, a name of `aob patch save`, or a digest
+    #[arg(long, value_name = "SET", value_hint = clap::ValueHint::FilePath)]
+    pub(crate) patch_set: Option<String>,
     /// The same key within 72 hours is the same run
     #[arg(long)]
     pub(crate) key: Option<String>,

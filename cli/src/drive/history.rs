@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use aob_engine::catalogue;
 use aob_engine::event::{Change, Event};
-use serde_json::Value;
 
-use crate::operations::{Operations, Request};
+use crate::operations::{GraphAt, Operations, Request};
 use crate::problem::{Problem, Result};
 use crate::show::graph::Graph;
 use crate::show::line::line;
@@ -34,6 +34,8 @@ pub(crate) struct Told {
     graphs: VecDeque<Graph>,
     /// The node of another run that it belongs to: `price`.
     within: Option<String>,
+    /// The last revision that is told.
+    until: Option<u32>,
 }
 
 impl History {
@@ -52,9 +54,7 @@ impl History {
             match read {
                 Ok(()) => at += 1,
                 // A child run may be gone already; what became of it is told by its parent.
-                Err(problem)
-                    if at > 0 && problem.entry() == Some(&aob_engine::catalogue::NO_RUN) =>
-                {
+                Err(problem) if at > 0 && problem.entry() == Some(&catalogue::NO_RUN) => {
                     self.runs.remove(at);
                 }
                 Err(problem) => return Err(problem),
@@ -107,6 +107,7 @@ impl Told {
             seq: 0,
             graphs: VecDeque::new(),
             within,
+            until: None,
         }
     }
 
@@ -125,6 +126,9 @@ impl Told {
             }
             for text in page {
                 let event = parse(&self.run, self.seq, &text)?;
+                if self.until.is_some_and(|revision| event.rev > revision) {
+                    return Ok(());
+                }
                 self.prepare(operations, &event).await?;
                 for change in &event.changes {
                     self.apply(change, &event);
@@ -144,6 +148,11 @@ impl Told {
         Ok(())
     }
 
+    /// Tells nothing that came after this revision.
+    pub(crate) fn until(self, revision: Option<u32>) -> Self {
+        Self { until: revision, ..self }
+    }
+
     /// Events taken in.
     pub(crate) fn seq(&self) -> u64 {
         self.seq
@@ -156,11 +165,17 @@ impl Told {
             match change {
                 Change::Started(started) => {
                     self.workflow.clone_from(&started.workflow);
-                    let graph = Arc::new(graph(operations, &started.digest).await?);
-                    self.picture = Picture::new(graph, self.picture.keeps());
+                    let graph = Arc::new(graph(operations, &self.run, event.rev).await?);
+                    self.picture = Picture::new(graph.clone(), self.picture.keeps());
+                    if event.rev > 0 {
+                        // It began on a set of patches.
+                        let before = self::graph(operations, &self.run, 0).await?;
+                        self.picture.mark(&before, &graph, event.rev);
+                    }
                 }
                 Change::Patched(patched) => {
-                    self.graphs.push_back(graph(operations, &patched.digest).await?)
+                    let graph = graph(operations, &self.run, patched.revision).await?;
+                    self.graphs.push_back(graph);
                 }
                 _ => {}
             }
@@ -194,8 +209,13 @@ pub(crate) fn parse(run: &str, before: u64, text: &str) -> Result<Event> {
     })
 }
 
-/// The graph with this digest; an empty one if it is no longer kept, so that a run can still be looked at.
-async fn graph(operations: &dyn Operations, digest: &str) -> Result<Graph> {
-    let document: Value = operations.ask(Request::Document { digest: digest.to_owned() }).await?;
-    Ok(Graph::of(&document))
+/// The graph of a run on a revision; an empty one if it is no longer kept, so that a run can still be looked at.
+async fn graph(operations: &dyn Operations, run: &str, revision: u32) -> Result<Graph> {
+    let request = Request::Graph { run: run.to_owned(), revision: Some(revision) };
+    let found: Result<Option<GraphAt>> = operations.ask(request).await;
+    match found {
+        Ok(found) => Ok(found.map_or_else(Graph::default, |found| Graph::of(&found.document))),
+        Err(problem) if problem.entry() == Some(&catalogue::NO_WORKFLOW) => Ok(Graph::default()),
+        Err(problem) => Err(problem),
+    }
 }

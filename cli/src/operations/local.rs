@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Kept, Operations, Request, Started, TENANT, Verdict, Verified, standing};
+use super::{Kept, Operations, Request, Started, TENANT, Verdict, Verified, patches, standing};
 use crate::problem::{Problem, Result};
 
 /// Most events or log lines of one answer.
@@ -43,8 +43,8 @@ impl Local {
     async fn does(&self, request: Request) -> std::result::Result<Value, aob_runner::runs::Error> {
         let (runs, store) = (&self.runs, self.runs.store());
         Ok(match request {
-            Request::Publish { document, by } => {
-                json(runs.publish(TENANT, &document, Some(("main", &by))).await?.digest)
+            Request::Publish { document, tag, by, reason } => {
+                json(patches::publish(runs, &document, tag.as_deref(), &by, reason).await?)
             }
             Request::Tag { name, tag } => json(store.tag(TENANT, &name, &tag).await?),
             Request::Document { digest } => match store.artifact(&digest).await? {
@@ -52,20 +52,39 @@ impl Local {
                 Some(bytes) => serde_json::from_slice(&bytes)
                     .map_err(|error| aob_store::Error::Corrupt(format!("{digest}: {error}")))?,
             },
-            Request::Start { digest, input, key, by } => {
+            Request::Start { digest, input, key, by, patch_set } => {
                 let input = Arc::new(input);
-                let options = StartOptions {
-                    tenant: TENANT.into(),
-                    digest,
-                    input,
-                    by: by.into(),
-                    key,
-                    patch_set: None,
-                    replay: None,
-                };
+                let (tenant, by) = (TENANT.into(), by.into());
+                let options =
+                    StartOptions { tenant, digest, input, by, key, patch_set, replay: None };
                 let started = runs.start(&options).await?;
                 json(Started { run: started.run.to_string(), existing: started.existing })
             }
+            Request::Replay(wish) => json(patches::replay(runs, wish).await?),
+            Request::Promote { run, tag, by, reason } => {
+                json(patches::promote(runs, &run, &tag, &by, reason).await?)
+            }
+            Request::Patch(wish) => json(patches::patch(runs, wish).await?),
+            Request::Patches { run } => json(store.patches(&run).await?),
+            Request::FindPatches { prefix } => json(store.find_patches(TENANT, &prefix).await?),
+            Request::Graph { run, revision } => json(patches::graph(runs, &run, revision).await?),
+            Request::MoveTag { workflow, tag, to, by, reason } => {
+                json(runs.move_tag(TENANT, &workflow, &tag, &to.into(), &by, reason).await?)
+            }
+            Request::Timeline { workflow, tag } => {
+                json(store.timeline(TENANT, &workflow, &tag).await?)
+            }
+            Request::KeepPatchSet { digest, request, named } => {
+                let set = runs.keep_patch_set(&digest, &request).await?;
+                if let Some((workflow, name)) = named {
+                    store.name_patch_set(TENANT, &workflow, &name, &set).await?;
+                }
+                json(set)
+            }
+            Request::PatchSet { workflow, name } => {
+                json(store.patch_set(TENANT, &workflow, &name).await?)
+            }
+            Request::PatchSets { workflow } => json(store.patch_sets(TENANT, &workflow).await?),
             Request::Find { prefix } => json(store.find(TENANT, &prefix).await?),
             Request::Standing { run } => json(standing(runs, &run).await?),
             Request::Events { run, after, most } => {
@@ -130,6 +149,10 @@ fn about(request: &Request) -> String {
             aob_engine::issue::excerpt(name)
         }
         Request::Start { .. } => "the input".to_owned(),
+        Request::MoveTag { workflow, tag, .. } => format!("{workflow}:{tag}"),
+        Request::KeepPatchSet { .. } => "the set of patches".to_owned(),
+        Request::Patch(wish) => wish.run.clone(),
+        Request::Replay(wish) => wish.run.clone(),
         Request::Document { digest } => digest.clone(),
         Request::Standing { run }
         | Request::Events { run, .. }
@@ -140,6 +163,9 @@ fn about(request: &Request) -> String {
         | Request::Suspend { run, .. }
         | Request::Cancel { run, .. }
         | Request::Verify { run }
+        | Request::Promote { run, .. }
+        | Request::Patches { run }
+        | Request::Graph { run, .. }
         | Request::Inspect { run } => run.clone(),
         _ => "the store".to_owned(),
     }

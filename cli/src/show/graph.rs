@@ -11,6 +11,8 @@ pub(crate) struct Graph {
     pub(crate) bodies: BTreeMap<String, Vec<Node>>,
     /// All edges, as written.
     pub(crate) edges: Vec<Edge>,
+    /// The workflow that it was read from.
+    pub(crate) document: Value,
 }
 
 /// A node.
@@ -69,7 +71,7 @@ impl Graph {
         }
         let ordered =
             bodies.into_iter().map(|(name, nodes)| (name, ordered(nodes, &edges))).collect();
-        Self { bodies: ordered, edges }
+        Self { bodies: ordered, edges, document: document.clone() }
     }
 
     /// The nodes of a body.

@@ -1,6 +1,8 @@
 //! One line for each change of a run.
 
+use aob_engine::catalogue;
 use aob_engine::event::{Cause, Change, Event, Settled};
+use aob_engine::issue::excerpt;
 use aob_engine::state::{Asks, CancelMode, NodeError};
 
 use super::picture::Picture;
@@ -56,7 +58,12 @@ pub(crate) fn line(change: &Change, event: &Event, picture: &Picture) -> Option<
             Asks::Unknown => format!("{at} waits for a person, its outcome is unknown: {ticket}"),
         },
         Change::PatchRefused { patch, code, pointer, .. } => {
-            format!("{patch} refused: {code} at {}", aob_engine::issue::excerpt(pointer))
+            let rule = catalogue::find(code).map_or("", |entry| entry.title);
+            let at = match pointer.as_str() {
+                "" => String::new(),
+                pointer => format!(" (at {})", excerpt(pointer)),
+            };
+            format!("{patch} of {} refused: {code}: {rule}{at}", event.by)
         }
         Change::Voted { at, by, .. } => format!("{at} approved by {by}; more approvals are needed"),
         Change::Answered { at, answer, by, reason, .. } => {
@@ -83,7 +90,19 @@ pub(crate) fn line(change: &Change, event: &Event, picture: &Picture) -> Option<
         Change::Patched(patched) => {
             let reason =
                 patched.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
-            format!("revision {} by {} of {}{reason}", patched.revision, patched.patch, event.by)
+            let undoes = patched
+                .undoes
+                .as_ref()
+                .map_or(String::new(), |undoes| format!(", which takes out {undoes}"));
+            let recalled = match patched.recalled.as_slice() {
+                [] => String::new(),
+                recalled => format!("; takes back {}", recalled.join(", ")),
+            };
+            let (revision, patch) = (patched.revision, &patched.patch);
+            format!(
+                "patched by {} to revision {revision} with {patch}{undoes}{reason}{recalled}",
+                event.by
+            )
         }
         Change::Finally { outcome, .. } => format!("finally begins: {} so far", outcome.name()),
         Change::Ended { outcome, error, .. } => {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aob_engine::event::{Cause, Change, Event, Patched, Settled};
+use aob_engine::patch::difference;
 use aob_engine::state::{
     Asks, EdgeState, NodeError, NodeState, iteration_scope, split_instance, split_scope,
 };
@@ -28,6 +29,19 @@ pub(crate) struct Picture {
     pub(crate) started: u64,
     pub(crate) ended: Option<u64>,
     pub(crate) suspended: bool,
+    /// The revision it is read with.
+    pub(crate) revision: u32,
+    /// What nodes owe to patches, by id.
+    pub(crate) marks: BTreeMap<String, Mark>,
+}
+
+/// What a node owes to a patch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mark {
+    /// This revision added it.
+    Added(u32),
+    /// This revision changed it last; it was there before.
+    Changed(u32),
 }
 
 /// One iteration of a container.
@@ -77,6 +91,8 @@ impl Picture {
             started: 0,
             ended: None,
             suspended: false,
+            revision: 0,
+            marks: BTreeMap::new(),
         }
     }
 
@@ -171,6 +187,7 @@ impl Picture {
             let known = before.iter().find(|row| row.id == node.id).cloned();
             let recalled = patched.recalled.contains(&node.id);
             let mut row = known.unwrap_or_else(|| Row::new(&node.id, &node.node_type));
+            row.node_type.clone_from(&node.node_type);
             if recalled {
                 row.state = NodeState::Idle;
                 (row.due, row.ticket) = (None, None);
@@ -179,7 +196,27 @@ impl Picture {
         };
         self.scopes.insert(String::new(), graph.body("").iter().map(row).collect());
         self.edges.retain(|(scope, edge), _| !scope.is_empty() || !patched.reset.contains(edge));
-        self.graph = graph;
+        let old = std::mem::replace(&mut self.graph, graph);
+        let new = self.graph.clone();
+        self.mark(&old, &new, patched.revision);
+    }
+
+    /// Marks what lies between two graphs.
+    pub(crate) fn mark(&mut self, before: &Graph, after: &Graph, revision: u32) {
+        let told = difference(&before.document, &after.document);
+        self.revision = revision;
+        for id in told.nodes_removed {
+            self.marks.remove(&id);
+        }
+        for id in told.nodes_added {
+            self.marks.insert(id, Mark::Added(revision));
+        }
+        for id in told.nodes_changed.into_keys() {
+            let mark = self.marks.entry(id).or_insert(Mark::Changed(revision));
+            if let Mark::Changed(last) = mark {
+                *last = revision;
+            }
+        }
     }
 
     /// The row of an instance.
@@ -268,6 +305,16 @@ impl Picture {
         self.scopes.retain(|path, _| stays(path));
         self.inside.retain(|path, _| stays(path));
         self.edges.retain(|(path, _), _| stays(path));
+    }
+}
+
+impl Mark {
+    /// `+1`, `~2`.
+    pub(crate) fn short(self) -> String {
+        match self {
+            Self::Added(revision) => format!("+{revision}"),
+            Self::Changed(revision) => format!("~{revision}"),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write};
 
 use crate::exit::Exit;
 use crate::problem::{Finding, Problem};
+use crate::show::diff::Paint;
 
 /// What the streams are.
 #[derive(Debug, Clone, Copy)]
@@ -82,6 +83,11 @@ impl Terminal {
     pub(crate) fn stop(self, problem: &Problem) -> Exit {
         self.findings(&problem.findings);
         problem.exit()
+    }
+
+    /// Colours for data: none in a pipe.
+    pub(crate) fn paint_data(self) -> Paint {
+        Paint(self.data && self.colour)
     }
 
     /// Text in a colour (an SGR code), where colours are shown.

@@ -4,7 +4,7 @@ use aob_engine::state::{NodeState, instance_name};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::line::why;
-use super::picture::{Picture, Row};
+use super::picture::{Mark, Picture, Row};
 use super::terminal::Terminal;
 use super::time::length;
 use super::{cut, plain};
@@ -85,8 +85,12 @@ fn lines(
         .min(columns / 2);
     let types = entries.iter().map(|entry| entry.node_type.width()).max().unwrap_or(0).min(16);
     let since = root.picture.ended.unwrap_or(now).saturating_sub(root.picture.started);
-    let head =
-        format!("{}  {}  {}  {}", plain(root.workflow), root.run, root.status, length(since));
+    let revision = match root.picture.revision {
+        0 => String::new(),
+        revision => format!("revision {revision}  "),
+    };
+    let (workflow, run, status) = (plain(root.workflow), root.run, root.status);
+    let head = format!("{workflow}  {run}  {status}  {revision}{}", length(since));
     let head = cut(&head, columns);
     let mut out = vec![(terminal.paint("1", &head), head.width())];
     let (kept, left) = keep(&entries, room.saturating_sub(1));
@@ -125,8 +129,8 @@ struct Entry {
 
 fn gather(shown: &Shown<'_>, children: &[Shown<'_>], now: u64, out: &mut Vec<Entry>) {
     // Pictures still to be walked: a child run stands under its node.
-    let mut open = vec![(shown.picture.rows().into_iter(), 0_usize)];
-    while let Some((mut rows, base)) = open.pop() {
+    let mut open = vec![(shown.picture, shown.picture.rows().into_iter(), 0_usize)];
+    while let Some((picture, mut rows, base)) = open.pop() {
         let Some((scope, row)) = rows.next() else { continue };
         let depth = base + scope.matches('[').count();
         let name = instance_name(&scope, &row.id);
@@ -144,9 +148,9 @@ fn gather(shown: &Shown<'_>, children: &[Shown<'_>], now: u64, out: &mut Vec<Ent
             state: row.state,
             asks: row.ticket.is_some(),
             ended: row.ended,
-            rest: plain(&rest(row, now)),
+            rest: plain(&marked(rest(row, now), picture.marks.get(&row.id))),
         });
-        open.push((rows, base));
+        open.push((picture, rows, base));
         let child = row
             .child
             .as_ref()
@@ -154,8 +158,16 @@ fn gather(shown: &Shown<'_>, children: &[Shown<'_>], now: u64, out: &mut Vec<Ent
         if let Some(child) = child.and_then(|run| children.iter().find(|shown| shown.run == run))
             && open.len() < DEEPEST
         {
-            open.push((child.picture.rows().into_iter(), depth + 1));
+            open.push((child.picture, child.picture.rows().into_iter(), depth + 1));
         }
+    }
+}
+
+/// What is said of a row, behind what it owes to a patch.
+fn marked(rest: String, mark: Option<&Mark>) -> String {
+    match mark {
+        None => rest,
+        Some(mark) => format!("{}  {rest}", mark.short()),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::operations::{Kept, Needs, Request, Standing};
 use crate::owner::{Access, Place, Settings};
 use crate::problem::{Problem, Result};
 use crate::show::terminal::Terminal;
+use crate::show::time::now;
 use crate::show::value::value;
 
 /// How long closing takes before something is said about it.
@@ -104,6 +105,23 @@ impl Act {
         }
         self.close(access, stop).await?;
         Ok(exit)
+    }
+
+    /// Leaves a run that was started to whoever moves runs here, and prints its id.
+    pub(super) async fn leave(&self, access: Access, run: &str, stop: &mut Stop) -> Result<Exit> {
+        self.terminal.data(run);
+        if access.is_owner() {
+            self.terminal
+                .say("started; it goes on with the next command that moves runs here: aob resume");
+        }
+        self.close(access, stop).await?;
+        Ok(Exit::Done)
+    }
+
+    /// A key of its own for a guest, which asks again when its host ends: the key makes that one start.
+    pub(super) fn own_key(&self, access: &Access) -> Option<String> {
+        let host = access.guest_of()?;
+        Some(format!("guest-{}-{}-{}", host.pid, std::process::id(), now()))
     }
 
     /// After an answer: moves the run on as far as it goes, if nobody else does.

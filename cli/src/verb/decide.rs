@@ -13,7 +13,7 @@ use crate::arguments::{Answer, Approve, Driving, Retry, Settle, Where};
 use crate::drive::Stop;
 use crate::exit::Exit;
 use crate::input;
-use crate::operations::{Kind, Operations, Request, Standing, TicketRow, Verdict};
+use crate::operations::{Kind, Operations, Request, TicketRow, Verdict};
 use crate::owner::Access;
 use crate::problem::{Problem, Result};
 use crate::show::graph::Graph;
@@ -131,10 +131,8 @@ pub(super) fn judged(verdict: Verdict, run: &str, what: &str) -> Result<()> {
 
 /// Whether the graph has such a node; lists them if not.
 async fn is_node(operations: &dyn Operations, run: &str, instance: &str) -> Result<()> {
-    let standing: Standing = operations.ask(Request::Standing { run: run.to_owned() }).await?;
-    let document: Value =
-        operations.ask(Request::Document { digest: standing.head.digest.to_string() }).await?;
-    let graph = Graph::of(&document);
+    let found = super::kept::graph(operations, run, None, "argument RUN").await?;
+    let graph = Graph::of(&found.document);
     let (_, id) = split_instance(instance);
     let mut ids = graph.bodies.values().flatten().map(|node| node.id.as_str());
     if ids.any(|known| known == id) {

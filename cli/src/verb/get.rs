@@ -4,6 +4,7 @@ use aob_engine::catalogue;
 use aob_engine::state::instance_name;
 use serde_json::{Value, json};
 
+use super::kept::graph;
 use crate::arguments::{Format, Get, GetFormat};
 use crate::drive::{asked, history::Told};
 use crate::exit::Exit;
@@ -11,7 +12,7 @@ use crate::operations::{BacklogRow, Kept, Kind, Operations, Request, Standing};
 use crate::owner::Place;
 use crate::problem::{Problem, Result};
 use crate::show::mermaid::mermaid;
-use crate::show::picture::{Picture, Row};
+use crate::show::picture::{Mark, Picture, Row};
 use crate::show::table::table;
 use crate::show::terminal::Terminal;
 use crate::show::time::{length, now, rfc3339};
@@ -25,11 +26,27 @@ pub(super) async fn get(arguments: &Get, terminal: Terminal) -> Result<Exit> {
     let access = super::open(&arguments.place).await?;
     let operations = &*access.operations;
     let run = operations.resolve(Kind::Run, &arguments.run).await?;
-    if let Some(node) = &arguments.node {
+    if let Some(revision) = arguments.revision.filter(|_| !arguments.graph) {
+        // That it is there; the history is told up to it.
+        graph(operations, &run, Some(revision), "--revision").await?;
+    }
+    if arguments.graph {
+        let found = graph(operations, &run, arguments.revision, "--revision").await?;
+        let format = match arguments.output {
+            Some(GetFormat::Json) => Format::Json,
+            Some(GetFormat::Mermaid) => {
+                let message =
+                    "a graph is printed as YAML or JSON; without --graph, `-o mermaid` draws it";
+                return Err(Problem::new(&catalogue::USAGE, "--graph", message));
+            }
+            _ => Format::Yaml,
+        };
+        terminal.data(&value(&found.document, Some(format), terminal.data));
+    } else if let Some(node) = &arguments.node {
         output(operations, &run, node, arguments.output, terminal).await?;
     } else {
         let keep = arguments.output.is_some();
-        let mut told = Told::new(&run, None, keep);
+        let mut told = Told::new(&run, None, keep).until(arguments.revision);
         told.read(operations, &mut Vec::new(), &mut Vec::new()).await?;
         let standing: Standing = operations.ask(Request::Standing { run: run.clone() }).await?;
         match arguments.output {
@@ -50,7 +67,13 @@ pub(super) async fn get(arguments: &Get, terminal: Terminal) -> Result<Exit> {
                 let flag = Place::of(&arguments.place)?.flag(&arguments.place);
                 let shown = text(&told, &standing, arguments.output.is_some(), &flag);
                 terminal.data(&shown);
-                warn(operations, terminal).await?;
+                match arguments.revision.filter(|revision| *revision < standing.head.revision) {
+                    Some(revision) => terminal.say(&format!(
+                        "as it stood when revision {revision} was replaced; now it is on revision {}",
+                        standing.head.revision
+                    )),
+                    None => warn(operations, terminal).await?,
+                }
             }
         }
     }
@@ -87,7 +110,7 @@ fn text(told: &Told, standing: &Standing, wide: bool, flag: &str) -> String {
         head.run,
         crate::show::plain(&head.workflow),
         standing.status,
-        head.revision,
+        told.picture.revision,
         head.settled,
         head.instances,
         length(now.saturating_sub(head.started)),
@@ -106,11 +129,15 @@ fn text(told: &Told, standing: &Standing, wide: bool, flag: &str) -> String {
         out.push('\n');
     }
     out.push('\n');
-    let mut header = vec!["NODE", "TYPE", "STATE", "ATTEMPTS", "DURATION", "DETAIL"];
-    if wide {
-        header =
-            vec!["NODE", "TYPE", "STATE", "ATTEMPTS", "DURATION", "STARTED", "ENDED", "DETAIL"];
+    let patched = told.picture.revision > 0;
+    let mut header = vec!["NODE", "TYPE", "STATE", "ATTEMPTS", "DURATION"];
+    if patched {
+        header.push("PATCH");
     }
+    if wide {
+        header.extend(["STARTED", "ENDED"]);
+    }
+    header.push("DETAIL");
     let cells = |(scope, row): &(String, &Row)| {
         let attempts = if row.attempts > 0 { row.attempts.to_string() } else { String::new() };
         let took = row.length(now).map(length).unwrap_or_default();
@@ -121,6 +148,10 @@ fn text(told: &Told, standing: &Standing, wide: bool, flag: &str) -> String {
             attempts,
             took,
         ];
+        if patched {
+            let mark = told.picture.marks.get(&row.id);
+            cells.push(mark.map(|mark| mark.short()).unwrap_or_default());
+        }
         if wide {
             cells
                 .extend([row.started, row.ended].map(|time| time.map(rfc3339).unwrap_or_default()));
@@ -180,8 +211,9 @@ async fn data(operations: &dyn Operations, told: &Told, standing: &Standing) -> 
         "run": head.run,
         "workflow": head.workflow,
         "status": standing.status,
-        "revision": head.revision,
+        "revision": told.picture.revision,
         "digest": head.digest,
+        "patchSet": head.patch_set,
         "by": head.by,
         "started": rfc3339(head.started),
         "ended": head.ended.map(rfc3339),
@@ -191,7 +223,7 @@ async fn data(operations: &dyn Operations, told: &Told, standing: &Standing) -> 
         "suspended": head.suspended,
         "failure": head.failure,
         "parent": head.parent.as_ref().map(|parent| json!({"run": parent.run, "instance": parent.instance})),
-        "nodes": told.picture.rows().into_iter().map(|(scope, row)| node(&scope, row)).collect::<Vec<_>>(),
+        "nodes": told.picture.rows().into_iter().map(|(scope, row)| node(&scope, row, told.picture.marks.get(&row.id))).collect::<Vec<_>>(),
         "edges": edges(&told.picture),
         "tickets": standing.tickets,
     });
@@ -201,7 +233,11 @@ async fn data(operations: &dyn Operations, told: &Told, standing: &Standing) -> 
     Ok(data)
 }
 
-fn node(scope: &str, row: &Row) -> Value {
+fn node(scope: &str, row: &Row, mark: Option<&Mark>) -> Value {
+    let patched = mark.map(|mark| match mark {
+        Mark::Added(revision) => json!({"how": "added", "revision": revision}),
+        Mark::Changed(revision) => json!({"how": "changed", "revision": revision}),
+    });
     json!({
         "instance": instance_name(scope, &row.id),
         "node": row.id,
@@ -215,6 +251,7 @@ fn node(scope: &str, row: &Row) -> Value {
         "error": row.error,
         "ticket": row.ticket.as_ref().map(|(ticket, _)| ticket),
         "child": row.child,
+        "patched": patched,
         "progress": row.progress.map(|progress| json!({"total": progress.total, "done": progress.done, "failed": progress.failed})),
     })
 }

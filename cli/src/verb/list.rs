@@ -3,7 +3,8 @@
 use aob_engine::registry::Registry;
 use serde_json::{Value, json};
 
-use crate::arguments::{Format, List, ListFormat, Listed};
+use super::group::{Group, HEADER, Names, groups};
+use crate::arguments::{Format, GroupBy, List, ListFormat, Listed};
 use crate::exit::Exit;
 use crate::operations::{Operations, Request, RunRow, TicketRow, WorkflowRow};
 use crate::problem::Result;
@@ -26,7 +27,14 @@ pub(super) async fn list(arguments: &List, terminal: Terminal) -> Result<Exit> {
     match arguments.what {
         Listed::Runs => {
             let (rows, more) = runs(operations, arguments).await?;
-            show_runs(&rows, arguments, terminal);
+            let names = Names::of(operations, &rows).await?;
+            match arguments.group_by {
+                Some(GroupBy::PatchSet) => {
+                    let groups = groups(&rows, &names);
+                    show(arguments, terminal, &HEADER, &groups, Group::cells, Group::data);
+                }
+                None => show_runs(&rows, &names, arguments, terminal),
+            }
             if more {
                 terminal.say(&format!("more than {} runs; see --limit", arguments.limit));
             }
@@ -63,6 +71,13 @@ pub(super) async fn list(arguments: &List, terminal: Terminal) -> Result<Exit> {
                 data,
             );
         }
+        Listed::PatchSets => {
+            let mut rows = patch_sets(operations).await?;
+            rows.truncate(arguments.limit as usize);
+            let cells = |row: &[String; 3]| row.to_vec();
+            let data = |[workflow, name, digest]: &[String; 3]| json!({"workflow": workflow, "name": name, "digest": digest});
+            show(arguments, terminal, &["WORKFLOW", "NAME", "DIGEST"], &rows, cells, data);
+        }
         Listed::Types => {}
     }
     access.close().await?;
@@ -95,7 +110,21 @@ async fn runs(operations: &dyn Operations, arguments: &List) -> Result<(Vec<RunR
     }
 }
 
-fn show_runs(rows: &[RunRow], arguments: &List, terminal: Terminal) {
+/// Named sets of patches: workflow, name, digest.
+async fn patch_sets(operations: &dyn Operations) -> Result<Vec<[String; 3]>> {
+    let rows: Vec<WorkflowRow> = operations.ask(Request::Workflows).await?;
+    let mut workflows: Vec<String> = rows.into_iter().map(|row| row.workflow).collect();
+    workflows.dedup();
+    let mut all = Vec::new();
+    for workflow in workflows {
+        let request = Request::PatchSets { workflow: workflow.clone() };
+        let sets: Vec<(String, String)> = operations.ask(request).await?;
+        all.extend(sets.into_iter().map(|(name, digest)| [workflow.clone(), name, digest]));
+    }
+    Ok(all)
+}
+
+fn show_runs(rows: &[RunRow], names: &Names, arguments: &List, terminal: Terminal) {
     let now = now();
     let wide = arguments.output == Some(ListFormat::Wide);
     let took = |row: &RunRow| row.ended.unwrap_or(now).saturating_sub(row.started);
@@ -113,6 +142,7 @@ fn show_runs(rows: &[RunRow], arguments: &List, terminal: Terminal) {
         if wide {
             cells.extend([
                 row.revision.to_string(),
+                names.shown(row),
                 rfc3339(row.started),
                 row.ended.map(rfc3339).unwrap_or_default(),
             ]);
@@ -125,6 +155,7 @@ fn show_runs(rows: &[RunRow], arguments: &List, terminal: Terminal) {
             "workflow": row.workflow,
             "status": row.status,
             "revision": row.revision,
+            "patchSet": row.patch_set,
             "settled": row.progress.0,
             "instances": row.progress.1,
             "started": rfc3339(row.started),
@@ -134,7 +165,7 @@ fn show_runs(rows: &[RunRow], arguments: &List, terminal: Terminal) {
     };
     let mut header = vec!["RUN", "WORKFLOW", "STATUS", "NODES", "DURATION", "AGE"];
     if wide {
-        header.extend(["REVISION", "STARTED", "ENDED"]);
+        header.extend(["REVISION", "PATCH SET", "STARTED", "ENDED"]);
     }
     show(arguments, terminal, &header, rows, cells, data);
 }

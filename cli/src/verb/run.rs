@@ -11,6 +11,7 @@ use aob_engine::step::{Now, Refusal, StartRequest};
 use serde_json::json;
 
 use super::act::{Act, Ending};
+use super::kept::{Version, is_name, kept, patch_set};
 use crate::arguments::Run;
 use crate::drive::Stop;
 use crate::exit::Exit;
@@ -30,7 +31,7 @@ pub(super) fn run(arguments: &Run, terminal: Terminal) -> Result<Exit> {
         && is_name(name)
         && !Path::new(name).exists()
     {
-        return super::many(kept(arguments, terminal, name, &input));
+        return super::many(start_kept(arguments, terminal, name, &input));
     }
     let (workflows, warnings) = judge(&arguments.files).allowed()?;
     terminal.findings(&warnings);
@@ -62,49 +63,73 @@ async fn start(
     let stop = Stop::new()?;
     let access = act.open().await?;
     children_are_there(&*access.operations, workflows).await?;
-    let mut digest = None;
+    let mut first = None;
     for workflow in workflows {
-        let document = workflow.value().clone();
-        let publish = Request::Publish { document, by: super::user() };
-        let published: String = access.operations.ask(publish).await?;
-        digest.get_or_insert(published);
+        let tag = match (&first, &arguments.tag) {
+            (None, Some(tag)) => tag.clone(),
+            _ => "main".to_owned(),
+        };
+        let publish = Request::Publish {
+            document: workflow.value().clone(),
+            tag: Some(tag),
+            by: super::user(),
+            reason: None,
+        };
+        let digest: String = access.operations.ask(publish).await?;
+        first.get_or_insert_with(|| Version { name: workflow.ir.name.clone(), digest });
     }
-    begin(arguments, &act, access, digest.unwrap_or_default(), input, stop).await
+    let none =
+        || Problem::new(&catalogue::NO_WORKFLOW, "argument FILE", "the files hold no workflow");
+    begin(arguments, &act, access, first.ok_or_else(none)?, input, stop).await
 }
 
 /// Starts a workflow that was kept before.
-async fn kept(arguments: &Run, terminal: Terminal, name: &str, input: &Given) -> Result<Exit> {
+async fn start_kept(
+    arguments: &Run,
+    terminal: Terminal,
+    name: &str,
+    input: &Given,
+) -> Result<Exit> {
     let act = Act::new(terminal, &arguments.place, &arguments.rules)?;
     let stop = Stop::new()?;
     let access = act.open().await?;
-    let tag = Request::Tag { name: name.to_owned(), tag: "main".to_owned() };
-    let digest: Option<String> = access.operations.ask(tag).await?;
-    let digest = digest.ok_or_else(|| {
-        let message = format!("there is neither a file nor a kept workflow `{name}`");
-        Problem::new(&catalogue::NO_WORKFLOW, "argument FILE", message)
+    let version = kept(&*access.operations, name, arguments.tag.as_deref(), "argument FILE").await;
+    let version = version.map_err(|problem| match problem.entry() {
+        Some(entry) if entry == &catalogue::NO_WORKFLOW => {
+            let message = format!("there is neither a file nor a kept workflow `{name}`");
+            Problem::new(&catalogue::NO_WORKFLOW, "argument FILE", message)
+        }
+        _ => problem,
     })?;
     if arguments.dry_run {
-        let plan = json!({"workflow": name, "digest": digest, "input": input.value});
+        let plan =
+            json!({"workflow": version.name, "digest": version.digest, "input": input.value});
         terminal.data(&value(&plan, arguments.output, terminal.data));
         return Ok(Exit::Done);
     }
-    begin(arguments, &act, access, digest, input, stop).await
+    begin(arguments, &act, access, version, input, stop).await
 }
 
 async fn begin(
     arguments: &Run,
     act: &Act,
     access: Access,
-    digest: String,
+    version: Version,
     input: &Given,
     mut stop: Stop,
 ) -> Result<Exit> {
-    // A guest asks again when its host ends; the key makes that one start.
-    let own = || {
-        access.guest_of().map(|host| format!("guest-{}-{}-{}", host.pid, std::process::id(), now()))
+    let key = arguments.key.clone().or_else(|| act.own_key(&access));
+    let patch_set = match &arguments.patch_set {
+        Some(given) => Some(patch_set(&*access.operations, given, &version).await?),
+        None => None,
     };
-    let key = arguments.key.clone().or_else(own);
-    let request = Request::Start { digest, input: input.value.clone(), key, by: super::user() };
+    let request = Request::Start {
+        digest: version.digest,
+        input: input.value.clone(),
+        key,
+        by: super::user(),
+        patch_set,
+    };
     let started: Started =
         access.operations.ask(request).await.map_err(|problem| placed(problem, input))?;
     let Started { run, existing } = started;
@@ -112,13 +137,7 @@ async fn begin(
         act.terminal.say(&format!("{run} was started under this key before"));
     }
     if arguments.detach {
-        act.terminal.data(&run);
-        if access.is_owner() {
-            act.terminal
-                .say("started; it goes on with the next command that moves runs here: aob resume");
-        }
-        act.close(access, &mut stop).await?;
-        return Ok(Exit::Done);
+        return act.leave(access, &run, &mut stop).await;
     }
     act.finish(access, &run, Ending { output: arguments.output, wait: arguments.wait }, &mut stop)
         .await
@@ -155,7 +174,7 @@ fn fits(workflow: &Workflow, input: &Given) -> Result<()> {
 }
 
 /// A finding in the input where that part of it came from; others as they are.
-fn placed(problem: Problem, input: &Given) -> Problem {
+pub(super) fn placed(problem: Problem, input: &Given) -> Problem {
     let placed = |finding: Finding| {
         if finding.issue.entry == &catalogue::BAD_INPUT {
             input.finding(finding.issue)
@@ -189,14 +208,4 @@ async fn children_are_there(operations: &dyn Operations, workflows: &[Workflow])
         }
     }
     if findings.is_empty() { Ok(()) } else { Err(Problem { findings }) }
-}
-
-/// Whether it can be the name of a workflow and looks like no path.
-fn is_name(text: &str) -> bool {
-    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    !text.is_empty()
-        && text.len() <= 63
-        && text.bytes().all(inner)
-        && !text.starts_with('-')
-        && !text.ends_with('-')
 }

@@ -70,6 +70,7 @@ fn help_names_every_verb_and_shows_examples() {
     let help = place.ends(0, &["--help"]).out;
     let verbs = [
         "run",
+        "replay",
         "resume",
         "suspend",
         "cancel",
@@ -79,6 +80,11 @@ fn help_names_every_verb_and_shows_examples() {
         "approve",
         "retry",
         "settle",
+        "patch",
+        "apply",
+        "tag",
+        "promote",
+        "diff",
         "lint",
         "explain",
         "verify",
@@ -89,10 +95,20 @@ fn help_names_every_verb_and_shows_examples() {
     ];
     for verb in verbs {
         assert!(help.contains(&format!("\n  {verb} ")), "{verb} is not in:\n{help}");
-        let arguments: &[&str] =
-            if verb == "logs" { &["logs", "show", "--help"] } else { &[verb, "--help"] };
+        let arguments: &[&str] = match verb {
+            "logs" => &["logs", "show", "--help"],
+            "patch" => &["patch", "apply", "--help"],
+            verb => &[verb, "--help"],
+        };
         let own = place.ends(0, arguments).out;
         assert!(own.contains("Examples:\n") && own.contains(&format!("aob {verb}")), "{own}");
+    }
+    for inner in ["list", "show", "undo", "save"] {
+        let own = place.ends(0, &["patch", inner, "--help"]).out;
+        assert!(
+            own.contains("Examples:\n") && own.contains(&format!("aob patch {inner}")),
+            "{own}"
+        );
     }
     // What the help lists is all there is.
     let script = place.ends(0, &["completion", "fish"]).out;

@@ -23,4 +23,7 @@ entries! {
     NO_SCHEMA "AOB5023" "there is no such schema" "There is one for `workflow`, `patch` and `event`, and one for each node type." "`aob ls types` lists the node types."
     NO_HOME "AOB5024" "no place for the data is known" "Runs are kept in `$XDG_STATE_HOME/aob`, else in `~/.local/state/aob`." "Name a directory: `--data DIR`, or set AOB_DATA."
     NOT_HERE "AOB5025" "nothing here runs this type of node" "`aob run` runs a workflow in its own process, which must serve every type that is waited for." "Run it where a runner serves the type: `--redis URL`, or take the node out."
+    NO_PATCH "AOB5026" "there is no such patch" "A patch is named by its id or a unique beginning of it." "`aob patch list RUN` lists those of a run, the refused ones too."
+    NO_PATCH_SET "AOB5027" "there is no such set of patches" "A set is a file of operations, a name that `aob patch save` gave it, or its digest." "`aob ls patch-sets` lists those that have a name."
+    NO_REVISION "AOB5028" "the run has no such revision" "Revisions count from 0, the graph that the run was started on; each accepted patch makes the next." "`aob patch list RUN` lists them."
 }

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::{Operation, Overlay};
 use crate::issue::Issue;
 
+/// Lines that are kept of what shows a finding.
+const MOST_DETAILS: usize = 20;
+
 /// One request and its answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -96,6 +99,9 @@ pub struct Finding {
     pub message: String,
     /// What to do about it.
     pub remedy: String,
+    /// Further lines that show it: what came between two revisions, the path round a gate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<String>,
 }
 
 impl Record {
@@ -127,6 +133,7 @@ impl From<&Issue> for Finding {
             pointer: issue.pointer.clone(),
             message: issue.message.clone(),
             remedy: issue.help().to_owned(),
+            details: issue.details.iter().take(MOST_DETAILS).cloned().collect(),
         }
     }
 }

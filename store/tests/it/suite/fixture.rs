@@ -129,6 +129,7 @@ pub(crate) fn refused(id: &str, time: u64) -> Record {
         pointer: "/operations/0".into(),
         message: "no".into(),
         remedy: "another".into(),
+        details: Vec::new(),
     };
     record(id, time, Answer::Refused(vec![finding]))
 }

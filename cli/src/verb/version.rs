@@ -1,0 +1,94 @@
+//! `aob apply`, `aob promote`.
+
+use serde_json::{Value, json};
+
+use crate::arguments::{Apply, Promote};
+use crate::exit::Exit;
+use crate::files::{Workflow, judge};
+use crate::operations::{Kind, Request, Standing};
+use crate::problem::Result;
+use crate::show::terminal::Terminal;
+use crate::show::value::value;
+
+/// Judges files, then keeps them all.
+pub(super) fn apply(arguments: &Apply, terminal: Terminal) -> Result<Exit> {
+    let (workflows, warnings) = judge(&arguments.file).allowed()?;
+    terminal.findings(&warnings);
+    super::one(keep(arguments, workflows, terminal))
+}
+
+/// Makes a run's graph a version.
+pub(super) async fn promote(arguments: &Promote, terminal: Terminal) -> Result<Exit> {
+    let access = super::open(&arguments.place).await?;
+    let operations = &*access.operations;
+    let run = operations.resolve(Kind::Run, &arguments.run).await?;
+    let standing: Standing = operations.ask(Request::Standing { run: run.clone() }).await?;
+    let (name, tag) = (standing.head.workflow.to_string(), arguments.tag.clone());
+    let before: Option<String> =
+        operations.ask(Request::Tag { name: name.clone(), tag: tag.clone() }).await?;
+    let request = Request::Promote {
+        run: run.clone(),
+        tag: tag.clone(),
+        by: super::user(),
+        reason: arguments.reason.clone(),
+    };
+    let digest: String = operations.ask(request).await?;
+    access.close().await?;
+    terminal.data(&digest);
+    let revision = standing.head.revision;
+    let said = match before {
+        Some(before) if before == digest => format!("{name}:{tag} points at it already"),
+        Some(before) => {
+            format!("{name}:{tag} pointed at {before}; `aob tag {name} undo --tag {tag}` goes back")
+        }
+        None => format!("{name}:{tag} is new"),
+    };
+    terminal.say(&format!("revision {revision} of {run} is a version of {name}; {said}"));
+    Ok(Exit::Done)
+}
+
+async fn keep(arguments: &Apply, workflows: Vec<Workflow>, terminal: Terminal) -> Result<Exit> {
+    let access = super::open(&arguments.place).await?;
+    let operations = &*access.operations;
+    let mut rows = Vec::with_capacity(workflows.len());
+    for workflow in &workflows {
+        let (name, digest) = (workflow.ir.name.clone(), workflow.ir.digest.clone());
+        let tag = arguments.tag.clone();
+        let before: Option<String> =
+            operations.ask(Request::Tag { name: name.clone(), tag: tag.clone() }).await?;
+        if !arguments.dry_run {
+            let request = Request::Publish {
+                document: workflow.value().clone(),
+                tag: Some(tag.clone()),
+                by: super::user(),
+                reason: arguments.reason.clone(),
+            };
+            let _same: String = operations.ask(request).await?;
+        }
+        let result = match &before {
+            None => "created",
+            Some(before) if *before == digest => "unchanged",
+            Some(_) => "changed",
+        };
+        rows.push(json!({"workflow": name, "tag": tag, "digest": digest, "before": before, "result": result}));
+    }
+    access.close().await?;
+    if arguments.output.is_some() {
+        terminal.data(&value(&Value::Array(rows), arguments.output, terminal.data));
+    } else {
+        rows.iter().for_each(|row| terminal.data(&line(row)));
+    }
+    if arguments.dry_run {
+        terminal.say("nothing was kept");
+    }
+    Ok(Exit::Done)
+}
+
+fn line(row: &Value) -> String {
+    let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default();
+    let before = match text("result") {
+        "changed" => format!("  (was {})", text("before")),
+        _ => String::new(),
+    };
+    format!("{}:{} {}  {}{before}", text("workflow"), text("tag"), text("result"), text("digest"))
+}
