@@ -13,6 +13,7 @@ pub mod expr;
 pub mod id;
 pub mod ir;
 pub mod issue;
+pub mod mutant;
 pub mod patch;
 pub mod read;
 pub mod registry;

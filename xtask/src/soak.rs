@@ -34,6 +34,11 @@ pub(crate) fn run(flags: &Flags) -> Outcome {
         &["test", "--release", "-p", "aob-model", "--test", "it", "--", "--nocapture"],
         &[("AOB_MODEL", "long")],
     )?;
+    shell::run(
+        "cargo",
+        &["test", "--release", "-p", "aob-engine", "--test", "it", "patched", "--", "--nocapture"],
+        &[("AOB_CASES", &cases), ("AOB_SEED", &seed)],
+    )?;
     // Its tests start the runner beside their own process.
     shell::run("cargo", &["build", "--release", "-p", "aob-runner", "--bins"], &[])?;
     shell::run(

@@ -10,5 +10,10 @@ pub(crate) fn run() -> Outcome {
     // Tests start the binaries, so these are built before any of them runs.
     shell::run("cargo", &["build", "--workspace", "--bins"], &[])?;
     shell::run("cargo", &["test", "--workspace", "--no-fail-fast"], &[])?;
+    shell::run(
+        "cargo",
+        &["test", "-p", "aob-engine", "--features", "mutants", "--test", "mutants"],
+        &[],
+    )?;
     fuzz::run(20)
 }

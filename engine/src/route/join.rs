@@ -3,6 +3,7 @@
 use super::{At, Router, Work};
 use crate::event::{Cause, Settled};
 use crate::ir::{After, EdgeIx, Join, Kind, NodeIx};
+use crate::mutant::{self, Mutant};
 use crate::state::{EdgeState, NodeState, ScopePath};
 use crate::step::Refusal;
 
@@ -20,6 +21,7 @@ impl Router<'_> {
         for edge in at.node().ins.clone() {
             match self.edge_state(&at, edge) {
                 EdgeState::Unsettled => waits = true,
+                EdgeState::Absorbed if mutant::is(Mutant::AbsorbedDoesNotCount) => {}
                 EdgeState::Taken | EdgeState::Absorbed => taken = true,
                 EdgeState::Dead => {}
             }

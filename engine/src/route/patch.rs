@@ -20,6 +20,7 @@ use crate::catalogue;
 use crate::event::{Cause, Change, Layer, Patched, Settled};
 use crate::ir::{Ir, Kind, ROOT};
 use crate::issue::Issue;
+use crate::mutant::{self, Mutant};
 use crate::state::{Asks, IrSet, NodeState, State};
 use crate::step::{Context, Envelope, Input, Now, Refusal, Step, Verdict};
 
@@ -95,7 +96,7 @@ pub fn apply_patch_with(
         Ok(plan) => plan,
         Err(issues) => return Ok(Err(issues)),
     };
-    router.cancel_named(&old, candidate)?;
+    router.cancel_named(candidate)?;
     router.take_back(&old, &plan)?;
     router.emit(Change::Patched(Box::new(Patched {
         patch: candidate.id.clone(),
@@ -120,7 +121,9 @@ pub fn apply_patch_with(
         router.run()?;
     }
     // Whatever phase that leads to: with nothing left to drain the run is over at once.
-    if let Some(error) = &router.state.head.failure {
+    if let Some(error) = &router.state.head.failure
+        && !mutant::is(Mutant::FailingPatchTaken)
+    {
         let message =
             format!("the run would fail with this patch: {}: {}", error.code, error.message);
         return Ok(Err(vec![Issue::new(&catalogue::PATCH_FAILS, "", message)]));
@@ -206,7 +209,7 @@ impl Router<'_> {
         gates::check(self, old, &candidate.ir, &candidate.approves, &mut issues);
         for (at, name) in candidate.cancel.iter().enumerate() {
             let held = claimed.contains(name) && self.find(name)?.is_some();
-            if !held {
+            if !held && !mutant::is(Mutant::CancelUnclaimed) {
                 let message = format!("`{name}` is not claimed by any worker");
                 let place = format!("/cancel/{at}");
                 issues.push(Issue::new(&catalogue::PATCH_UNKNOWN_INSTANCE, place, message));
@@ -219,12 +222,12 @@ impl Router<'_> {
     }
 
     /// Claimed instances that the patch cancels by name.
-    fn cancel_named(&mut self, old: &Arc<Ir>, candidate: &Candidate) -> Result<(), Refusal> {
+    fn cancel_named(&mut self, candidate: &Candidate) -> Result<(), Refusal> {
         for name in &candidate.cancel {
             if let Some(at) = self.find(name)? {
-                let kept = candidate.ir.find(&old.node(at.ix).id).is_some();
                 self.settle(&at, Settled::Cancelled, Cause::Cancel, None, 0, None)?;
-                if kept {
+                // An iteration keeps its graph; what lies in the root settles its edges on the new one.
+                if !at.scope.is_empty() {
                     self.lead(&at, &[])?;
                 }
             }
@@ -244,11 +247,16 @@ impl Router<'_> {
             let Some(live) = self.live(&at).cloned() else { continue };
             if self.node_state(&at) == NodeState::Active
                 && matches!(at.node().kind, Kind::Task { .. })
+                && !mutant::is(Mutant::RecallForgetsTask)
             {
                 self.effects.recall.push(live.cell);
             }
-            self.disarm(&at, &name, &live);
-            if let Some(ticket) = live.ticket {
+            if !mutant::is(Mutant::RecallForgetsTimer) {
+                self.disarm(&at, &name, &live);
+            }
+            if let Some(ticket) = live.ticket
+                && !mutant::is(Mutant::RecallForgetsTicket)
+            {
                 self.effects.close.push(ticket.id);
             }
         }
@@ -259,7 +267,9 @@ impl Router<'_> {
     fn follow(&mut self, new: &Arc<Ir>, plan: &Plan) -> Result<(), Refusal> {
         let root: crate::state::ScopePath = "".into();
         for id in &plan.rejudged {
-            if let Some(ix) = new.find(id) {
+            if let Some(ix) = new.find(id)
+                && !mutant::is(Mutant::NewEdgesDoNotSettle)
+            {
                 self.settle_new_edges(&At { scope: root.clone(), ix, ir: new.clone() })?;
             }
         }
@@ -275,7 +285,10 @@ impl Router<'_> {
                 continue;
             }
             if at.node().ins.is_empty() {
-                self.begin(&at)?;
+                if !mutant::is(Mutant::RootsNotBegun) {
+                    self.begin(&at)?;
+                }
+            } else if mutant::is(Mutant::JoinsNotRecomputed) {
             } else if plan.joins.contains(&*at.node().id) || plan.recalled.contains(&*at.node().id)
             {
                 self.work.push_back(Work::Join(root.clone(), ix));

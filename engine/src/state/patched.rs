@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Corrupt, EdgeState, IrSet, Marking, NodeState, State};
 use crate::event::Patched;
 use crate::ir::{Ir, Kind, ROOT};
+use crate::mutant::{self, Mutant};
 
 /// Carries what is known by id and by edge identity; what is new is idle and unsettled.
 pub(super) fn apply(state: &mut State, patched: &Patched, irs: &IrSet) -> Result<(), Corrupt> {
@@ -52,7 +53,7 @@ impl Carry<'_> {
             let to = self.new.find(&node.id).filter(|&ix| self.new.node(ix).body == ROOT);
             let recalled = self.patched.recalled.iter().any(|name| **name == *node.id);
             let published = was == NodeState::Active && matches!(node.kind, Kind::Task { .. });
-            if published && (recalled || to.is_none()) {
+            if published && (recalled || to.is_none()) && !mutant::is(Mutant::RecallForgetsToken) {
                 self.state.head.tokens = self.state.head.tokens.saturating_sub(1);
             }
             let Some(to) = to.map(|ix| self.new.slot(ix)) else {
@@ -60,7 +61,8 @@ impl Carry<'_> {
                 continue;
             };
             // What was tried before keeps its count of failures and stays enabled.
-            let tried = live.is_some_and(|live| live.failures + live.losses > 0);
+            let tried = live.is_some_and(|live| live.failures + live.losses > 0)
+                && !mutant::is(Mutant::RecallForgetsFailures);
             match (recalled, live) {
                 (true, Some(live)) if tried => {
                     let mut live = live.clone();
@@ -85,7 +87,7 @@ impl Carry<'_> {
         for ix in self.new.body(ROOT).edges.clone() {
             let edge = self.new.edge(ix);
             let name = self.new.edge_name(ix);
-            if self.patched.reset.contains(&name) {
+            if self.patched.reset.contains(&name) && !mutant::is(Mutant::ResetForgotten) {
                 continue;
             }
             let ends = (

@@ -3,18 +3,17 @@
 //! `AOB_CASES` sets how many workflows are tried (20,000 without it), `AOB_SEED` where they begin.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use aob_engine::check::Ceiling;
 use aob_engine::compile::compile;
 use aob_engine::event::{Change, Settled};
 use aob_engine::registry::Registry;
-use aob_engine::state::{Asks, EdgeState, NodeError, NodeState, RunOutcome};
+use aob_engine::state::{Asks, EdgeState, NodeState, RunOutcome};
 use aob_engine::step::{Answer, Decision, Input, Reply, Verdict};
 use serde_json::{Value, json};
 
-use crate::random::{Random, fixed, workflow};
-use crate::simulate::Simulation;
+use crate::random::{Random, answer, number, reply_to, workflow};
+use crate::simulate::{Simulation, open_tickets};
 
 #[test]
 fn every_order_leads_to_the_same_end() {
@@ -54,33 +53,6 @@ fn every_order_leads_to_the_same_end() {
         failed * 20 > compiled && failed * 2 < compiled * 2,
         "runs fail and succeed: {failed} of {compiled}"
     );
-}
-
-pub(crate) fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().and_then(|text| text.parse().ok())
-}
-
-/// What is answered to a ticket: fixed by the seed, the instance and what was tried before.
-pub(crate) fn reply_to(
-    seed: u64,
-    instance: &str,
-    asks: Asks,
-    tries: &mut BTreeMap<String, u64>,
-) -> Reply {
-    let known = tries.entry(instance.to_owned()).or_default();
-    let word = fixed(seed, instance, 1_000 + *known);
-    let reply = match asks {
-        Asks::Gate if word.is_multiple_of(3) => Reply::Reject,
-        Asks::Gate => Reply::Approve(None),
-        Asks::Unknown => Reply::Retry,
-        Asks::Failure if word.is_multiple_of(3) => Reply::Fail,
-        Asks::Failure if word % 3 == 1 => Reply::Settle(Arc::new(json!({"settled": true}))),
-        Asks::Failure => Reply::Retry,
-    };
-    if asks == Asks::Failure {
-        *known += 100;
-    }
-    reply
 }
 
 /// Says which case it was when a check fails.
@@ -145,7 +117,7 @@ fn drive(run: &mut Simulation, seed: u64, random: &mut Random, rough: bool) -> u
                     .cloned()
                     .expect("another task");
                 let failures = tries.entry(other.instance.clone()).or_default();
-                let answered = self::answer(seed, &other.instance, *failures);
+                let answered = crate::random::answer(seed, &other.instance, *failures);
                 if matches!(answered, Answer::Error { .. }) {
                     *failures += 1;
                 }
@@ -203,31 +175,6 @@ fn next_own_timer(run: &mut Simulation) -> aob_engine::step::Timer {
     run.now.time = run.now.time.max(due);
     run.timers.remove(&timer);
     timer
-}
-
-pub(crate) fn open_tickets(run: &Simulation) -> Vec<(String, Asks)> {
-    let mut open = Vec::new();
-    for (scope, marking) in &run.state.scopes {
-        let ir = run.irs.get(marking.revision).expect("the revision");
-        let start = ir.body(marking.body).nodes.start;
-        for (slot, live) in &marking.live {
-            if let Some(ticket) = &live.ticket {
-                let id = &ir.node(start + slot).id;
-                open.push((aob_engine::state::instance_name(scope, id), ticket.asks));
-            }
-        }
-    }
-    open
-}
-
-pub(crate) fn answer(seed: u64, instance: &str, failures: u64) -> Answer {
-    match fixed(seed, instance, failures) % 5 {
-        0 => Answer::Error { error: NodeError::new("broken", "as the seed says"), retryable: true },
-        1 if failures == 0 => {
-            Answer::Error { error: NodeError::new("refused", "as the seed says"), retryable: false }
-        }
-        word => Answer::Output(Arc::new(json!({"of": instance, "word": word}))),
-    }
 }
 
 /// How every instance and edge of the root and the exit handler ended; a taken and an absorbed edge are one.

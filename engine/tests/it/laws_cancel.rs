@@ -16,10 +16,9 @@ use aob_engine::state::{
 use aob_engine::step::{Answer, Decision, Due, Input, Now, Reply, Timer, Verdict};
 use serde_json::{Value, json};
 
-use crate::laws::{answer, number, open_tickets};
-use crate::random::{Random, workflow};
+use crate::random::{Random, answer, number, workflow};
 use crate::rules::context::loading;
-use crate::simulate::Simulation;
+use crate::simulate::{Simulation, open_tickets};
 
 #[test]
 fn a_run_ends_whatever_is_asked_of_it() {

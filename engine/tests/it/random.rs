@@ -1,5 +1,10 @@
 //! Random workflows, and answers that depend on nothing but the seed, the instance and the number of failed tries.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use aob_engine::state::{Asks, NodeError};
+use aob_engine::step::{Answer, Reply};
 use serde_json::{Value, json};
 
 /// A small generator with a printable seed (splitmix64).
@@ -33,6 +38,43 @@ pub(crate) fn fixed(seed: u64, words: &str, number: u64) -> u64 {
         random.next();
     }
     random.next()
+}
+
+pub(crate) fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().and_then(|text| text.parse().ok())
+}
+
+pub(crate) fn answer(seed: u64, instance: &str, failures: u64) -> Answer {
+    match fixed(seed, instance, failures) % 5 {
+        0 => Answer::Error { error: NodeError::new("broken", "as the seed says"), retryable: true },
+        1 if failures == 0 => {
+            Answer::Error { error: NodeError::new("refused", "as the seed says"), retryable: false }
+        }
+        word => Answer::Output(Arc::new(json!({"of": instance, "word": word}))),
+    }
+}
+
+/// What is answered to a ticket: fixed by the seed, the instance and what was tried before.
+pub(crate) fn reply_to(
+    seed: u64,
+    instance: &str,
+    asks: Asks,
+    tries: &mut BTreeMap<String, u64>,
+) -> Reply {
+    let known = tries.entry(instance.to_owned()).or_default();
+    let word = fixed(seed, instance, 1_000 + *known);
+    let reply = match asks {
+        Asks::Gate if word.is_multiple_of(3) => Reply::Reject,
+        Asks::Gate => Reply::Approve(None),
+        Asks::Unknown => Reply::Retry,
+        Asks::Failure if word.is_multiple_of(3) => Reply::Fail,
+        Asks::Failure if word % 3 == 1 => Reply::Settle(Arc::new(json!({"settled": true}))),
+        Asks::Failure => Reply::Retry,
+    };
+    if asks == Asks::Failure {
+        *known += 100;
+    }
+    reply
 }
 
 /// A workflow that may or may not compile; most do.

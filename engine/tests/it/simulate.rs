@@ -2,14 +2,14 @@
 //! what happens next. Checks at every step that the state is the fold of the events (L1) and that something
 //! can move the run (L6).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aob_engine::event::Event;
 use aob_engine::ir::Ir;
 use aob_engine::issue::Issue;
 use aob_engine::route::{self, Candidate};
-use aob_engine::state::{IrSet, State, encode, fold};
+use aob_engine::state::{Asks, IrSet, State, encode, fold};
 use aob_engine::step::{
     Answer, Effects, Envelope, Input, Now, Publish, StartRequest, Step, Timer, Verdict,
 };
@@ -22,6 +22,8 @@ pub(crate) struct Simulation {
     pub(crate) context: BTreeMap<String, Envelope>,
     pub(crate) tasks: BTreeMap<u32, Publish>,
     pub(crate) timers: BTreeMap<Timer, u64>,
+    /// Questions that were opened and not closed.
+    pub(crate) tickets: BTreeSet<Arc<str>>,
     pub(crate) events: Vec<(Event, Vec<u8>)>,
     pub(crate) logs: Vec<String>,
     pub(crate) children: Vec<aob_engine::step::ChildStart>,
@@ -52,6 +54,7 @@ impl Simulation {
             context: BTreeMap::new(),
             tasks: BTreeMap::new(),
             timers: BTreeMap::new(),
+            tickets: BTreeSet::new(),
             events: Vec::new(),
             logs: Vec::new(),
             children: Vec::new(),
@@ -119,7 +122,9 @@ impl Simulation {
 
     fn record(&mut self, step: Step) {
         let Step { event, line, effects, .. } = step;
-        let Effects { context, publish, ack, recall, arm, disarm, log, children, .. } = effects;
+        let Effects {
+            context, publish, ack, recall, arm, disarm, log, children, open, close, ..
+        } = effects;
         for cell in ack.into_iter().chain(recall) {
             assert!(
                 self.tasks.remove(&cell).is_some(),
@@ -136,6 +141,12 @@ impl Simulation {
         }
         for timer in disarm {
             self.timers.remove(&timer);
+        }
+        for notice in open {
+            assert!(self.tickets.insert(notice.id), "a question is opened once");
+        }
+        for ticket in close {
+            assert!(self.tickets.remove(&ticket), "a question that is open is closed");
         }
         self.logs.extend(log);
         self.children.extend(children);
@@ -155,7 +166,11 @@ impl Simulation {
             );
             return;
         }
-        assert_eq!(self.state.head.tokens as usize, self.tasks.len(), "tokens are tasks");
+        assert_eq!(self.state.head.tokens as usize, self.tasks.len(), "L2: tokens are tasks");
+        let live = || self.state.scopes.values().flat_map(|marking| marking.live.values());
+        let asked: BTreeSet<Arc<str>> =
+            live().filter_map(|live| Some(live.ticket.as_ref()?.id.clone())).collect();
+        assert_eq!(asked, self.tickets, "L2: the open questions are those of the state");
         let open = self.state.scopes.values().flat_map(|marking| marking.live.values());
         let ticket = open.clone().any(|live| live.ticket.is_some());
         let child = open.clone().any(|live| live.child.is_some());
@@ -168,7 +183,7 @@ impl Simulation {
                 || timer
                 || grace
                 || self.state.head.suspended,
-            "stuck: {:?}\n{:#?}",
+            "L6: stuck: {:?}\n{:#?}",
             self.state,
             self.events.last()
         );
@@ -184,4 +199,19 @@ pub(crate) fn work(task: &Publish) -> Answer {
         return Answer::Error { error, retryable: false };
     }
     Answer::Output(Arc::new(task.input.get("value").cloned().unwrap_or_default()))
+}
+
+pub(crate) fn open_tickets(run: &Simulation) -> Vec<(String, Asks)> {
+    let mut open = Vec::new();
+    for (scope, marking) in &run.state.scopes {
+        let ir = run.irs.get(marking.revision).expect("the revision");
+        let start = ir.body(marking.body).nodes.start;
+        for (slot, live) in &marking.live {
+            if let Some(ticket) = &live.ticket {
+                let id = &ir.node(start + slot).id;
+                open.push((aob_engine::state::instance_name(scope, id), ticket.asks));
+            }
+        }
+    }
+    open
 }

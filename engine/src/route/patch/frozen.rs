@@ -7,6 +7,7 @@ use super::{Plan, Router};
 use crate::catalogue;
 use crate::ir::{Ir, Join, Kind, Node, NodeIx, ROOT};
 use crate::issue::Issue;
+use crate::mutant::{self, Mutant};
 use crate::route::At;
 use crate::state::{EdgeState, NodeState};
 
@@ -64,6 +65,7 @@ impl Router<'_> {
             let edges = in_edges_differ(old, ix, new, to);
             let redefined = !fields.is_empty();
             match progress {
+                Progress::Published if mutant::is(Mutant::PublishedKeepsItsTask) => {}
                 Progress::Published | Progress::Asked if redefined || edges => {
                     plan.recalled.insert(id.clone());
                 }
@@ -86,7 +88,9 @@ impl Router<'_> {
             if edges || fields.contains(&"join") {
                 plan.joins.insert(id.clone());
             }
-            if progress == Progress::Settled && !named && out_edges_differ(old, ix, new, to) {
+            let leads = named && !mutant::is(Mutant::CancelLeadsNowhere);
+            // What is cancelled by name settles its edges on the new graph, new ones too.
+            if leads || (progress == Progress::Settled && out_edges_differ(old, ix, new, to)) {
                 plan.rejudged.insert(id);
             }
         }
@@ -122,7 +126,9 @@ impl Router<'_> {
     }
 
     fn check_removed(&self, at: &At, progress: Progress, issues: &mut Vec<Issue>) {
-        if !matches!(progress, Progress::Open | Progress::Published | Progress::Asked) {
+        let seeded = (mutant::is(Mutant::SettledMayGo) && progress == Progress::Settled)
+            || (mutant::is(Mutant::ClaimedMayGo) && progress == Progress::Claimed);
+        if !matches!(progress, Progress::Open | Progress::Published | Progress::Asked) && !seeded {
             let id = &at.node().id;
             let message = format!("`{id}` is {} and cannot be removed", self.node_state(at).name());
             issues.push(Issue::new(&catalogue::PATCH_STARTED, format!("/nodes/{id}"), message));
@@ -139,11 +145,19 @@ impl Router<'_> {
     ) -> Option<Issue> {
         let allowed: &[&str] = match progress {
             Progress::Open | Progress::Published | Progress::Asked => return None,
+            Progress::Republished | Progress::BackingOff
+                if mutant::is(Mutant::BackingOffMayChange) =>
+            {
+                return None;
+            }
+            Progress::Claimed if mutant::is(Mutant::ClaimedMayChange) => return None,
             Progress::Republished | Progress::BackingOff => {
                 &["config", "timeout", "retry", "onError"]
             }
             Progress::Paused => &["config", "timeout", "retry", "onError"],
             Progress::Claimed => &["retry", "onError"],
+            Progress::Begun if mutant::is(Mutant::BegunMayChange) => return None,
+            Progress::Settled if mutant::is(Mutant::SettledMayChange) => return None,
             Progress::Begun | Progress::Settled => &[],
         };
         let id = &at.node().id;
@@ -159,10 +173,13 @@ impl Router<'_> {
         }
         let failures = self.live(at).map_or(0, |live| live.failures);
         let least = match progress {
+            _ if mutant::is(Mutant::RetryBelowAttempts) => 0,
             Progress::Claimed | Progress::Republished | Progress::BackingOff => failures + 1,
             _ => 0,
         };
-        let rises = progress == Progress::Paused && to.retry.attempts > at.node().retry.attempts;
+        let rises = progress == Progress::Paused
+            && to.retry.attempts > at.node().retry.attempts
+            && !mutant::is(Mutant::PausedRetryRises);
         if fields.contains(&"retry") && (to.retry.attempts < least || rises) {
             let message = if rises {
                 format!(
@@ -208,7 +225,9 @@ impl Router<'_> {
                 continue;
             }
             let may = open || (kept.is_none() && !settled(ix) && at.node().join == Join::Any);
-            if !may {
+            let seeded = (mutant::is(Mutant::EdgeOfStartedMayGo) && kept.is_none())
+                || (mutant::is(Mutant::EdgeOfStartedMayChange) && kept == Some(false));
+            if !may && !seeded {
                 let message =
                     format!("edge `{name}` leads to `{}`, which has started", at.node().id);
                 issues.push(Issue::new(
@@ -226,7 +245,7 @@ impl Router<'_> {
             let known = old
                 .find(&new.node(edge.from).id)
                 .and_then(|from| old.find_edge(from, at.ix, edge.after));
-            if known.is_none() && !open {
+            if known.is_none() && !open && !mutant::is(Mutant::NewEdgeIntoStarted) {
                 let message =
                     format!("edge `{name}` leads to `{}`, which has started", at.node().id);
                 issues.push(Issue::new(

@@ -7,6 +7,7 @@ use super::Router;
 use crate::catalogue;
 use crate::ir::{After, BodyIx, Edge, EdgeIx, Ir, Join, Kind, NodeIx};
 use crate::issue::Issue;
+use crate::mutant::{self, Mutant};
 use crate::route::At;
 use crate::state::NodeState;
 
@@ -40,7 +41,7 @@ pub(super) fn check(
             in_root && !matches!(router.node_state(&at), NodeState::Idle | NodeState::Ready);
         let Some(to) = new.find(&node.id).filter(|_| !started) else { continue };
         for gate in before[ix as usize].iter().filter(|gate| !mine(gate)) {
-            if !after[to as usize].contains(gate) {
+            if !after[to as usize].contains(gate) && !mutant::is(Mutant::GuardsMayShrink) {
                 let message =
                     format!("`{}` would no longer wait for the approval `{gate}`", node.id);
                 issues.push(Issue::new(
@@ -61,20 +62,23 @@ fn check_gate(old: &Ir, ix: NodeIx, new: &Ir, issues: &mut Vec<Issue>) {
         issues.push(Issue::new(&catalogue::PATCH_GATE, pointer, what))
     };
     let Some(to) = new.find(id) else {
+        if mutant::is(Mutant::GateMayGo) {
+            return;
+        }
         return refuse(format!("/nodes/{id}"), format!("the approval `{id}` would be removed"));
     };
     let other = new.node(to);
     let same = matches!((&gate.kind, &other.kind), (Kind::Approval { config: a }, Kind::Approval { config: b }) if a.source() == b.source());
-    if !same
+    let other_gate = !same
         || gate.join != other.join
         || gate.on_error != other.on_error
         || gate.body != other.body
-        || gate.timeout != other.timeout
-    {
+        || gate.timeout != other.timeout;
+    if other_gate && !mutant::is(Mutant::GateMayChange) {
         refuse(format!("/nodes/{id}"), format!("the approval `{id}` would be another"));
     }
     for &edge in &gate.outs {
-        if !stands(old, edge, new) {
+        if !stands(old, edge, new) && !mutant::is(Mutant::GateEdgeMayGo) {
             let name = old.edge_name(edge);
             refuse(
                 format!("/edges/{name}"),
@@ -87,6 +91,7 @@ fn check_gate(old: &Ir, ix: NodeIx, new: &Ir, issues: &mut Vec<Issue>) {
         if new.edge(edge).after != After::Success
             && old.find(target).is_some()
             && !known(new, edge, old)
+            && !mutant::is(Mutant::GateGoneRound)
         {
             let name = new.edge_name(edge);
             refuse(
@@ -98,7 +103,10 @@ fn check_gate(old: &Ir, ix: NodeIx, new: &Ir, issues: &mut Vec<Issue>) {
     // A gate that a condition can leave out does not guard when it is left out: its conditions stay.
     let conditional = |ir: &Ir, edge: EdgeIx| is_conditional(ir.edge(edge));
     for edge in gate.ins.clone() {
-        if conditional(old, edge) && !stands(old, edge, new) {
+        if conditional(old, edge)
+            && !stands(old, edge, new)
+            && !mutant::is(Mutant::GateConditionMayGo)
+        {
             let name = old.edge_name(edge);
             refuse(
                 format!("/edges/{name}"),
@@ -108,7 +116,10 @@ fn check_gate(old: &Ir, ix: NodeIx, new: &Ir, issues: &mut Vec<Issue>) {
         check_group(old, edge, new, id, &mut refuse);
     }
     for edge in other.ins.clone() {
-        if conditional(new, edge) && !known(new, edge, old) {
+        if conditional(new, edge)
+            && !stands(new, edge, old)
+            && !mutant::is(Mutant::GateConditionMayCome)
+        {
             let name = new.edge_name(edge);
             refuse(
                 format!("/edges/{name}"),
@@ -119,7 +130,8 @@ fn check_gate(old: &Ir, ix: NodeIx, new: &Ir, issues: &mut Vec<Issue>) {
     let behind = ancestors(new, to);
     for edge in gate.ins.clone() {
         let source = &old.node(old.edge(edge).from).id;
-        if !stands(old, edge, new) && !new.find(source).is_some_and(|ix| behind.contains(&ix)) {
+        let waits = new.find(source).is_some_and(|ix| behind.contains(&ix));
+        if !stands(old, edge, new) && !waits && !mutant::is(Mutant::GateWaitsForLess) {
             let name = old.edge_name(edge);
             refuse(
                 format!("/edges/{name}"),
@@ -138,7 +150,7 @@ fn check_group(
     refuse: &mut impl FnMut(String, String),
 ) {
     let into = old.edge(edge);
-    if !into.otherwise {
+    if !into.otherwise || mutant::is(Mutant::GateGroupMayGrow) {
         return;
     }
     let Some(source) = new.find(&old.node(into.from).id) else { return };
@@ -194,7 +206,7 @@ fn of_node(ir: &Ir, ix: NodeIx, all: &[Option<Gates>], outer: &Gates) -> Gates {
         let mut here = all[edge.from as usize].clone().unwrap_or_default();
         if matches!(source.kind, Kind::Approval { .. }) && edge.after == After::Success {
             here.insert(source.id.clone());
-            if node.join == Join::All {
+            if node.join == Join::All && !mutant::is(Mutant::GuardsOfJoinForgotten) {
                 direct.insert(source.id.clone());
             }
         }

@@ -4,12 +4,14 @@ use super::Candidate;
 use crate::catalogue;
 use crate::ir::{Ir, Node, ROOT};
 use crate::issue::Issue;
+use crate::mutant::{self, Mutant};
 use crate::state::{Phase, State};
 
 /// Why no patch of this size is taken, whatever it does.
 pub(super) fn refused_at_once(state: &State, old: &Ir, candidate: &Candidate) -> Option<Issue> {
     let head = &state.head;
-    if head.phase != Phase::Running || head.cancel.is_some() {
+    let over = head.phase != Phase::Running || head.cancel.is_some();
+    if over && !mutant::is(Mutant::OverTaken) {
         let message = format!("run {} is {} and takes no patch any more", head.run, state.status());
         return Some(Issue::new(&catalogue::PATCH_OVER, "", message));
     }

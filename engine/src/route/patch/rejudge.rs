@@ -9,6 +9,7 @@ use crate::catalogue;
 use crate::event::{Cause, Change, Settled};
 use crate::ir::{After, Ir, Kind, NodeIx, OnError};
 use crate::issue::Issue;
+use crate::mutant::{self, Mutant};
 use crate::route::At;
 use crate::route::settle::Class;
 use crate::state::{EdgeState, NodeState};
@@ -33,6 +34,7 @@ impl Router<'_> {
             let state = self.node_state(&before);
             let judged = match self.judge_as(&after, state)? {
                 Ok(judged) => judged,
+                Err(_) if mutant::is(Mutant::FailingConditionTaken) => continue,
                 Err(error) => {
                     let message = format!(
                         "`{id}` has settled, and would have failed with this patch: {}",
@@ -66,6 +68,7 @@ impl Router<'_> {
                 && after.node().on_error != OnError::Continue
                 && handled_before
                 && !judged.contains(&true)
+                && !mutant::is(Mutant::HandledFailureLosesItsEdge)
             {
                 let message = format!(
                     "the failure of `{id}` was handled by an edge that this patch takes away"
@@ -115,6 +118,9 @@ impl Router<'_> {
             _ => None,
         };
         let Some(known) = known else { return };
+        if mutant::is(Mutant::GroupsNotJudged) {
+            return;
+        }
         if is_followed(self.old_edge(old, known)) == followed && !plan.reset.contains(&name) {
             return;
         }
@@ -128,7 +134,9 @@ impl Router<'_> {
                 plan.recalled.insert(id.clone());
             }
             plan.joins.insert(id);
-        } else if is_followed(self.old_edge(old, known)) != followed {
+        } else if is_followed(self.old_edge(old, known)) != followed
+            && !mutant::is(Mutant::StartedOnOtherGround)
+        {
             let message = format!(
                 "edge `{name}` would be decided otherwise, but `{id}` has started on its ground"
             );

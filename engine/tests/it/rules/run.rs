@@ -102,6 +102,7 @@ impl Run {
             state,
             context: step.effects.context.into_iter().collect(),
             tasks: step.effects.publish.into_iter().map(|task| (task.cell, task)).collect(),
+            tickets: step.effects.open.into_iter().map(|notice| notice.id).collect(),
             timers: step.effects.arm.into_iter().collect(),
             events: vec![(event, step.line)],
             logs: step.effects.log,

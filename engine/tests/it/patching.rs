@@ -1,0 +1,8 @@
+//! Patched runs as data: what is asked of them, how they are played, compared, made smaller and told.
+
+pub(crate) mod play;
+pub(crate) mod request;
+pub(crate) mod same;
+pub(crate) mod shrink;
+pub(crate) mod twin;
+pub(crate) mod watch;
