@@ -1,6 +1,6 @@
 //! Seeded defects, to see that the laws catch them. Only built with the feature `mutants`, which nothing that ships has.
 //!
-//! One defect of the whole process is chosen by [`choose`]; where the rules of patching are carried out, [`is`] asks
+//! One defect of the whole process is chosen by `choose`; where the rules of patching are carried out, [`is`] asks
 //! for it. Without the feature it answers false at compile time.
 
 /// Defects, each named after the sentence of the rules of patching that it leaves out.

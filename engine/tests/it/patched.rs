@@ -1,7 +1,7 @@
 //! L3: a run that is patched at will ends as a run that was started on the final graph and whose nodes answered
 //! the same, in the same order. At every step L1 (the state is the fold of the events) and L6 (something moves it).
 //!
-//! `AOB_CASES` sets how many patched runs are tried (10,000 without it), `AOB_SEED` where they begin.
+//! `AOB_CASES` sets how many patched runs are tried (20,000 without it), `AOB_SEED` where they begin.
 
 use serde_json::json;
 
@@ -11,7 +11,7 @@ use crate::random::number;
 
 #[test]
 fn a_patched_run_ends_as_one_started_on_the_final_graph() {
-    let cases = number("AOB_CASES").unwrap_or(10_000);
+    let cases = number("AOB_CASES").unwrap_or(20_000);
     let first = number("AOB_SEED").unwrap_or(1);
     let (mut runs, mut seed, mut sum) = (0_u64, first, Tally::new());
     while runs < cases {

@@ -92,12 +92,13 @@ impl Runs {
                 Err(issues) => Decision::Refused(issues),
             };
             let written = match decided {
-                Decision::Accepted { decided, judged, record } => {
+                Decision::Accepted(accepted) => {
+                    let Acceptance { decided, judged, record } = *accepted;
                     if ask.dry_run {
                         let difference = judged.difference;
                         return Ok(Patched { record, difference, existing: false });
                     }
-                    self.write_patch(*decided, &judged, record).await?
+                    self.write_patch(decided, &judged, record).await?
                 }
                 Decision::Refused(issues) => {
                     let record = ask.refused(&request, &issues);
@@ -160,7 +161,7 @@ impl Runs {
             }),
         };
         let decided = Decided { before: state.clone(), step, known, ir: judged.ir.clone() };
-        Ok(Decision::Accepted { decided: Box::new(decided), judged, record })
+        Ok(Decision::Accepted(Box::new(Acceptance { decided, judged, record })))
     }
 
     /// Writes an accepted patch with everything that follows; none if the run has moved on.
@@ -249,9 +250,16 @@ impl Runs {
     }
 }
 
+/// A patch that may be written.
+struct Acceptance {
+    decided: Decided,
+    judged: Checked,
+    record: Record,
+}
+
 /// What a patch comes to on a marking.
 enum Decision {
-    Accepted { decided: Box<Decided>, judged: Checked, record: Record },
+    Accepted(Box<Acceptance>),
     Refused(Vec<Issue>),
 }
 

@@ -89,7 +89,7 @@ async fn a_replay_executes_only_what_comes_after() {
         let policy = Policy::default();
         let options = serve::options(&runs, witness::nodes(&policy, &file).unwrap(), policy);
         finish(&options, std::slice::from_ref(&run)).await;
-        let before = encode(&*runs.store().load(&run).await.unwrap().unwrap());
+        let before = encode(&runs.store().load(&run).await.unwrap().unwrap());
         let old = runs.output(&run, Some("b")).await.unwrap().unwrap();
         let asked = ReplayAsk {
             run: run.to_string(),
@@ -112,7 +112,7 @@ async fn a_replay_executes_only_what_comes_after() {
         again.sort_unstable();
         assert_eq!(again, ["c", "d"], "nothing upstream ran");
         assert_eq!(runs.output(&replayed, Some("b")).await.unwrap().unwrap(), old);
-        let after = encode(&*runs.store().load(&run).await.unwrap().unwrap());
+        let after = encode(&runs.store().load(&run).await.unwrap().unwrap());
         assert_eq!(before, after, "the old run is as it was");
         assert!(runs.verify(&replayed).await.unwrap().is_ok());
         let nothing = ReplayAsk { from: Vec::new(), ..asked };

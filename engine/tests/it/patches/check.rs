@@ -65,7 +65,7 @@ fn to_cancel_is_enough() {
     assert_eq!(
         subject.told(),
         [
-            "a cancelled by cancel; a->b dead; patched to revision 1; b skipped by dead path; ended succeeded"
+            "a cancelled by cancel; patched to revision 1; a->b dead; b skipped by dead path; ended succeeded"
         ]
     );
 }
