@@ -97,6 +97,16 @@ impl Fleet {
         Ok(all.into())
     }
 
+    /// A process of AOB on the store of a system.
+    pub(crate) fn product(&self, system: System) -> Option<&Product> {
+        match system {
+            System::Embedded => self.embedded.as_ref().map(|(product, _)| product),
+            System::RedisEverysec => self.everysec.as_ref().map(|(product, _)| product),
+            System::RedisAlways => self.always.as_ref().map(|(product, _)| product),
+            _ => None,
+        }
+    }
+
     /// Measures one system.
     pub(crate) async fn measure(
         &mut self,

@@ -8,6 +8,7 @@ mod graph;
 mod load;
 mod machine;
 mod page;
+mod patches;
 mod product;
 mod redis;
 mod rivals;
@@ -59,6 +60,9 @@ struct Args {
     /// Where the page and its data are written
     #[arg(long, default_value_os_t = workspace().join("docs"))]
     output: PathBuf,
+    /// What live patches cost, instead of cells; written to `benchmarks-patches.json`
+    #[arg(long)]
+    patches: bool,
     /// Shards of a Redis server; without it, as the store sets one up
     #[arg(long)]
     shards: Option<u32>,
@@ -84,7 +88,14 @@ fn main() -> ExitCode {
 }
 
 async fn bench(args: &Args) -> Result<()> {
-    let systems = if args.systems.is_empty() { System::ALL.to_vec() } else { args.systems.clone() };
+    let patched = [System::Embedded, System::RedisAlways];
+    let systems = if args.patches {
+        patched.to_vec()
+    } else if args.systems.is_empty() {
+        System::ALL.to_vec()
+    } else {
+        args.systems.clone()
+    };
     std::fs::create_dir_all(&args.dir)?;
     let program = args.rivals.clone().or_else(|| rivals::program(workspace()));
     let machine = machine::description(&args.dir)?;
@@ -100,6 +111,12 @@ async fn bench(args: &Args) -> Result<()> {
     };
     let mut fleet = Fleet::start(&wanted).await?;
     let description = fleet.description().await?;
+    if args.patches {
+        let results = patches::measure(&fleet, args.seconds).await;
+        fleet.stop().await?;
+        let text = serde_json::to_string_pretty(&results?)? + "\n";
+        return Ok(std::fs::write(args.output.join("benchmarks-patches.json"), text)?);
+    }
     let measured = tokio::select! {
         cells = cells(&mut fleet, args, &systems) => cells,
         stopped = tokio::signal::ctrl_c() => Err(stopped.map_or_else(Into::into, |()| "interrupted".into())),
