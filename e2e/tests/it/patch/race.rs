@@ -13,8 +13,8 @@ use crate::documents::workflow;
 use crate::local::{publish, redis, runs, server, start};
 use crate::turn::{Turn, number};
 
-/// How often two race in the short form.
-const RACES: u64 = 150;
+/// How often two race.
+const RACES: u64 = 1_000;
 
 /// A run that waits at a gate, so that nothing ends it.
 fn waiting(patches: u64) -> Value {
