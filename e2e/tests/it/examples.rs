@@ -124,7 +124,10 @@ async fn in_process(runs: &Arc<Runs>) -> Vec<Vec<Value>> {
 fn every_example_is_a_case() {
     let mut files: Vec<String> = std::fs::read_dir(folder())
         .unwrap()
-        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
+        .map(|entry| entry.unwrap().path())
+        // `patches/` has what is done to runs of them.
+        .filter(|path| path.extension().is_some_and(|end| end == "yaml"))
+        .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
         .collect();
     files.sort();
     let mut cases: Vec<String> = cases().into_iter().map(|case| case.file.to_owned()).collect();
