@@ -1,6 +1,6 @@
 //! Seeded defects, to see that the laws catch them. Only built with the feature `mutants`, which nothing that ships has.
 //!
-//! One defect of the whole process is chosen by `choose`; where the rules of patching are carried out, [`is`] asks
+//! One defect is chosen for a thread by `choose`; where the rules of patching are carried out, [`is`] asks
 //! for it. Without the feature it answers false at compile time.
 
 /// Defects, each named after the sentence of the rules of patching that it leaves out.
@@ -49,11 +49,18 @@ pub enum Mutant {
     GateWaitsForLess,
     GuardsMayShrink,
     GuardsOfJoinForgotten,
+    NestedBodyNotPinned,
+    HeldBackDoesNotWait,
+    AuthorNotChecked,
+    GoneAgentsNotCounted,
+    ConfigsNotJudged,
+    RejudgedNotRecalled,
+    IdUsedAgain,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 48] = [
         Self::SettledMayChange,
         Self::SettledMayGo,
         Self::ClaimedMayGo,
@@ -95,23 +102,31 @@ impl Mutant {
         Self::GateWaitsForLess,
         Self::GuardsMayShrink,
         Self::GuardsOfJoinForgotten,
+        Self::NestedBodyNotPinned,
+        Self::HeldBackDoesNotWait,
+        Self::AuthorNotChecked,
+        Self::GoneAgentsNotCounted,
+        Self::ConfigsNotJudged,
+        Self::RejudgedNotRecalled,
+        Self::IdUsedAgain,
     ];
 }
 
 #[cfg(feature = "mutants")]
-static CHOSEN: std::sync::atomic::AtomicU8 = std::sync::atomic::AtomicU8::new(u8::MAX);
+thread_local! {
+    static CHOSEN: std::cell::Cell<Option<Mutant>> = const { std::cell::Cell::new(None) };
+}
 
-/// Seeds one defect from here on, or none.
+/// Seeds one defect for this thread from here on, or none: tests beside it go on without.
 #[cfg(feature = "mutants")]
 pub fn choose(mutant: Option<Mutant>) {
-    let number = mutant.map_or(u8::MAX, |mutant| mutant as u8);
-    CHOSEN.store(number, std::sync::atomic::Ordering::SeqCst);
+    CHOSEN.with(|chosen| chosen.set(mutant));
 }
 
 /// Whether this defect is seeded.
 #[cfg(feature = "mutants")]
 pub fn is(mutant: Mutant) -> bool {
-    CHOSEN.load(std::sync::atomic::Ordering::Relaxed) == mutant as u8
+    CHOSEN.with(std::cell::Cell::get) == Some(mutant)
 }
 
 /// Whether this defect is seeded: never.

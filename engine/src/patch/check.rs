@@ -16,6 +16,7 @@ use crate::compile::compile;
 use crate::event::Layer;
 use crate::ir::Ir;
 use crate::issue::Issue;
+use crate::mutant::{self, Mutant};
 use crate::registry::Registry;
 use crate::route::Candidate;
 
@@ -82,7 +83,7 @@ pub fn check_patch(
         .map_err(|issue| vec![*issue])?;
     let document = materialize(ground.current, &[&operations]).map_err(one)?;
     let mut issues = Vec::new();
-    if undoes.is_none() {
+    if undoes.is_none() && !mutant::is(Mutant::IdUsedAgain) {
         used_again(&operations, ground, &mut issues);
     }
     let difference = difference(ground.current, &document);

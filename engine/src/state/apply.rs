@@ -8,6 +8,7 @@ use super::{
 };
 use crate::event::{Change, Event, Settled, Started, chain};
 use crate::ir::{After, BodyIx, Ir, NodeIx, ROOT};
+use crate::mutant::{self, Mutant};
 
 /// The IRs that a run's scopes are read with, by revision.
 #[derive(Debug, Clone, Default)]
@@ -141,7 +142,10 @@ pub(crate) fn apply(
             let place = Place::find(state, irs, at)?;
             let body = place.body.ok_or_else(|| Corrupt(format!("{at} has no body")))?;
             // Within an iteration the body is the one that this iteration began with.
-            let revision = place.marking(state)?.revision;
+            let revision = match mutant::is(Mutant::NestedBodyNotPinned) {
+                true => state.head.revision,
+                false => place.marking(state)?.revision,
+            };
             let marking = Marking::new(irs.get(revision)?, body, revision);
             state.head.instances += u64::from(marking.unsettled);
             container(state, &place, at)?.next = index + 1;

@@ -11,7 +11,9 @@
 mod examples;
 mod json_patch;
 mod laws;
+mod laws_bodies;
 mod laws_cancel;
+mod laws_edits;
 mod laws_gates;
 mod patched;
 mod patches;

@@ -1,13 +1,15 @@
 //! Patches to a run, as a person writes them: operations on the graph by name, judged by every layer of the engine.
 
-mod accepted;
-mod agent;
-mod bodies;
-mod check;
+pub(crate) mod accepted;
+pub(crate) mod agent;
+pub(crate) mod bodies;
+pub(crate) mod check;
+pub(crate) mod gates;
+pub(crate) mod ground;
 mod matrix;
 mod preview;
 mod rebase;
-mod refused;
+pub(crate) mod refused;
 pub(crate) mod subject;
 
 use aob_engine::issue::Issue;

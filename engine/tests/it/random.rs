@@ -104,6 +104,29 @@ pub(crate) fn flat(random: &mut Random) -> Value {
     })
 }
 
+/// One foreach or loop, `each`, whose iterations never stop it, with a random body that may nest others.
+pub(crate) fn body(random: &mut Random) -> Value {
+    let mut graph = Graph { nodes: Vec::new(), edges: Vec::new(), next: 0 };
+    graph.body(random, Some("each"), 1);
+    for node in &mut graph.nodes {
+        if node["type"] == "transform" && random.once_in(3) {
+            node["config"] = json!({"value": {"of": node["id"], "round": "${ index }"}});
+        }
+    }
+    let each = if random.once_in(4) {
+        json!({"id": "each", "type": "loop", "config": {"until": "index >= 3", "max": 5}})
+    } else {
+        let items: Vec<usize> = (0..2 + random.below(4)).collect();
+        let config = json!({"items": items, "concurrency": 1 + random.below(3), "tolerate": 9});
+        json!({"id": "each", "type": "foreach", "config": config})
+    };
+    graph.nodes.push(each);
+    json!({
+        "apiVersion": "aob.dev/v1alpha1", "kind": "Workflow", "metadata": {"name": "random"},
+        "spec": {"nodes": graph.nodes, "edges": graph.edges},
+    })
+}
+
 /// The same workflow with one to three things changed: nodes and edges added, removed, altered.
 pub(crate) fn mutate(random: &mut Random, document: &Value, round: usize) -> Value {
     let mut document = document.clone();

@@ -16,6 +16,7 @@ use aob_engine::step::{
 use serde_json::Value;
 
 /// One run under simulation.
+#[derive(Clone)]
 pub(crate) struct Simulation {
     pub(crate) irs: IrSet,
     pub(crate) state: State,

@@ -3,6 +3,7 @@
 use super::{Candidate, Router};
 use crate::catalogue;
 use crate::issue::Issue;
+use crate::mutant::{self, Mutant};
 use crate::state::NodeState;
 use crate::step::{Answer, Input, Refusal, Verdict};
 
@@ -14,6 +15,9 @@ impl Router<'_> {
         then: &[Input],
     ) -> Result<Option<Issue>, Refusal> {
         let Some(agent) = candidate.by.strip_prefix("agent:") else { return Ok(None) };
+        if mutant::is(Mutant::AuthorNotChecked) {
+            return Ok(None);
+        }
         let refuse = |message: String| Ok(Some(Issue::new(&catalogue::PATCH_FENCE, "", message)));
         let answer = then.iter().find(|input| answered_by(input) == Some(agent));
         let Some(Input::Settled { fence, result, .. }) = answer else {

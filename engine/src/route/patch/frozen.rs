@@ -66,6 +66,7 @@ impl Router<'_> {
             let redefined = !fields.is_empty();
             match progress {
                 Progress::Published if mutant::is(Mutant::PublishedKeepsItsTask) => {}
+                Progress::Paused if mutant::is(Mutant::PausedNotJudged) => {}
                 Progress::Published | Progress::Asked if redefined || edges => {
                     plan.recalled.insert(id.clone());
                 }
@@ -108,6 +109,7 @@ impl Router<'_> {
         match (self.node_state(at), &at.node().kind) {
             (NodeState::Idle, _) => Progress::Open,
             (NodeState::Ready, _) if tried => Progress::Republished,
+            (NodeState::Ready, _) if mutant::is(Mutant::HeldBackDoesNotWait) => Progress::Open,
             // Enabled and held back: as if it were out, since its join has fired.
             (NodeState::Ready, _) => Progress::Published,
             (NodeState::Active, Kind::Task { .. }) if claimed.contains(&at.name()) => {

@@ -27,6 +27,7 @@ pub(super) fn refused_at_once(state: &State, old: &Ir, candidate: &Candidate) ->
     let is_agent = |node: &&Node| node.is_agent();
     // What was there once counts on, by its id; what an undo brings back is counted already.
     let gone = head.agents_gone.iter().map(|id| &**id);
+    let gone = gone.filter(|_| !mutant::is(Mutant::GoneAgentsNotCounted));
     let mut ever: std::collections::BTreeSet<&str> = gone.collect();
     ever.extend(old.nodes.iter().filter(is_agent).map(|node| &*node.id));
     let known = ever.len();

@@ -130,7 +130,7 @@ impl Router<'_> {
         let taken_back = matches!(progress, Progress::Published | Progress::Asked);
         if taken_back || progress == Progress::Open {
             plan.reset.insert(name);
-            if taken_back {
+            if taken_back && !mutant::is(Mutant::RejudgedNotRecalled) {
                 plan.recalled.insert(id.clone());
             }
             plan.joins.insert(id);

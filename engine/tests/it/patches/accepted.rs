@@ -49,7 +49,7 @@ fn between(from: &str, to: &str) -> Value {
 }
 
 #[test]
-fn insert_between_a_settled_and_an_unclaimed_node() {
+pub(crate) fn insert_between_a_settled_and_an_unclaimed_node() {
     let mut subject = Subject::start(LINE);
     subject.ok("a");
     accept(&mut subject, between("a", "b"));
@@ -58,7 +58,7 @@ fn insert_between_a_settled_and_an_unclaimed_node() {
 }
 
 #[test]
-fn insert_after_a_running_node() {
+pub(crate) fn insert_after_a_running_node() {
     let mut subject = Subject::start(LINE);
     subject.claim("a");
     accept(&mut subject, between("a", "b"));
@@ -67,7 +67,7 @@ fn insert_after_a_running_node() {
 }
 
 #[test]
-fn a_parallel_branch_from_a_settled_a_running_or_no_node() {
+pub(crate) fn a_parallel_branch_from_a_settled_a_running_or_no_node() {
     let mut subject = Subject::start(LINE);
     subject.ok("a");
     subject.claim("b");
@@ -77,7 +77,7 @@ fn a_parallel_branch_from_a_settled_a_running_or_no_node() {
 }
 
 #[test]
-fn an_idle_node_is_removed() {
+pub(crate) fn an_idle_node_is_removed() {
     let mut subject = Subject::start(LINE);
     subject.claim("a");
     accept(&mut subject, json!([drop_edge("b->c"), json!({"op": "remove", "path": "/nodes/c"})]));
@@ -85,7 +85,7 @@ fn an_idle_node_is_removed() {
 }
 
 #[test]
-fn a_published_node_is_removed_and_led_round() {
+pub(crate) fn a_published_node_is_removed_and_led_round() {
     let mut subject = Subject::start(LINE);
     subject.ok("a");
     accept(
@@ -102,7 +102,7 @@ fn a_published_node_is_removed_and_led_round() {
 }
 
 #[test]
-fn a_failure_handler_on_a_running_node() {
+pub(crate) fn a_failure_handler_on_a_running_node() {
     let mut subject = Subject::start(LINE);
     subject.claim("a");
     accept(&mut subject, json!([node("h"), after("a", "h", "failure")]));
@@ -111,7 +111,7 @@ fn a_failure_handler_on_a_running_node() {
 }
 
 #[test]
-fn a_failure_handler_on_a_node_that_backs_off() {
+pub(crate) fn a_failure_handler_on_a_node_that_backs_off() {
     let mut subject =
         Subject::start("nodes: [{id: a, type: noop, retry: {attempts: 2, backoff: 1s}}]");
     subject.stumbles("a");
@@ -122,7 +122,7 @@ fn a_failure_handler_on_a_node_that_backs_off() {
 }
 
 #[test]
-fn a_failure_handler_on_a_node_that_failed_and_paused() {
+pub(crate) fn a_failure_handler_on_a_node_that_failed_and_paused() {
     let mut subject = Subject::start("nodes: [{id: a, type: noop, onError: pause}]");
     subject.breaks("a");
     accept(&mut subject, json!([node("h"), after("a", "h", "failure")]));
@@ -131,7 +131,7 @@ fn a_failure_handler_on_a_node_that_failed_and_paused() {
 }
 
 #[test]
-fn another_handler_for_a_settled_failure_whose_old_one_is_unclaimed() {
+pub(crate) fn another_handler_for_a_settled_failure_whose_old_one_is_unclaimed() {
     let mut subject = Subject::start(
         "nodes: [{id: a, type: noop}, {id: h, type: noop}], edges: [{from: a, to: h, after: failure}]",
     );
@@ -150,7 +150,7 @@ fn another_handler_for_a_settled_failure_whose_old_one_is_unclaimed() {
 }
 
 #[test]
-fn config_of_an_idle_a_published_a_backing_off_and_a_paused_node() {
+pub(crate) fn config_of_an_idle_a_published_a_backing_off_and_a_paused_node() {
     let spec = "nodes: [{id: idle, type: transform, config: {value: 1}}, {id: out, type: transform, config: {value: 1}},
         {id: back, type: transform, config: {value: 1}, retry: {attempts: 2, backoff: 1s}}, {id: pause, type: transform, config: {value: 1}, onError: pause}],
         edges: [{from: out, to: idle}]";
@@ -170,7 +170,7 @@ fn config_of_an_idle_a_published_a_backing_off_and_a_paused_node() {
 
 /// The instance waits on its config: it begins in the patch's commit, and nobody has to answer.
 #[test]
-fn a_config_that_paused_a_node_is_mended() {
+pub(crate) fn a_config_that_paused_a_node_is_mended() {
     let mut subject = Subject::start(
         r#"nodes: [{id: a, type: noop}, {id: b, type: transform, onError: pause, config: {value: "${ nodes.a.output.x }"}}], edges: [{from: a, to: b}]"#,
     );
@@ -190,7 +190,7 @@ fn a_config_that_paused_a_node_is_mended() {
 }
 
 #[test]
-fn items_of_a_foreach_that_paused_it_are_mended() {
+pub(crate) fn items_of_a_foreach_that_paused_it_are_mended() {
     let mut subject = Subject::start(
         r#"nodes: [{id: a, type: noop}, {id: each, type: foreach, onError: pause, config: {items: "${ nodes.a.output }"}}, {id: x, within: each, type: noop}], edges: [{from: a, to: each}]"#,
     );
@@ -205,7 +205,7 @@ fn items_of_a_foreach_that_paused_it_are_mended() {
 }
 
 #[test]
-fn the_when_that_paused_a_node_is_mended() {
+pub(crate) fn the_when_that_paused_a_node_is_mended() {
     let mut subject = Subject::start(
         r#"nodes: [{id: a, type: noop, onError: pause}, {id: b, type: noop}], edges: [{from: a, to: b, when: "nodes.a.output.x > 1"}]"#,
     );
@@ -216,7 +216,7 @@ fn the_when_that_paused_a_node_is_mended() {
 }
 
 #[test]
-fn on_error_continue_on_a_paused_and_on_a_running_node() {
+pub(crate) fn on_error_continue_on_a_paused_and_on_a_running_node() {
     let mut subject = Subject::start(
         "nodes: [{id: a, type: noop, onError: pause}, {id: b, type: noop}, {id: c, type: noop}]",
     );
@@ -230,7 +230,7 @@ fn on_error_continue_on_a_paused_and_on_a_running_node() {
 }
 
 #[test]
-fn a_gate_before_an_idle_and_before_a_published_node() {
+pub(crate) fn a_gate_before_an_idle_and_before_a_published_node() {
     let gate = json!({"op": "add", "path": "/nodes/-", "value": {"id": "g", "type": "approval", "config": {"title": "?"}}});
     for target in ["b", "c"] {
         let mut subject = Subject::start(LINE);
@@ -247,7 +247,7 @@ fn a_gate_before_an_idle_and_before_a_published_node() {
 }
 
 #[test]
-fn the_join_of_an_idle_and_of_a_published_node_changes() {
+pub(crate) fn the_join_of_an_idle_and_of_a_published_node_changes() {
     let spec = |join: &str| {
         format!(
             "nodes: [{{id: a, type: noop}}, {{id: b, type: noop}}, {{id: j, type: noop, join: {join}}}], edges: [{{from: a, to: j}}, {{from: b, to: j}}]"
@@ -267,7 +267,7 @@ fn the_join_of_an_idle_and_of_a_published_node_changes() {
 }
 
 #[test]
-fn an_unsettled_edge_into_the_any_join_of_a_running_node_is_dropped() {
+pub(crate) fn an_unsettled_edge_into_the_any_join_of_a_running_node_is_dropped() {
     let mut subject = Subject::start(
         "nodes: [{id: a, type: noop}, {id: b, type: noop}, {id: j, type: noop, join: any}], edges: [{from: a, to: j}, {from: b, to: j}]",
     );
@@ -278,7 +278,7 @@ fn an_unsettled_edge_into_the_any_join_of_a_running_node_is_dropped() {
 }
 
 #[test]
-fn the_when_of_a_settled_edge_whose_targets_are_unclaimed() {
+pub(crate) fn the_when_of_a_settled_edge_whose_targets_are_unclaimed() {
     let mut subject = Subject::start(
         r#"nodes: [{id: a, type: noop}, {id: more, type: noop}, {id: less, type: noop}],
         edges: [{from: a, to: more, when: "nodes.a.output > 5"}, {from: a, to: less, otherwise: true}]"#,
@@ -298,7 +298,7 @@ fn the_when_of_a_settled_edge_whose_targets_are_unclaimed() {
 
 /// What is held back has been enabled, and is judged again as what is out would be.
 #[test]
-fn an_in_edge_of_a_node_that_is_held_back() {
+pub(crate) fn an_in_edge_of_a_node_that_is_held_back() {
     let mut subject = Subject::start(LINE);
     subject.suspend(true);
     subject.ok("a");

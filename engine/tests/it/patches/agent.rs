@@ -46,7 +46,7 @@ fn ask(
 }
 
 #[test]
-fn the_patch_comes_first_and_the_answer_is_routed_on_the_new_graph() {
+pub(crate) fn the_patch_comes_first_and_the_answer_is_routed_on_the_new_graph() {
     let mut subject = Subject::start(SPEC);
     let then = [answer(&subject, output())];
     let step = ask(&mut subject, insert(), &then).expect("it is accepted");
@@ -57,7 +57,7 @@ fn the_patch_comes_first_and_the_answer_is_routed_on_the_new_graph() {
 }
 
 #[test]
-fn without_the_answer_of_a_live_attempt_it_is_refused() {
+pub(crate) fn without_the_answer_of_a_live_attempt_it_is_refused() {
     let mut subject = Subject::start(SPEC);
     let task = subject.task("think");
     let with = |fence, result| Input::Settled { instance: "think".to_owned(), fence, result };
@@ -78,7 +78,7 @@ fn without_the_answer_of_a_live_attempt_it_is_refused() {
 
 /// What its answer makes of the new graph counts too.
 #[test]
-fn a_patch_that_fails_the_run_with_the_answer_is_refused_and_the_answer_still_counts() {
+pub(crate) fn a_patch_that_fails_the_run_with_the_answer_is_refused_and_the_answer_still_counts() {
     let mut subject = Subject::start(SPEC);
     let then = [answer(&subject, output())];
     let operations = json!([
@@ -96,7 +96,7 @@ fn agent(id: &str) -> Value {
 
 /// The default is five; one that is gone counts on, one that comes back does not count again.
 #[test]
-fn agents_are_counted_over_the_run() {
+pub(crate) fn agents_are_counted_over_the_run() {
     let mut subject = Subject::start("nodes: [{id: a, type: noop}]");
     subject
         .patch(json!([agent("p"), agent("q"), agent("r"), agent("s")]))

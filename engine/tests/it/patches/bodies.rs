@@ -5,7 +5,7 @@ use serde_json::json;
 use super::subject::Subject;
 
 #[test]
-fn an_iteration_keeps_the_body_it_began_with() {
+pub(crate) fn an_iteration_keeps_the_body_it_began_with() {
     let mut subject = Subject::start(
         "nodes: [{id: each, type: foreach, config: {items: [1, 2], concurrency: 1}}, {id: a, type: noop, within: each}]",
     );
@@ -23,7 +23,7 @@ fn an_iteration_keeps_the_body_it_began_with() {
 }
 
 #[test]
-fn what_is_nested_in_a_begun_iteration_keeps_its_body() {
+pub(crate) fn what_is_nested_in_a_begun_iteration_keeps_its_body() {
     let mut subject = Subject::start(
         "nodes: [{id: outer, type: foreach, config: {items: [1, 2], concurrency: 1}}, {id: inner, within: outer, type: foreach, config: {items: [1, 2], concurrency: 1}}, {id: x, within: inner, type: noop}]",
     );

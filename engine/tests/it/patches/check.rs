@@ -14,7 +14,7 @@ fn refused(operations: Value) -> (&'static str, String) {
 }
 
 #[test]
-fn findings_point_into_the_operation_that_put_there_what_is_wrong() {
+pub(crate) fn findings_point_into_the_operation_that_put_there_what_is_wrong() {
     let x = json!({"op": "add", "path": "/nodes/-", "value": {"id": "x", "type": "http", "config": {}}});
     for (operations, rule, place) in [
         (json!([x]), "BAD_CONFIG", "/operations/0/value/config"),
@@ -44,7 +44,7 @@ fn findings_point_into_the_operation_that_put_there_what_is_wrong() {
 }
 
 #[test]
-fn a_patch_that_changes_nothing_is_refused() {
+pub(crate) fn a_patch_that_changes_nothing_is_refused() {
     for operations in [
         json!([{"op": "test", "path": "/nodes/a/type", "value": "noop"}]),
         json!([{"op": "replace", "path": "/nodes/a/type", "value": "noop"}]),
@@ -57,7 +57,7 @@ fn a_patch_that_changes_nothing_is_refused() {
 
 /// Cancelling alone is a change of the run, if not of its graph.
 #[test]
-fn to_cancel_is_enough() {
+pub(crate) fn to_cancel_is_enough() {
     let mut subject = Subject::start(LINE);
     subject.claim("a");
     let nothing = json!([{"op": "test", "path": "/nodes/a/type", "value": "noop"}]);
@@ -71,7 +71,7 @@ fn to_cancel_is_enough() {
 }
 
 #[test]
-fn a_removed_id_comes_back_by_undo_only() {
+pub(crate) fn a_removed_id_comes_back_by_undo_only() {
     let mut subject = Subject::start(LINE);
     subject
         .patch(
@@ -90,7 +90,7 @@ fn a_removed_id_comes_back_by_undo_only() {
 
 /// L5: patch then undo is the identity where nothing had followed.
 #[test]
-fn an_undo_leads_back_to_the_digest() {
+pub(crate) fn an_undo_leads_back_to_the_digest() {
     let mut subject = Subject::start(LINE);
     let before = subject.sim.state.head.digest.clone();
     subject
@@ -112,7 +112,7 @@ fn an_undo_leads_back_to_the_digest() {
 
 /// An undo is judged as any patch is.
 #[test]
-fn an_undo_does_not_change_the_past() {
+pub(crate) fn an_undo_does_not_change_the_past() {
     let mut subject = Subject::start(LINE);
     subject
         .patch(json!([

@@ -27,7 +27,7 @@ fn set(path: &str, value: Value) -> Value {
 const LINE: &str = "nodes: [{id: a, type: noop}, {id: b, type: transform, config: {value: 1}}, {id: c, type: noop}], edges: [{from: a, to: b}, {from: b, to: c}]";
 
 #[test]
-fn r4_a_settled_node_and_what_led_to_it() {
+pub(crate) fn r4_a_settled_node_and_what_led_to_it() {
     let mut subject = Subject::start(LINE);
     subject.ok("a");
     subject.ok("b");
@@ -47,7 +47,7 @@ fn r4_a_settled_node_and_what_led_to_it() {
 }
 
 #[test]
-fn r4_a_claimed_node_gets_no_other_config_but_retry_and_on_error() {
+pub(crate) fn r4_a_claimed_node_gets_no_other_config_but_retry_and_on_error() {
     let mut subject = Subject::start(LINE);
     subject.ok("a");
     subject.claim("b");
@@ -66,7 +66,7 @@ fn r4_a_claimed_node_gets_no_other_config_but_retry_and_on_error() {
 }
 
 #[test]
-fn r4_retry_does_not_go_below_the_attempts_made_nor_rise_when_paused() {
+pub(crate) fn r4_retry_does_not_go_below_the_attempts_made_nor_rise_when_paused() {
     let mut subject = Subject::start(
         "nodes: [{id: a, type: noop, onError: pause, retry: {attempts: 3, backoff: 1s}}]",
     );
@@ -83,7 +83,7 @@ fn r4_retry_does_not_go_below_the_attempts_made_nor_rise_when_paused() {
 }
 
 #[test]
-fn r4_a_config_that_fails_on_recorded_outputs_of_a_started_node() {
+pub(crate) fn r4_a_config_that_fails_on_recorded_outputs_of_a_started_node() {
     let mut subject = Subject::start(
         r#"nodes: [{id: a, type: noop}, {id: b, type: transform, config: {value: 1}, retry: {attempts: 2, backoff: 1s}}], edges: [{from: a, to: b}]"#,
     );
@@ -95,7 +95,7 @@ fn r4_a_config_that_fails_on_recorded_outputs_of_a_started_node() {
 }
 
 #[test]
-fn r4_a_begun_container() {
+pub(crate) fn r4_a_begun_container() {
     let mut subject = Subject::start(
         "nodes: [{id: each, type: foreach, config: {items: [1, 2]}}, {id: x, within: each, type: noop}]",
     );
@@ -106,7 +106,7 @@ fn r4_a_begun_container() {
 }
 
 #[test]
-fn r5_what_would_change_a_decision_that_was_acted_on() {
+pub(crate) fn r5_what_would_change_a_decision_that_was_acted_on() {
     let mut subject = Subject::start(
         r#"nodes: [{id: a, type: noop}, {id: b, type: noop}, {id: h, type: noop}], edges: [{from: a, to: b, when: "true"}, {from: a, to: h, after: failure}]"#,
     );
@@ -126,7 +126,7 @@ fn r5_what_would_change_a_decision_that_was_acted_on() {
 }
 
 #[test]
-fn r5_the_last_edge_that_handles_a_failure() {
+pub(crate) fn r5_the_last_edge_that_handles_a_failure() {
     let mut subject = Subject::start(
         "nodes: [{id: a, type: noop}, {id: h, type: noop}], edges: [{from: a, to: h, after: failure}]",
     );
@@ -138,7 +138,7 @@ fn r5_the_last_edge_that_handles_a_failure() {
 }
 
 #[test]
-fn r5_what_would_fail_the_run() {
+pub(crate) fn r5_what_would_fail_the_run() {
     let mut subject =
         Subject::start("nodes: [{id: a, type: noop, onError: pause}, {id: b, type: noop}]");
     subject.breaks("a");
@@ -146,7 +146,7 @@ fn r5_what_would_fail_the_run() {
 }
 
 #[test]
-fn r5_a_run_that_drains() {
+pub(crate) fn r5_a_run_that_drains() {
     let mut subject = Subject::start("nodes: [{id: a, type: noop}, {id: b, type: noop}]");
     subject.breaks("a");
     let request = operations(
@@ -156,7 +156,7 @@ fn r5_a_run_that_drains() {
 }
 
 #[test]
-fn r8_a_gate_is_not_removed_weakened_or_gone_round_without_approve() {
+pub(crate) fn r8_a_gate_is_not_removed_weakened_or_gone_round_without_approve() {
     let mut subject = Subject::start(
         r#"nodes: [{id: a, type: noop}, {id: g, type: approval, config: {title: "?"}}, {id: s, type: noop}], edges: [{from: a, to: g}, {from: g, to: s}]"#,
     );
@@ -175,7 +175,7 @@ fn r8_a_gate_is_not_removed_weakened_or_gone_round_without_approve() {
 }
 
 #[test]
-fn r4_cancel_names_what_a_worker_holds() {
+pub(crate) fn r4_cancel_names_what_a_worker_holds() {
     let subject = Subject::start(LINE);
     for name in ["a", "b", "nobody"] {
         let nothing = json!([{"op": "test", "path": "/nodes/a/type", "value": "noop"}]);
@@ -185,7 +185,7 @@ fn r4_cancel_names_what_a_worker_holds() {
 }
 
 #[test]
-fn r10_patches_are_counted() {
+pub(crate) fn r10_patches_are_counted() {
     let mut subject = Subject::start(
         "limits: {patches: 1}, nodes: [{id: a, type: noop}, {id: b, type: noop}], edges: [{from: a, to: b}]",
     );

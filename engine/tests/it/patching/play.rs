@@ -54,6 +54,7 @@ pub(crate) enum Given {
 /// How often what happened.
 pub(crate) type Tally = BTreeMap<&'static str, u64>;
 
+#[derive(Clone)]
 pub(crate) struct Play {
     pub(crate) run: Simulation,
     pub(crate) document: Value,
@@ -353,7 +354,8 @@ impl Play {
         }
     }
 
-    fn is_into_begun_body(&self, new: &Ir) -> bool {
+    /// Whether a graph changes the body of what has begun.
+    pub(crate) fn is_into_begun_body(&self, new: &Ir) -> bool {
         let marking = &self.run.state.scopes[""];
         let old = self.run.irs.get(marking.revision).expect("the revision");
         old.body(0).nodes.clone().any(|ix| {

@@ -12,9 +12,7 @@ use crate::random::{Random, flat, workflow};
 /// The case of a seed, and what its run counted or says against the laws. None if the seed makes no workflow.
 pub(crate) fn one(seed: u64) -> Option<(Case, Result<Tally, String>)> {
     let mut random = Random(seed);
-    let mut document = if random.once_in(3) { workflow(&mut random) } else { flat(&mut random) };
-    reading(&mut random, &mut document);
-    compiled(&document)?;
+    let document = graph(&mut random)?;
     let mut case = Case { seed, document, steps: Vec::new(), hostile: false };
     let judged = fails(|| {
         let mut play = Play::start(seed, &case.document).expect("it compiled");
@@ -25,7 +23,15 @@ pub(crate) fn one(seed: u64) -> Option<(Case, Result<Tally, String>)> {
     Some((case, judged))
 }
 
-/// The same for a run in which nobody who patches may approve, and gates stay shut: R8.
+/// A graph to patch, mostly without containers.
+pub(crate) fn graph(random: &mut Random) -> Option<Value> {
+    let mut document = if random.once_in(3) { workflow(random) } else { flat(random) };
+    reading(random, &mut document);
+    compiled(&document)?;
+    Some(document)
+}
+
+/// As [`one`] for a run in which nobody who patches may approve, and gates stay shut: R8.
 pub(crate) fn one_hostile(seed: u64) -> Option<(Case, Result<Tally, String>)> {
     let mut random = Random(seed);
     let mut document = workflow(&mut random);

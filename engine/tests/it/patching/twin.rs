@@ -130,7 +130,7 @@ fn cancelling(ir: Arc<aob_engine::ir::Ir>, name: &str) -> Candidate {
 
 /// Per instance how it settled, after how many attempts, with which output, and what a gate had asked; per edge of the
 /// root whether it was followed.
-fn view(run: &Simulation, by_hand: &[String]) -> BTreeMap<String, String> {
+pub(crate) fn view(run: &Simulation, by_hand: &[String]) -> BTreeMap<String, String> {
     let mut view = BTreeMap::new();
     for (event, _) in &run.events {
         for change in &event.changes {

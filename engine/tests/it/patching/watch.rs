@@ -12,6 +12,7 @@ use super::play::Play;
 use crate::simulate::Simulation;
 
 /// What guards whom, as the events of a run go by.
+#[derive(Clone)]
 pub(crate) struct Watch {
     seed: u64,
     document: Value,

@@ -1,0 +1,68 @@
+//! R8, sentence by sentence: each case is refused by one of them only.
+
+use serde_json::{Value, json};
+
+use super::first;
+use super::subject::Subject;
+
+fn refused(nodes: &str, edges: &str, operations: Value, message: &str) {
+    let gate = r#"{id: a, type: noop}, {id: g, type: approval, config: {title: "?"}}, {id: s, type: noop}"#;
+    let subject = Subject::start(&format!("nodes: [{gate}{nodes}], edges: [{edges}]"));
+    let (rule, _, told) = first(subject.dry(operations));
+    assert_eq!((rule, &*told), ("PATCH_GATE", message));
+}
+
+#[test]
+pub(crate) fn an_edge_out_of_a_gate_stays_though_what_it_guards_goes() {
+    refused(
+        "",
+        "{from: a, to: g}, {from: g, to: s}",
+        json!([{"op": "remove", "path": "/edges/g->s"}, {"op": "remove", "path": "/nodes/s"}]),
+        "edge `g->s` out of the approval `g` would go or change",
+    );
+}
+
+#[test]
+pub(crate) fn a_gate_gets_no_failure_edge_into_an_old_node() {
+    let edge = json!({"from": "g", "to": "s", "after": "failure"});
+    refused(
+        "",
+        "{from: a, to: g}, {from: g, to: s}",
+        json!([{"op": "add", "path": "/edges/-", "value": edge}]),
+        "edge `g->s:failure` would lead round the approval `g`",
+    );
+}
+
+#[test]
+pub(crate) fn what_decides_whether_a_gate_is_asked_stays() {
+    refused(
+        "",
+        r#"{from: a, to: g, when: "true"}, {from: g, to: s}"#,
+        json!([{"op": "remove", "path": "/edges/a->g/when"}]),
+        "edge `a->g` decides whether the approval `g` is asked",
+    );
+}
+
+#[test]
+pub(crate) fn an_otherwise_into_a_gate_gets_no_other_condition_beside_it() {
+    let edge = json!({"from": "a", "to": "y", "when": "true"});
+    refused(
+        ", {id: x, type: noop}",
+        r#"{from: a, to: x, when: "false"}, {from: a, to: g, otherwise: true}, {from: g, to: s}"#,
+        json!([
+            {"op": "add", "path": "/nodes/-", "value": {"id": "y", "type": "noop"}},
+            {"op": "add", "path": "/edges/-", "value": edge}
+        ]),
+        "edge `a->y` could leave the approval `g` out",
+    );
+}
+
+#[test]
+pub(crate) fn a_gate_waits_for_what_it_waited_for() {
+    refused(
+        ", {id: b, type: noop}",
+        "{from: a, to: g}, {from: b, to: g}, {from: g, to: s}",
+        json!([{"op": "remove", "path": "/edges/b->g"}]),
+        "the approval `g` would no longer wait for `b`",
+    );
+}

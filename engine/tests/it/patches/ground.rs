@@ -1,0 +1,48 @@
+//! R5 to R7, sentences that random runs hardly meet.
+
+use serde_json::json;
+
+use super::first;
+use super::subject::Subject;
+
+#[test]
+pub(crate) fn an_otherwise_that_was_acted_on_gets_no_condition_that_holds_beside_it() {
+    let mut subject = Subject::start(
+        r#"nodes: [{id: a, type: noop}, {id: b, type: noop}, {id: c, type: noop}], edges: [{from: a, to: c, when: "false"}, {from: a, to: b, otherwise: true}]"#,
+    );
+    subject.ok("a");
+    subject.claim("b");
+    let (rule, _, told) = first(subject.patch(json!([
+        {"op": "add", "path": "/nodes/-", "value": {"id": "x", "type": "noop"}},
+        {"op": "add", "path": "/edges/-", "value": {"from": "a", "to": "x", "when": "true"}}
+    ])));
+    let message = "edge `a->b` would be decided otherwise, but `b` has started on its ground";
+    assert_eq!((rule, &*told), ("PATCH_REJUDGED", message));
+}
+
+#[test]
+pub(crate) fn an_edge_that_came_after_the_join_had_fired_counts_in_it_again() {
+    let mut subject = Subject::start(
+        "nodes: [{id: a, type: noop}, {id: b, type: noop}, {id: j, type: noop, join: any}], edges: [{from: a, to: j}, {from: b, to: j}]",
+    );
+    subject.ok("a");
+    subject.ok("b");
+    subject.patch(json!([{"op": "remove", "path": "/edges/a->j"}])).expect("it is accepted");
+    assert_eq!(subject.out(), ["j"]);
+}
+
+#[test]
+pub(crate) fn a_question_that_is_asked_again_has_one_deadline() {
+    let mut subject = Subject::start(
+        r#"nodes: [{id: g, type: approval, timeout: 1h, config: {title: "?"}}, {id: s, type: noop}], edges: [{from: g, to: s}]"#,
+    );
+    subject.approves = vec!["g".to_owned()];
+    let deadlines = |subject: &Subject| {
+        subject.sim.timers.keys().filter(|timer| &*timer.instance == "g").count()
+    };
+    assert_eq!(deadlines(&subject), 1);
+    subject
+        .patch(json!([{"op": "replace", "path": "/nodes/g/config/title", "value": "Really?"}]))
+        .expect("it is accepted");
+    assert_eq!(deadlines(&subject), 1);
+}
