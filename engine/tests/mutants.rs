@@ -126,7 +126,10 @@ fn every_seeded_defect_is_caught() {
             }
             Some(_) => {}
         }
-        let law = caught.map_or("nothing".to_owned(), |(_, why)| why.chars().take(70).collect());
+        let law: String = match caught {
+            Some((_, why)) => why.chars().take(70).collect(),
+            None => "nothing".to_owned(),
+        };
         println!("{name:28} {cases:6} cases, by {}", law.replace('\n', " "));
         choose(None);
     }
