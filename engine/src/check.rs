@@ -5,7 +5,7 @@
 //! names in it, and last, on a graph that is sound, whether what is read is certainly there (`reads`).
 //! A rule sees only what earlier ones left standing, so that one mistake is not reported twice.
 
-mod bits;
+pub(crate) mod bits;
 mod config;
 mod cycle;
 mod document;

@@ -103,6 +103,8 @@ pub struct Node {
     pub on_error: OnError,
     /// What repeating an attempt may do.
     pub effect: Effect,
+    /// What its type and config say of that, whatever the node itself declares.
+    pub innate: Effect,
     /// Range of its in-edges in [`Ir::edges`], ordered by (source, after).
     pub ins: Range<EdgeIx>,
     /// Its out-edges.

@@ -3,6 +3,7 @@
 //! A state is the fold of the run's events ([`fold`]) and nothing else; [`encode`] is its form in a
 //! store. Nothing of the transport (stream ids, leases, pending lists) is in it.
 
+pub(crate) mod allowance;
 mod apply;
 mod encode;
 mod error;
@@ -106,6 +107,9 @@ pub struct Head {
     /// Ids of agents that an earlier revision had and the current one has not.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub agents_gone: BTreeSet<Arc<str>>,
+    /// Nodes that agents have added by patches, by the agent's id: never less, whatever is taken out again.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub placed: BTreeMap<Arc<str>, u32>,
     /// Bytes of outputs so far.
     pub bytes: u64,
     /// How deep in child runs this one is; 0 is asked for by a person.

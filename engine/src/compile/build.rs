@@ -91,6 +91,7 @@ fn nodes(
         }
         let end = start + edges[start..].iter().take_while(|edge| edge.to == at).count();
         let known = of.role != Role::Unknown;
+        let innate = of.info.map_or(Effect::Pure, |info| registry.effect(info, written.config));
         nodes.push(Node {
             id: written.id.into(),
             node_type: names
@@ -103,12 +104,8 @@ fn nodes(
             retry: written.retry.filter(|_| known).map_or(ONCE, retry),
             timeout: written.timeout.filter(|_| known).and_then(milliseconds),
             on_error: if known { written.on_error } else { OnError::Fail },
-            effect: match of.info {
-                Some(info) => {
-                    written.effect.unwrap_or_else(|| registry.effect(info, written.config))
-                }
-                None => Effect::Pure,
-            },
+            effect: written.effect.filter(|_| of.info.is_some()).unwrap_or(innate),
+            innate,
             ins: ix(start)..ix(end),
             outs: Vec::new(),
         });

@@ -91,7 +91,8 @@ impl Router<'_> {
         let Kind::Task { config, asserts, agent } = &node.kind else {
             return Err(Refusal::Corrupt(format!("{} is no task", at.name())));
         };
-        let limits = &self.irs.get(self.state.head.revision)?.limits;
+        let current = self.irs.get(self.state.head.revision)?;
+        let limits = &current.limits;
         if *agent && self.state.head.agent_starts >= limits.agent_starts {
             let why = format!(
                 "skipped://agent_limit: {} agents were started in this run",
@@ -99,9 +100,10 @@ impl Router<'_> {
             );
             return self.pass(at, Cause::AgentLimit, &why);
         }
-        if *agent && ir.agents > limits.agents {
-            let why =
-                format!("skipped://agent_limit: {} agents, at most {}", ir.agents, limits.agents);
+        // Those that are gone count on, whoever let the patches pass that took them out.
+        let ever = u64::from(current.agents) + self.state.head.agents_gone.len() as u64;
+        if *agent && ever > u64::from(limits.agents) {
+            let why = format!("skipped://agent_limit: {ever} agents, at most {}", limits.agents);
             return self.pass(at, Cause::AgentLimit, &why);
         }
         let mut input = match self.render(&at.scope, config)? {

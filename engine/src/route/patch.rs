@@ -2,10 +2,14 @@
 
 mod author;
 mod compare;
+mod conditions;
 mod config;
 mod frozen;
 mod gates;
 mod limits;
+mod order;
+mod policy;
+mod powers;
 mod preview;
 mod rejudge;
 
@@ -88,6 +92,10 @@ pub fn apply_patch_with(
     let mut router = Router::new(&all, state.clone(), context, now, &candidate.by);
     if let Some(issue) = router.check_author(candidate, then)? {
         return Ok(Err(vec![issue]));
+    }
+    let issues = router.check_policy(&old, candidate)?;
+    if !issues.is_empty() {
+        return Ok(Err(issues));
     }
     // Whoever answers holds its task.
     let answering = then.iter().filter_map(answered_by).map(str::to_owned);
@@ -206,7 +214,10 @@ impl Router<'_> {
         let mut plan = Plan::default();
         let mut issues = Vec::new();
         self.check_frozen(old, &candidate.ir, &candidate.cancel, claimed, &mut plan, &mut issues);
-        gates::check(self, old, &candidate.ir, &candidate.approves, &mut issues);
+        // No agent decides at a gate, whatever the request says.
+        let agent = candidate.by.starts_with("agent:");
+        let approves = if agent { &[][..] } else { &candidate.approves };
+        gates::check(self, old, &candidate.ir, approves, &mut issues);
         for (at, name) in candidate.cancel.iter().enumerate() {
             let held = claimed.contains(name) && self.find(name)?.is_some();
             if !held && !mutant::is(Mutant::CancelUnclaimed) {

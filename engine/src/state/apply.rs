@@ -87,6 +87,7 @@ pub(crate) fn begin(started: &Started, event: &Stamp<'_>, irs: &IrSet) -> Result
         instances: u64::from(root.unsettled),
         agent_starts: 0,
         agents_gone: Default::default(),
+        placed: Default::default(),
         bytes: started.bytes,
         depth: started.depth,
         by: event.by.into(),
@@ -280,7 +281,7 @@ pub(crate) fn apply(
             }
             state.scopes.insert("finally".into(), marking);
         }
-        Change::Patched(patched) => super::patched::apply(state, patched, irs)?,
+        Change::Patched(patched) => super::patched::apply(state, patched, event.by, irs)?,
         Change::PatchRefused { .. } => state.head.refusals += 1,
         Change::Ended { outcome, error, .. } => {
             state.head.phase = Phase::Ended;

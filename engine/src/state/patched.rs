@@ -2,13 +2,18 @@
 
 use std::sync::Arc;
 
-use super::{Corrupt, EdgeState, IrSet, Marking, NodeState, State};
+use super::{Corrupt, EdgeState, IrSet, Marking, NodeState, State, allowance, split_instance};
 use crate::event::Patched;
 use crate::ir::{Ir, Kind, ROOT};
 use crate::mutant::{self, Mutant};
 
 /// Carries what is known by id and by edge identity; what is new is idle and unsettled.
-pub(super) fn apply(state: &mut State, patched: &Patched, irs: &IrSet) -> Result<(), Corrupt> {
+pub(super) fn apply(
+    state: &mut State,
+    patched: &Patched,
+    by: &str,
+    irs: &IrSet,
+) -> Result<(), Corrupt> {
     let old = irs.get(state.head.revision)?.clone();
     let new = irs.get(patched.revision)?.clone();
     let before = state.scopes.remove("").ok_or_else(|| Corrupt("a run has a root".to_owned()))?;
@@ -25,6 +30,10 @@ pub(super) fn apply(state: &mut State, patched: &Patched, irs: &IrSet) -> Result
     state.head.agents_gone.extend(agents(&old));
     for id in agents(&new) {
         state.head.agents_gone.remove(&id);
+    }
+    if let Some(agent) = by.strip_prefix("agent:") {
+        let placed = state.head.placed.entry(split_instance(agent).1.into()).or_default();
+        *placed = placed.saturating_add(allowance::taken(&old, &new));
     }
     let digest = std::mem::replace(&mut state.head.digest, patched.digest.as_str().into());
     state.head.base.get_or_insert_with(|| digest.clone());

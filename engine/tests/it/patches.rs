@@ -2,6 +2,9 @@
 
 pub(crate) mod accepted;
 pub(crate) mod agent;
+mod attacks;
+mod attacks_agent;
+mod attacks_limits;
 pub(crate) mod bodies;
 pub(crate) mod check;
 pub(crate) mod gates;

@@ -93,10 +93,20 @@ impl Simulation {
         candidate: &Candidate,
         claimed: &[String],
     ) -> Result<(), Vec<Issue>> {
+        self.patch_with(candidate, claimed, &[])
+    }
+
+    /// The same with what follows it in the same step.
+    pub(crate) fn patch_with(
+        &mut self,
+        candidate: &Candidate,
+        claimed: &[String],
+        then: &[Input],
+    ) -> Result<(), Vec<Issue>> {
         self.now.time += 1;
-        let step =
-            route::apply_patch(&self.irs, &self.state, &self.context, candidate, claimed, self.now)
-                .expect("a decision")?;
+        let (irs, state, context) = (&self.irs, &self.state, &self.context);
+        let step = route::apply_patch_with(irs, state, context, candidate, claimed, then, self.now)
+            .expect("a decision")?;
         let event = step.event.clone().expect("a patch is an event");
         self.irs.insert(self.state.head.revision + 1, candidate.ir.clone());
         let folded =

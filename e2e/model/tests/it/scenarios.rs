@@ -279,6 +279,11 @@ fn before(base: &dyn Fn(&'static str, serde_json::Value) -> Scenario) -> Vec<Sce
         {"id": "a", "type": "noop"}, {"id": "c", "type": "workflow", "config": {"name": "child", "tag": "main"}},
     ], "edges": [{"from": "a", "to": "c"}]});
     let child = || Some(graph(&["k"], &[]));
+    let agent = json!({"model": "m", "prompt": "p", "patch": {"allow": ["noop"]}});
+    let agent = || {
+        let members = [("a", "type", json!("agent")), ("a", "config", agent.clone())];
+        with(graph(&["a", "b"], &["a->b"]), &members)
+    };
     let by_agent = |edit| Some(("a", Patch { id: "patch_agent", edit, cancel: &[] }));
     vec![
         Scenario { budget: FEW, ..base("29 foreach", each.clone()) },
@@ -310,13 +315,13 @@ fn before(base: &dyn Fn(&'static str, serde_json::Value) -> Scenario) -> Vec<Sce
                 add_edge(document, "a->y");
             }),
             budget: Budget { lost: 1, ..FEW },
-            ..base("32 an agent's patch with its completion", graph(&["a", "b"], &["a->b"]))
+            ..base("32 an agent's patch with its completion", agent())
         },
         Scenario {
             agent: by_agent(insert),
             asks: vec![patch("patch_b", remove_b)],
             budget: Budget { stale: 1, zombies: 1, ..NONE },
-            ..base("40 an agent's patch and a person's", graph(&["a", "b"], &["a->b"]))
+            ..base("40 an agent's patch and a person's", agent())
         },
         Scenario {
             asks: vec![Ask::Suspend(true), Ask::Suspend(false)],

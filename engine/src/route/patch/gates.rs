@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Router;
+use super::conditions::ancestors;
 use crate::catalogue;
 use crate::ir::{After, BodyIx, Edge, EdgeIx, Ir, Join, Kind, NodeIx};
 use crate::issue::Issue;
@@ -127,7 +128,7 @@ fn check_gate(old: &Ir, ix: NodeIx, new: &Ir, issues: &mut Vec<Issue>) {
             );
         }
     }
-    let behind = ancestors(new, to);
+    let behind = ancestors(new, [to]);
     for edge in gate.ins.clone() {
         let source = &old.node(old.edge(edge).from).id;
         let waits = new.find(source).is_some_and(|ix| behind.contains(&ix));
@@ -219,19 +220,6 @@ fn of_node(ir: &Ir, ix: NodeIx, all: &[Option<Gates>], outer: &Gates) -> Gates {
     gates.extend(direct);
     gates.extend(outer.iter().cloned());
     gates
-}
-
-fn ancestors(ir: &Ir, ix: NodeIx) -> BTreeSet<NodeIx> {
-    let mut seen = BTreeSet::new();
-    let mut open = vec![ix];
-    while let Some(ix) = open.pop() {
-        for edge in ir.node(ix).ins.clone() {
-            if seen.insert(ir.edge(edge).from) {
-                open.push(ir.edge(edge).from);
-            }
-        }
-    }
-    seen
 }
 
 fn is_conditional(edge: &Edge) -> bool {

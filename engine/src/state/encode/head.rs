@@ -40,6 +40,8 @@ struct Fixed {
     patches: u32,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     gone: BTreeSet<Arc<str>>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    placed: BTreeMap<Arc<str>, u32>,
 }
 
 /// What most events change.
@@ -124,6 +126,7 @@ pub(super) fn read(fields: &Fields, seen: &mut usize) -> Result<(Head, u32), Und
         refusals: fixed.refusals,
         patches: fixed.patches,
         agents_gone: fixed.gone,
+        placed: fixed.placed,
     };
     Ok((head, moving.cells))
 }
@@ -146,6 +149,7 @@ fn fixed(head: &Head) -> Fixed {
         refusals: head.refusals,
         patches: head.patches,
         gone: head.agents_gone.clone(),
+        placed: head.placed.clone(),
     }
 }
 
@@ -177,6 +181,7 @@ fn same_fixed(was: &Head, is: &Head) -> bool {
             == (is.started, is.deadline, is.depth, is.patches, is.refusals)
         && was.base == is.base
         && was.agents_gone == is.agents_gone
+        && was.placed == is.placed
         && was.patch_set == is.patch_set
         && was.parent == is.parent
         && was.pinned == is.pinned

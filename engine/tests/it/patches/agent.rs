@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::first;
 use super::subject::Subject;
 
-const SPEC: &str = r#"nodes: [{id: think, type: agent, config: {model: m, prompt: p}}, {id: act, type: transform, config: {value: "${ nodes.think.output.plan }"}}],
+const SPEC: &str = r#"nodes: [{id: think, type: agent, config: {model: m, prompt: p, patch: {allow: [noop]}}}, {id: act, type: transform, config: {value: "${ nodes.think.output.plan }"}}],
     edges: [{from: think, to: act}]"#;
 
 fn insert() -> Value {

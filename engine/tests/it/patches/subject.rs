@@ -1,14 +1,14 @@
 //! A run under patches: its document, what workers hold, and requests given as JSON.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use aob_engine::check::Ceiling;
 use aob_engine::issue::Issue;
 use aob_engine::patch::{Checked, Ground, Overlay, Preview, check_patch, read, undo};
 use aob_engine::registry::Registry;
 use aob_engine::route::{self, Candidate};
-use aob_engine::step::Step;
+use aob_engine::step::{Answer, Input, Step};
 use serde_json::{Value, json};
 
 use crate::rules::run::Run;
@@ -130,9 +130,33 @@ impl Subject {
         self.documents.last().expect("a document")
     }
 
+    /// An agent's patch with its answer takes effect, or is refused.
+    pub(crate) fn answers(
+        &mut self,
+        at: &str,
+        request: Value,
+        output: Value,
+    ) -> Result<(), Vec<Issue>> {
+        self.by = format!("agent:{at}");
+        let checked = self.check(&request, None)?;
+        let task = self.task(at);
+        let result = Answer::Output(Arc::new(output));
+        let then = [Input::Settled { instance: task.instance, fence: task.fence, result }];
+        let committed = self.commit_with(checked, &then);
+        self.by = "user:eve".to_owned();
+        committed
+    }
+
     fn commit(&mut self, checked: Checked) -> Result<(), Vec<Issue>> {
+        self.commit_with(checked, &[])
+    }
+
+    fn commit_with(&mut self, checked: Checked, then: &[Input]) -> Result<(), Vec<Issue>> {
         let candidate = self.candidate(&checked);
-        self.run.sim.patch(&candidate, &self.claimed).map_err(|issues| checked.placed(issues))?;
+        self.run
+            .sim
+            .patch_with(&candidate, &self.claimed, then)
+            .map_err(|issues| checked.placed(issues))?;
         self.overlays.push(Overlay {
             id: candidate.id,
             operations: checked.operations,

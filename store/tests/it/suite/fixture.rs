@@ -81,6 +81,7 @@ pub(crate) fn start(store: &dyn Store, run: &Arc<str>, nodes: usize) -> Draft {
         instances: nodes as u64,
         agent_starts: 0,
         agents_gone: Default::default(),
+        placed: Default::default(),
         bytes: 0,
         depth: 0,
         by: "user:ann".into(),
