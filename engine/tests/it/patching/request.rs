@@ -1,10 +1,12 @@
 //! Random requests to patch: whole changes of the graph as operations, single operations, and nonsense.
 
 use aob_engine::patch::operations_between;
+use aob_engine::state::Asks;
 use serde_json::{Value, json};
 
 use super::play::Play;
 use crate::random::{Random, mutate};
+use crate::simulate::open_tickets;
 
 /// A request against the graph of a run as it is.
 pub(crate) fn request(random: &mut Random, play: &Play, round: usize) -> Value {
@@ -12,6 +14,8 @@ pub(crate) fn request(random: &mut Random, play: &Play, round: usize) -> Value {
     let mut operations: Vec<Value> = match random.below(8) {
         0 => vec![nonsense(random, document)],
         1 | 2 => between(random, document, round),
+        3 if random.once_in(3) => beside_otherwise(random, document, round),
+        3 if random.once_in(2) => to_paused(random, play),
         _ => {
             let changed = mutate(random, document, round);
             let operations = operations_between(document, &changed);
@@ -29,7 +33,12 @@ pub(crate) fn request(random: &mut Random, play: &Play, round: usize) -> Value {
     {
         by_position(first, document);
     }
-    let held = play.claimed.get(random.below(play.claimed.len()));
+    let out = play.run.tasks.values().nth(random.below(play.run.tasks.len()));
+    let held = match random.once_in(4) {
+        // Perhaps nobody holds it.
+        true => out.map(|task| &task.instance),
+        false => play.claimed.get(random.below(play.claimed.len())),
+    };
     if let (Some(name), true) = (held.filter(|name| !name.contains('/')), random.once_in(6)) {
         request["cancel"] = json!([name]);
         if operations.is_empty() {
@@ -104,6 +113,36 @@ fn between(random: &mut Random, document: &Value, round: usize) -> Vec<Value> {
             &format!("/nodes/{at}/retry"),
             json!({"attempts": 1 + random.below(4), "backoff": "100ms"}),
         )],
+    }
+}
+
+/// Another condition where an `otherwise` has what is left.
+fn beside_otherwise(random: &mut Random, document: &Value, round: usize) -> Vec<Value> {
+    let edges: Vec<&Value> =
+        list(document, "edges").iter().filter(|edge| edge["otherwise"] == true).collect();
+    let Some(edge) = edges.get(random.below(edges.len())) else { return Vec::new() };
+    let id = format!("w{round}");
+    let mut other = json!({"from": edge["from"], "to": &id, "when": random.once_in(2).to_string()});
+    if edge["after"].is_string() {
+        other["after"] = edge["after"].clone();
+    }
+    vec![
+        json!({"op": "add", "path": "/nodes/-", "value": {"id": &id, "type": "noop"}}),
+        json!({"op": "add", "path": "/edges/-", "value": other}),
+    ]
+}
+
+/// What may move on, or may not, an instance that waits on its failure.
+fn to_paused(random: &mut Random, play: &Play) -> Vec<Value> {
+    let open = open_tickets(&play.run);
+    let mut paused = open.iter().filter(|(at, asks)| *asks == Asks::Failure && !at.contains('/'));
+    let Some((at, _)) = paused.next() else { return Vec::new() };
+    let out = list(&play.document, "edges").iter().find(|edge| edge["from"] == **at);
+    let add = |path: String, value: Value| vec![json!({"op": "add", "path": path, "value": value})];
+    match (random.below(3), out) {
+        (0, _) => add(format!("/nodes/{at}/onError"), json!("continue")),
+        (1, Some(edge)) => add(format!("{}/when", edge_path(edge)), json!("true")),
+        _ => add(format!("/nodes/{at}/retry"), json!({"attempts": 4, "backoff": "100ms"})),
     }
 }
 
