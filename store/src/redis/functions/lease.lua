@@ -111,9 +111,14 @@ local function report(keys, args)
   if not shard then
     return changed()
   end
-  call('XADD', shard.prefix .. 'wf.signals', '*', 'signal', args[2])
+  if #args ~= 5 then
+    return error_reply('ERR aob1_report: five arguments are taken')
+  end
+  -- Judged before the first write.
   local key = stream(shard, args[3])
-  if fits(key, args[4], args[5]) then
+  local own = fits(key, args[4], args[5])
+  call('XADD', shard.prefix .. 'wf.signals', '*', 'signal', args[2])
+  if own then
     -- Without a group nobody has claimed anything, and nothing is to be kept from the sweeper.
     try('XCLAIM', key, 'workers', 'reported', 0, args[4], 'JUSTID')
   end
