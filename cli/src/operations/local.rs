@@ -62,7 +62,7 @@ impl Local {
             }
             Request::Replay(wish) => json(patches::replay(runs, wish).await?),
             Request::Promote { run, tag, by, reason } => {
-                json(patches::promote(runs, &run, &tag, &by, reason).await?)
+                json(runs.promote(&run, &tag, &by, reason).await?.digest)
             }
             Request::Patch(wish) => json(patches::patch(runs, wish).await?),
             Request::Patches { run } => json(store.patches(&run).await?),

@@ -130,19 +130,6 @@ pub(super) async fn publish(
     Ok(published.digest)
 }
 
-/// Makes a run's graph a version.
-pub(super) async fn promote(
-    runs: &Runs,
-    run: &str,
-    tag: &str,
-    by: &str,
-    reason: Option<String>,
-) -> Result<String, Error> {
-    let state = runs.store().load(run).await?.ok_or_else(|| Error::NoRun(run.to_owned()))?;
-    let document = runs.document(&state, state.head.revision).await?;
-    publish(runs, &document, Some(tag), by, reason).await
-}
-
 impl From<TagStep> for TagMove {
     fn from(step: TagStep) -> Self {
         match step {

@@ -6,7 +6,7 @@ use aob_engine::catalogue;
 use aob_engine::issue::excerpt;
 
 use crate::operations::{GraphAt, Operations, Request};
-use crate::ops::{Ops, placed};
+use crate::patch_file::{Ops, placed};
 use crate::problem::{Problem, Result};
 
 /// A version of a workflow.

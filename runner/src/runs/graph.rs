@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, PoisonError};
 
+use aob_engine::canonical::canonical_json;
 use aob_engine::compile::compile;
 use aob_engine::ir::Ir;
 use aob_engine::patch::{Operation, materialize};
@@ -105,7 +106,7 @@ impl Runs {
             aob_store::Error::Corrupt(message)
         })?;
         if chain.overlays.len() >= COMPACT_AFTER && revision == state.head.revision {
-            self.compact(state, &document).await?;
+            self.compact(state, &document).await;
         }
         let document = Arc::new(document);
         if let Some(digest) = digest {
@@ -114,11 +115,14 @@ impl Runs {
         Ok(document)
     }
 
-    /// Keeps the document of a run's present revision as a base, so that no revision is made of many patches.
-    pub(super) async fn compact(&self, state: &State, document: &Value) -> Result<(), Error> {
-        let text = aob_engine::canonical::canonical_json(document);
+    /// Keeps the document of a run's present revision as a base, so that no revision is made of many patches. Nothing
+    /// depends on it: whoever needs that document next tries again.
+    pub(super) async fn compact(&self, state: &State, document: &Value) {
+        let text = canonical_json(document);
         let head = &state.head;
-        Ok(self.store.compact(&head.run, head.revision, text.as_bytes()).await?)
+        if let Err(error) = self.store.compact(&head.run, head.revision, text.as_bytes()).await {
+            tracing::warn!(run_id = %head.run, %error, "patches could not be packed together");
+        }
     }
 
     /// Whether a revision is one that is kept as a base.

@@ -26,6 +26,10 @@ use crate::clock;
 const PATIENCE: usize = 2;
 /// Lost races after which a patch is given up.
 const MOST_RACES: usize = 40;
+/// The layer that judges a request on documents.
+const RECEIVER: &str = "receiver";
+/// The layer that judges it on the marking, in the commit.
+const COMMIT: &str = "commit";
 /// Findings that are kept of a refusal.
 const MOST_FINDINGS: usize = 20;
 
@@ -77,7 +81,7 @@ impl Runs {
     /// # Errors
     /// [`Error::NoRun`], [`Error::Busy`], or the store's. A refusal is an answer, no error.
     pub async fn patch(&self, run: &str, ask: &PatchAsk) -> Result<Patched, Error> {
-        let request = ask.digest();
+        let (request, dry_run) = (ask.digest(), ask.is_dry());
         for race in 0..MOST_RACES {
             if race >= PATIENCE {
                 // Whoever lost that often goes first once.
@@ -89,23 +93,23 @@ impl Runs {
             let state = self.store.load(run).await?.ok_or_else(|| Error::NoRun(run.to_owned()))?;
             let decided = match self.judge_request(&state, ask).await? {
                 Ok(judged) => self.decide_patch(&state, ask, &request, judged).await?,
-                Err(issues) => Decision::Refused(issues),
+                Err(issues) => Decision::Refused(RECEIVER, issues),
             };
             let written = match decided {
                 Decision::Accepted(accepted) => {
                     let Acceptance { decided, judged, record } = *accepted;
-                    if ask.dry_run {
+                    if dry_run {
                         let difference = judged.difference;
                         return Ok(Patched { record, difference, existing: false });
                     }
-                    self.write_patch(decided, &judged, record).await?
+                    self.write_patch(decided, judged, record).await?
                 }
-                Decision::Refused(issues) => {
+                Decision::Refused(layer, issues) => {
                     let record = ask.refused(&request, &issues);
-                    if ask.dry_run {
+                    if dry_run {
                         return Ok(Patched::refused(record));
                     }
-                    self.write_refusal(&state, ask, record).await?
+                    self.write_refusal(&state, ask, layer, record).await?
                 }
             };
             if let Some(patched) = written {
@@ -127,14 +131,14 @@ impl Runs {
         let claimed = self.store.claimed(state).await?;
         let approves = self.approvable(state, ask).await?;
         let candidate =
-            judged.candidate(&ask.id, &ask.by, &approves, &layers("accepted", "accepted"));
+            judged.candidate(&ask.id, &ask.by, &approves, &verdicts(COMMIT, "accepted"));
         let mut known = Known::default();
         let step = loop {
             let now = Now { time: clock::now(), epoch: self.store.epoch() };
             let context = &known.context;
             match route::apply_patch(&irs, state, context, &candidate, &claimed, now) {
                 Ok(Ok(step)) => break step,
-                Ok(Err(issues)) => return Ok(Decision::Refused(judged.placed(issues))),
+                Ok(Err(issues)) => return Ok(Decision::Refused(COMMIT, judged.placed(issues))),
                 Err(Refusal::Missing(keys)) => {
                     let mut found = self.store.context(&state.head.run, &keys).await?;
                     for key in keys {
@@ -168,7 +172,7 @@ impl Runs {
     async fn write_patch(
         &self,
         decided: Decided,
-        judged: &Checked,
+        judged: Checked,
         record: Record,
     ) -> Result<Option<Patched>, Error> {
         let run = decided.before.head.run.clone();
@@ -181,15 +185,13 @@ impl Runs {
             return Ok(None);
         }
         self.remember(&after.head.digest, &judged.ir);
-        self.remember_document(&after.head.digest, &Arc::new(judged.document.clone()));
+        let document = Arc::new(judged.document);
+        self.remember_document(&after.head.digest, &document);
         self.learn(&run, learnt);
         if Self::is_base(after.head.revision) {
-            // Only so that later readers have less to do: they do it themselves if this fails.
-            if let Err(error) = self.compact(&after, &judged.document).await {
-                tracing::warn!(run_id = %run, %error, "patches could not be packed together");
-            }
+            self.compact(&after, &document).await;
         }
-        Ok(Some(Patched { record, difference: judged.difference.clone(), existing: false }))
+        Ok(Some(Patched { record, difference: judged.difference, existing: false }))
     }
 
     /// Writes a refusal; none if the run has moved on, and so the reason may be gone.
@@ -197,6 +199,7 @@ impl Runs {
         &self,
         state: &Arc<State>,
         ask: &PatchAsk,
+        layer: &str,
         record: Record,
     ) -> Result<Option<Patched>, Error> {
         let Answer::Refused(findings) = &record.answer else { return Ok(None) };
@@ -207,7 +210,7 @@ impl Runs {
             id: record.id.clone(),
             request: record.request.clone(),
             base: ask.base(),
-            verdicts: layers("accepted", &code),
+            verdicts: verdicts(layer, &code),
             code,
             pointer: pointer.chars().take(1_000).collect(),
             by: ask.by.clone(),
@@ -260,7 +263,8 @@ struct Acceptance {
 /// What a patch comes to on a marking.
 enum Decision {
     Accepted(Box<Acceptance>),
-    Refused(Vec<Issue>),
+    /// By which layer.
+    Refused(&'static str, Vec<Issue>),
 }
 
 impl PatchAsk {
@@ -274,6 +278,15 @@ impl PatchAsk {
             members.remove("dryRun");
         }
         canonical::digest(&content)
+    }
+
+    /// Whether whoever asks or the request itself says that nothing is to be written.
+    fn is_dry(&self) -> bool {
+        let said = match &self.what {
+            What::Request(request) => request.get("dryRun").and_then(Value::as_bool),
+            What::Undo { .. } => None,
+        };
+        self.dry_run || said == Some(true)
     }
 
     fn base(&self) -> Option<u32> {
@@ -327,9 +340,12 @@ fn effects(irs: &IrSet, before: &State, step: &Step, judged: &Checked) -> Previe
     route::preview(&irs, before, step)
 }
 
-/// What the layer before the commit said, and the commit's own word.
-fn layers(receiver: &str, commit: &str) -> Vec<Layer> {
+/// What the layers said: the one named this, those before it that they accept.
+fn verdicts(last: &str, verdict: &str) -> Vec<Layer> {
     let layer =
         |layer: &str, verdict: &str| Layer { layer: layer.to_owned(), verdict: verdict.to_owned() };
-    vec![layer("receiver", receiver), layer("commit", commit)]
+    match last {
+        RECEIVER => vec![layer(RECEIVER, verdict)],
+        last => vec![layer(RECEIVER, "accepted"), layer(last, verdict)],
+    }
 }

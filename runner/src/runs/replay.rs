@@ -81,10 +81,19 @@ impl Runs {
     ///
     /// # Errors
     /// [`Error::NoRun`]; as [`Runs::publish`].
-    pub async fn promote(&self, run: &str, tag: &str, by: &str) -> Result<Published, Error> {
+    pub async fn promote(
+        &self,
+        run: &str,
+        tag: &str,
+        by: &str,
+        reason: Option<String>,
+    ) -> Result<Published, Error> {
         let state = self.store.load(run).await?.ok_or_else(|| Error::NoRun(run.to_owned()))?;
         let document = self.document(&state, state.head.revision).await?;
-        self.publish(&state.head.tenant, &document, Some((tag, by))).await
+        let tenant = &state.head.tenant;
+        let published = self.publish(tenant, &document, None).await?;
+        self.point(tenant, &published.name, tag, &published.digest, by, reason).await?;
+        Ok(published)
     }
 
     /// The input of a run.

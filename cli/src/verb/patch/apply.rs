@@ -9,8 +9,8 @@ use crate::arguments::{ApplyPatch, Driving, Format, SavePatches, UndoPatch, Wher
 use crate::drive::Stop;
 use crate::exit::Exit;
 use crate::operations::{Kind, PatchAnswer, PatchWish, Request, Wished};
-use crate::ops::{Ops, placed};
 use crate::owner::Access;
+use crate::patch_file::{Ops, placed};
 use crate::problem::{Finding, Problem, Result};
 use crate::show::patch::{Told, finding_of};
 use crate::show::terminal::Terminal;

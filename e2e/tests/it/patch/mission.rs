@@ -45,6 +45,18 @@ async fn on_both(story: impl AsyncFn(&Arc<Runs>, &str)) {
     }
 }
 
+/// What the layers said of the last refusal.
+async fn said(runs: &Runs, run: &str) -> Vec<String> {
+    let history = runs.history(run).await.unwrap();
+    let changes = history.iter().flat_map(|(event, _)| &event.changes);
+    let mut refusals = changes.filter_map(|change| match change {
+        aob_engine::event::Change::PatchRefused { verdicts, .. } => Some(verdicts),
+        _ => None,
+    });
+    let layers = refusals.next_back().into_iter().flatten();
+    layers.map(|one| format!("{} {}", one.layer, one.verdict)).collect()
+}
+
 /// Instances that were given out, in order.
 async fn published(runs: &Runs, run: &str) -> Vec<String> {
     let history = runs.history(run).await.unwrap();
@@ -107,6 +119,14 @@ async fn after_process_has_started() {
         let late = between("fetch_data", &validate(), "process");
         let refused = patch(runs, run, &ask(late)).await;
         assert!(codes(&refused.record).contains(&"AOB2104"), "{:?}", refused.record);
+        assert_eq!(said(runs, run).await, ["receiver accepted", "commit AOB2104"]);
+        let mut dry = between("fetch_data", &validate(), "save");
+        dry["dryRun"] = json!(true);
+        let before = runs.store().load(run).await.unwrap();
+        patch(runs, run, &ask(dry)).await;
+        assert_eq!(runs.store().load(run).await.unwrap(), before, "a dry run writes nothing");
+        patch(runs, run, &ask(json!({"operations": []}))).await;
+        assert_eq!(said(runs, run).await, ["receiver AOB2001"]);
         let aob_engine::patch::Answer::Refused(findings) = &refused.record.answer else { panic!() };
         assert!(findings[0].remedy.contains("cancel"), "{findings:?}");
         let again = json!({"id": "process_valid", "type": "transform", "config": {"value": {
