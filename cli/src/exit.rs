@@ -63,7 +63,18 @@ impl Exit {
                 &[&catalogue::OTHER_RULES, &catalogue::STORE_UNFIT, &catalogue::STORE_FULL],
                 Self::Refused,
             ),
-            (&[&catalogue::NOT_AN_APPROVER], Self::NotAllowed),
+            (
+                &[
+                    &catalogue::NOT_AN_APPROVER,
+                    &catalogue::REQUESTER_DECIDES,
+                    &catalogue::PATCHER_DECIDES,
+                ],
+                Self::NotAllowed,
+            ),
+            (
+                &[&catalogue::TICKET_CLOSED, &catalogue::TICKET_LATE, &catalogue::TIER_LIMIT],
+                Self::Refused,
+            ),
             (
                 &[&catalogue::UNREACHABLE, &catalogue::STORE_OWNED, &catalogue::PROTOCOL],
                 Self::Unreachable,

@@ -37,12 +37,16 @@ pub struct Event {
 pub enum Kind {
     /// Nodes settled, or were published.
     NodesSettled,
+    /// Somebody was told of a question, or could not be.
+    TicketNotified,
     /// An attempt failed and another follows.
     RetryScheduled,
     /// An attempt's worker went away.
     AttemptLost,
     /// A question was opened.
     TicketOpened,
+    /// An answer was refused.
+    DecisionRefused,
     /// A question was answered.
     Decided,
     /// Suspended or resumed.
@@ -139,6 +143,25 @@ pub enum Change {
         by: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+    },
+    /// An answer was refused: by which rule, and what was wrong with it.
+    DecisionRefused {
+        at: String,
+        ticket: String,
+        answer: String,
+        by: String,
+        code: String,
+        why: String,
+    },
+    /// It was tried to tell of a question: without `error` somebody was; with it, it is tried again at `due`.
+    Notified {
+        at: String,
+        ticket: String,
+        attempt: u32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        due: Option<u64>,
     },
     /// A delay began.
     Delayed { at: String, due: u64 },

@@ -5,6 +5,7 @@
 
 mod begin;
 mod container;
+mod decide;
 mod drain;
 mod finish;
 mod input;
@@ -370,6 +371,8 @@ fn kind(change: &Change) -> Kind {
         Change::Cancelled { .. } => Kind::CancelRequested,
         Change::Suspended { .. } => Kind::SuspendChanged,
         Change::Answered { .. } | Change::Voted { .. } => Kind::Decided,
+        Change::DecisionRefused { .. } => Kind::DecisionRefused,
+        Change::Notified { .. } => Kind::TicketNotified,
         Change::Waiting { .. } => Kind::TicketOpened,
         Change::Lost { .. } => Kind::AttemptLost,
         Change::Backoff { .. } => Kind::RetryScheduled,

@@ -22,6 +22,7 @@ pub use error::NodeError;
 pub(crate) use fence::epoch;
 
 use crate::ir::BodyIx;
+use crate::tier::Tier;
 
 /// Path of a scope: empty for the root, `finally`, `each[3]`, `each[3]/inner[0]`.
 pub type ScopePath = Arc<str>;
@@ -101,6 +102,9 @@ pub struct Head {
     pub settled: u64,
     /// Instances that exist so far: the graph's nodes and those of begun iterations.
     pub instances: u64,
+    /// Distinct agents that were ever in a revision: what its tier is.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub agents: u32,
     /// Dispatches of agents so far.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub agent_starts: u32,
@@ -110,6 +114,12 @@ pub struct Head {
     /// Nodes that agents have added by patches, by the agent's id: never less, whatever is taken out again.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub placed: BTreeMap<Arc<str>, u32>,
+    /// Who has patched what an open or coming approval of the root guards, by the approval's id: they do not open it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub patchers: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
+    /// Answers of people that were refused, and are among the events.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub denials: u32,
     /// Bytes of outputs so far.
     pub bytes: u64,
     /// How deep in child runs this one is; 0 is asked for by a person.
@@ -305,11 +315,14 @@ pub struct Ticket {
     pub id: Arc<str>,
     /// What is asked.
     pub asks: Asks,
-    /// Hash of what it binds to: the instance's rendered config and fence.
+    /// Hash of what it binds to: the instance's rendered config, its fence, and the part of the graph that it guards.
     pub binds: Arc<str>,
     /// Who has approved so far.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub votes: Vec<Arc<str>>,
+    /// How often it was tried to notify of it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub notices: u32,
 }
 
 /// What a ticket asks.
@@ -406,6 +419,13 @@ impl Live {
     /// The attempt that is under way or comes next, from 1.
     pub fn attempt(&self) -> u32 {
         self.failures + self.losses + 1
+    }
+}
+
+impl Head {
+    /// The run's tier: what it was counted as when it began, or was last patched.
+    pub fn tier(&self) -> Tier {
+        Tier::of(self.agents)
     }
 }
 

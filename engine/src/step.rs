@@ -84,6 +84,19 @@ pub enum Input {
     Timer(Timer),
     /// A person's answer to a ticket.
     Decision(Decision),
+    /// It was tried to tell somebody of a question.
+    Notified(Notified),
+    /// A child run was not taken by the tenant's tier: it is asked for again at `due`.
+    Deferred {
+        /// The instance.
+        instance: String,
+        /// Of its begin.
+        fence: Fence,
+        /// Milliseconds since 1970.
+        due: u64,
+        /// Why it was not taken.
+        error: NodeError,
+    },
     /// A run is to end early.
     Cancel {
         /// How.
@@ -151,6 +164,25 @@ pub enum Due {
     Grace,
     /// The exit handler's time.
     Finally,
+    /// The next attempt to tell of a question. Armed and acted on outside the engine, which makes nothing of it.
+    Notice,
+}
+
+/// An attempt to tell somebody of an open question.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notified {
+    /// The instance that waits.
+    pub instance: String,
+    /// The ticket.
+    pub ticket: String,
+    /// From 1.
+    pub attempt: u32,
+    /// Why it failed; none: it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// When it is tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<u64>,
 }
 
 /// A person's answer to a ticket.
@@ -187,6 +219,19 @@ pub enum Reply {
     Settle(Arc<Value>),
     /// Fails the instance.
     Fail,
+}
+
+impl Reply {
+    /// `approve`, `reject`, `retry`, `settle`, `fail`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Approve(_) => "approve",
+            Self::Reject => "reject",
+            Self::Retry => "retry",
+            Self::Settle(_) => "settle",
+            Self::Fail => "fail",
+        }
+    }
 }
 
 /// What became of one input.

@@ -66,6 +66,17 @@ pub(crate) fn line(change: &Change, event: &Event, picture: &Picture) -> Option<
             format!("{patch} of {} refused: {code}: {rule}{at}", event.by)
         }
         Change::Voted { at, by, .. } => format!("{at} approved by {by}; more approvals are needed"),
+        Change::DecisionRefused { at, answer, by, why, .. } => {
+            format!("{at}: {answer} of {by} refused: {why}")
+        }
+        Change::Notified { at, attempt, error, due, .. } => match (error, due) {
+            (None, _) => format!("{at}: the webhook was told"),
+            (Some(error), Some(due)) => format!(
+                "{at}: the webhook was not told (attempt {attempt}: {error}); again in {}",
+                length(due.saturating_sub(event.t))
+            ),
+            (Some(error), None) => format!("{at}: the webhook was not told: {error}; given up"),
+        },
         Change::Answered { at, answer, by, reason, .. } => {
             format!(
                 "{at} answered: {answer} by {by}{}",
@@ -132,6 +143,8 @@ pub(crate) fn subject(change: &Change) -> Option<&str> {
         | Change::Waiting { at, .. }
         | Change::Voted { at, .. }
         | Change::Answered { at, .. }
+        | Change::DecisionRefused { at, .. }
+        | Change::Notified { at, .. }
         | Change::Delayed { at, .. }
         | Change::Child { at, .. }
         | Change::Stopped { at, .. } => Some(at),

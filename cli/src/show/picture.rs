@@ -174,6 +174,8 @@ impl Picture {
             Change::Patched(_)
             | Change::PatchRefused { .. }
             | Change::Voted { .. }
+            | Change::DecisionRefused { .. }
+            | Change::Notified { .. }
             | Change::Cancelled { .. }
             | Change::Stopped { .. }
             | Change::Failing { .. } => {}

@@ -107,6 +107,10 @@ impl Opened {
         if by_name && matches!(verdict, Verdict::Unknown) {
             is_node(&*self.access.operations, run, &instance).await?;
         }
+        if !by_name && matches!(verdict, Verdict::Superseded) {
+            let message = format!("{}: it is no longer asked", excerpt(&instance));
+            return Err(Problem::new(&catalogue::TICKET_CLOSED, "argument TICKET", message));
+        }
         judged(verdict, run, &instance)?;
         self.act.terminal.say(&format!("{} {said}", crate::show::plain(&instance)));
         self.act.go_on(self.access, run, self.detach, &mut self.stop).await

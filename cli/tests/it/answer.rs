@@ -75,6 +75,26 @@ fn who_may_not_decide_is_told() {
 }
 
 #[test]
+fn whoever_asked_for_the_run_is_told_so_and_it_is_kept() {
+    let place = Place::new();
+    place.workflow(
+        "gate",
+        "    - {id: gate, type: approval, config: {title: T, approvers: {users: [ada, bert]}}}",
+        "",
+    );
+    place.ends(12, &["run", "gate.yaml"]);
+    let ticket = place.ticket()["ticket"].as_str().unwrap().to_owned();
+    place.ends(5, &["approve", &ticket, "approve"]).says(&[
+        "error[AOB3107]",
+        "ada asked for this run",
+        "help: ",
+    ]);
+    let run = place.runs()[0]["run"].as_str().unwrap().to_owned();
+    let told = place.ends(0, &["logs", "show", &run]).out;
+    assert!(told.contains("gate: approve of user:ada refused: ada asked for this run"), "{told}");
+}
+
+#[test]
 fn a_paused_node_is_retried_settled_or_failed() {
     let place = Place::new();
     let file = place.pausing();

@@ -315,7 +315,15 @@ fn the_owner_of_the_directory_goes_on_with_the_patched_graph() {
     );
     place.ends(0, &["patch", "apply", run, "-f", &ops]);
     owner.until("patched by user:ada to revision 1 with patch_");
-    place.ends(0, &["approve", ticket, "approve"]);
+    // The ticket was for another graph, and whoever patched it opens no gate before it.
+    place.ends(4, &["approve", ticket, "approve"]).says(&["error[AOB5004]"]);
+    let ticket = place.ticket()["ticket"].as_str().unwrap().to_owned();
+    place
+        .ends(5, &["approve", &ticket, "approve"])
+        .says(&["error[AOB3108]", "ada patched what gate guards"]);
+    owner.until("gate: approve of user:ada refused");
+    let mut bert = place.aob(&["approve", &ticket, "approve"]);
+    assert_eq!(Said::of(bert.env("USER", "bert")).code, 0);
     let said = owner.end();
     assert_eq!(said.code, 0, "{said:?}");
     said.says(&["after succeeded"]);

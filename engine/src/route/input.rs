@@ -13,7 +13,11 @@ pub(super) fn actor(input: &Input) -> Option<&str> {
     match input {
         Input::Decision(decision) => Some(&decision.by),
         Input::Cancel { by, .. } | Input::Suspend { by, .. } => Some(by),
-        Input::Settled { .. } | Input::Lost { .. } | Input::Timer(_) => None,
+        Input::Settled { .. }
+        | Input::Lost { .. }
+        | Input::Timer(_)
+        | Input::Notified(_)
+        | Input::Deferred { .. } => None,
     }
 }
 
@@ -27,6 +31,10 @@ impl Router<'_> {
             Input::Lost { instance, fence, begun } => self.lost(instance, *fence, *begun),
             Input::Timer(timer) => self.due(timer),
             Input::Decision(decision) => self.decide(decision),
+            Input::Notified(notified) => self.notified(notified),
+            Input::Deferred { instance, fence, due, error } => {
+                self.deferred(instance, *fence, *due, error)
+            }
             Input::Cancel { mode, claimed, reason, .. } => {
                 self.cancelled(*mode, claimed, reason.clone())
             }
@@ -135,6 +143,32 @@ impl Router<'_> {
             self.let_go(&at);
             self.emit(Change::Lost { at: instance.to_owned() })?;
         }
+        Ok(Verdict::Applied)
+    }
+
+    /// A child run that was not taken is asked for again later: its `timeout` counts from then.
+    fn deferred(
+        &mut self,
+        instance: &str,
+        fence: Fence,
+        due: u64,
+        error: &NodeError,
+    ) -> Result<Verdict, Refusal> {
+        let Some(at) = self.find(instance)? else { return Ok(Verdict::Superseded) };
+        let Some(live) = self.live(&at) else { return Ok(Verdict::Superseded) };
+        let is_child = matches!(at.node().kind, Kind::Child { .. });
+        if !is_child || self.node_state(&at) != NodeState::Active || live.fence != fence {
+            return Ok(Verdict::Superseded);
+        }
+        if self.is_draining(&at.scope) {
+            self.fail(&at, error.clone(), Cause::Limit, None)?;
+            return Ok(Verdict::Applied);
+        }
+        self.let_go(&at);
+        let name = at.name();
+        self.emit(Change::Backoff { at: name.clone(), due, error: error.clone() })?;
+        let seq = self.fence().1;
+        self.effects.arm.push((Timer { instance: name, what: Due::Backoff, seq }, due));
         Ok(Verdict::Applied)
     }
 

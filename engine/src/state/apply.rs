@@ -85,9 +85,12 @@ pub(crate) fn begin(started: &Started, event: &Stamp<'_>, irs: &IrSet) -> Result
         tokens: 0,
         settled: 0,
         instances: u64::from(root.unsettled),
+        agents: ir.agents,
         agent_starts: 0,
         agents_gone: Default::default(),
         placed: Default::default(),
+        patchers: Default::default(),
+        denials: 0,
         bytes: started.bytes,
         depth: started.depth,
         by: event.by.into(),
@@ -226,12 +229,20 @@ pub(crate) fn apply(
                 asks: *asks,
                 binds: binds.as_str().into(),
                 votes: Vec::new(),
+                notices: 0,
             });
         }
         Change::Voted { at, by, .. } => {
             let place = Place::find(state, irs, at)?;
             if let Some(ticket) = &mut place.live(state, at)?.ticket {
                 ticket.votes.push(by.as_str().into());
+            }
+        }
+        Change::DecisionRefused { .. } => state.head.denials += 1,
+        Change::Notified { at, attempt, .. } => {
+            let place = Place::find(state, irs, at)?;
+            if let Some(ticket) = &mut place.live(state, at)?.ticket {
+                ticket.notices = *attempt;
             }
         }
         Change::Answered { at, .. } => {

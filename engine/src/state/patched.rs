@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Corrupt, EdgeState, IrSet, Marking, NodeState, State, allowance, split_instance};
+use super::{
+    Corrupt, EdgeState, Head, IrSet, Marking, NodeState, State, allowance, split_instance,
+};
 use crate::event::Patched;
+use crate::guarded;
 use crate::ir::{Ir, Kind, ROOT};
 use crate::mutant::{self, Mutant};
 
@@ -31,6 +34,11 @@ pub(super) fn apply(
     for id in agents(&new) {
         state.head.agents_gone.remove(&id);
     }
+    let gone = u32::try_from(state.head.agents_gone.len()).unwrap_or(u32::MAX);
+    state.head.agents = new.agents.saturating_add(gone);
+    if by.starts_with("user:") {
+        note_patcher(&mut state.head, &before, &old, &new, by);
+    }
     if let Some(agent) = by.strip_prefix("agent:") {
         let placed = state.head.placed.entry(split_instance(agent).1.into()).or_default();
         *placed = placed.saturating_add(allowance::taken(&old, &new));
@@ -44,6 +52,16 @@ pub(super) fn apply(
     let live: Vec<u32> = state.scopes.values().map(|marking| marking.revision).collect();
     state.head.pinned.retain(|revision, _| live.contains(revision));
     Ok(())
+}
+
+/// Notes who changed what approvals guard that nobody has passed.
+fn note_patcher(head: &mut Head, before: &Marking, old: &Ir, new: &Ir, by: &str) {
+    for gate in guarded::touched(old, new) {
+        let state = old.find(&gate).and_then(|ix| before.nodes.get(old.slot(ix)));
+        if state.is_some_and(|state| !state.is_settled()) {
+            head.patchers.entry(gate).or_default().insert(by.into());
+        }
+    }
 }
 
 struct Carry<'a> {

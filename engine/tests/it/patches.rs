@@ -14,6 +14,7 @@ mod preview;
 mod rebase;
 pub(crate) mod refused;
 pub(crate) mod subject;
+mod voided;
 
 use aob_engine::issue::Issue;
 

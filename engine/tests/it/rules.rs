@@ -4,6 +4,7 @@ mod attempts;
 mod cancel;
 mod children;
 pub(crate) mod context;
+mod decisions;
 mod drain;
 mod edges;
 mod ends;

@@ -210,6 +210,42 @@ The question was answered.*/
         /// `ticket_...`.
         ticket: ::std::string::String,
     },
+    /** DecisionRefused
+
+An answer was refused; it changed nothing.*/
+    #[serde(rename = "decisionRefused")]
+    DecisionRefused {
+        /// What was answered.
+        answer: ChangeAnswer,
+        /// The instance that was named: `fetch`, `each[3]/fetch`.
+        at: ::std::string::String,
+        /// Who.
+        by: ::std::string::String,
+        /// Code of the rule.
+        code: ::std::string::String,
+        /// The ticket that was named, else the one that is open there.
+        ticket: ::std::string::String,
+        /// What was wrong with it.
+        why: ::std::string::String,
+    },
+    /** Notified
+
+It was tried to tell somebody of a question. Without `error` it was told; with it and `due` it is tried again then.*/
+    #[serde(rename = "notified")]
+    Notified {
+        /// The instance: `fetch`, `each[3]/fetch`, `finally/tell`.
+        at: ::std::string::String,
+        /// Which attempt, from 1.
+        attempt: u32,
+        /// When its timer goes off: milliseconds since 1970.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        due: ::std::option::Option<u64>,
+        /// Why it failed.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        error: ::std::option::Option<::std::string::String>,
+        /// `ticket_...`.
+        ticket: ::std::string::String,
+    },
     /** Delayed
 
 A delay began.*/
@@ -840,8 +876,12 @@ pub enum EventKind {
     RetryScheduled,
     /// `TicketOpened`.
     TicketOpened,
+    /// `TicketNotified`.
+    TicketNotified,
     /// `Decided`.
     Decided,
+    /// `DecisionRefused`.
+    DecisionRefused,
     /// `PatchApplied`.
     PatchApplied,
     /// `PatchRefused`.
@@ -865,7 +905,9 @@ impl ::std::fmt::Display for EventKind {
             Self::AttemptLost => f.write_str("AttemptLost"),
             Self::RetryScheduled => f.write_str("RetryScheduled"),
             Self::TicketOpened => f.write_str("TicketOpened"),
+            Self::TicketNotified => f.write_str("TicketNotified"),
             Self::Decided => f.write_str("Decided"),
+            Self::DecisionRefused => f.write_str("DecisionRefused"),
             Self::PatchApplied => f.write_str("PatchApplied"),
             Self::PatchRefused => f.write_str("PatchRefused"),
             Self::UsageBooked => f.write_str("UsageBooked"),
@@ -887,7 +929,9 @@ impl ::std::str::FromStr for EventKind {
             "AttemptLost" => Ok(Self::AttemptLost),
             "RetryScheduled" => Ok(Self::RetryScheduled),
             "TicketOpened" => Ok(Self::TicketOpened),
+            "TicketNotified" => Ok(Self::TicketNotified),
             "Decided" => Ok(Self::Decided),
+            "DecisionRefused" => Ok(Self::DecisionRefused),
             "PatchApplied" => Ok(Self::PatchApplied),
             "PatchRefused" => Ok(Self::PatchRefused),
             "UsageBooked" => Ok(Self::UsageBooked),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use aob_engine::event::Settled;
 use aob_engine::state::{Asks, Fence, State};
 use aob_engine::step::{Due, Envelope, Timer};
+use aob_engine::tier::Tier;
 use aob_engine::timeline::{Move, MoveKind};
 
 use super::change::{Begin, Change, Delta, Op, Opened, Published};
@@ -15,7 +16,7 @@ use crate::task::Signal;
 const SETTLED: [Settled; 5] =
     [Settled::Succeeded, Settled::Failed, Settled::Skipped, Settled::Passed, Settled::Cancelled];
 const ASKS: [Asks; 3] = [Asks::Gate, Asks::Failure, Asks::Unknown];
-const DUE: [Due; 7] = [
+const DUE: [Due; 8] = [
     Due::Backoff,
     Due::Delay,
     Due::Deadline,
@@ -23,6 +24,7 @@ const DUE: [Due; 7] = [
     Due::Duration,
     Due::Grace,
     Due::Finally,
+    Due::Notice,
 ];
 
 const KINDS: [MoveKind; 3] = [MoveKind::Set, MoveKind::Undo, MoveKind::Redo];
@@ -149,6 +151,20 @@ pub(super) fn write(out: &mut Out, op: &Op) {
             out.byte(20);
             [tenant, workflow, name, digest].iter().for_each(|text| out.text(text));
         }
+        Op::Debit { tenant, tier, id, t, window } => {
+            out.byte(21);
+            out.text(tenant);
+            out.byte(self::tier(*tier));
+            out.text(id);
+            out.number(*t);
+            out.number(*window);
+        }
+        Op::Refund { tenant, tier, id } => {
+            out.byte(22);
+            out.text(tenant);
+            out.byte(self::tier(*tier));
+            out.text(id);
+        }
     }
 }
 
@@ -208,6 +224,18 @@ pub(super) fn read(from: &mut In<'_>) -> Read<Op> {
             workflow: from.text()?,
             name: from.text()?,
             digest: from.text()?,
+        },
+        21 => Op::Debit {
+            tenant: from.text()?,
+            tier: pick(&Tier::ALL, from.byte()?)?,
+            id: from.text()?,
+            t: from.number()?,
+            window: from.number()?,
+        },
+        22 => Op::Refund {
+            tenant: from.text()?,
+            tier: pick(&Tier::ALL, from.byte()?)?,
+            id: from.text()?,
         },
         _ => return Err(Bad("an operation is unknown")),
     })
@@ -382,6 +410,15 @@ fn kind(kind: MoveKind) -> u8 {
     }
 }
 
+/// Place in [`Tier::ALL`].
+fn tier(tier: Tier) -> u8 {
+    match tier {
+        Tier::Simple => 0,
+        Tier::Standard => 1,
+        Tier::Heavy => 2,
+    }
+}
+
 /// Place in [`DUE`].
 fn due(what: Due) -> u8 {
     match what {
@@ -392,5 +429,6 @@ fn due(what: Due) -> u8 {
         Due::Duration => 4,
         Due::Grace => 5,
         Due::Finally => 6,
+        Due::Notice => 7,
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::compare::{changed_fields, in_edges_differ, out_edges_differ, same_edge};
 use super::{Plan, Router};
 use crate::catalogue;
+use crate::guarded;
 use crate::ir::{Ir, Join, Kind, Node, NodeIx, ROOT};
 use crate::issue::Issue;
 use crate::mutant::{self, Mutant};
@@ -46,6 +47,7 @@ impl Router<'_> {
         issues: &mut Vec<Issue>,
     ) {
         let root: crate::state::ScopePath = "".into();
+        let touched = guarded::touched(old, new);
         for ix in old.body(ROOT).nodes.clone() {
             let at = At { scope: root.clone(), ix, ir: old.clone() };
             let node = at.node();
@@ -68,6 +70,10 @@ impl Router<'_> {
                 Progress::Published if mutant::is(Mutant::PublishedKeepsItsTask) => {}
                 Progress::Paused if mutant::is(Mutant::PausedNotJudged) => {}
                 Progress::Published | Progress::Asked if redefined || edges => {
+                    plan.recalled.insert(id.clone());
+                }
+                // Whoever answers it saw another graph behind it.
+                Progress::Asked if touched.contains(&node.id) => {
                     plan.recalled.insert(id.clone());
                 }
                 Progress::Republished if redefined => {
@@ -118,6 +124,8 @@ impl Router<'_> {
             (NodeState::Active, Kind::Task { .. }) if tried => Progress::Republished,
             (NodeState::Active, Kind::Task { .. }) => Progress::Published,
             (NodeState::Active, _) => Progress::Begun,
+            // Not admitted yet: what it is asked for stays as it was rendered.
+            (NodeState::Backoff, Kind::Child { .. }) => Progress::Begun,
             (NodeState::Backoff, _) => Progress::BackingOff,
             (NodeState::Waiting, _) if self.is_paused(at) => Progress::Paused,
             (NodeState::Waiting, Kind::Approval { .. }) => Progress::Asked,

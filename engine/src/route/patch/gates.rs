@@ -1,19 +1,16 @@
 //! R8: nothing passes a gate. What an approval guards stays guarded, and the approval stays as it is.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Router;
 use super::conditions::ancestors;
 use crate::catalogue;
-use crate::ir::{After, BodyIx, Edge, EdgeIx, Ir, Join, Kind, NodeIx};
+use crate::guarded::guards;
+use crate::ir::{After, Edge, EdgeIx, Ir, Kind, NodeIx};
 use crate::issue::Issue;
 use crate::mutant::{self, Mutant};
 use crate::route::At;
 use crate::state::NodeState;
-
-/// Ids of gates.
-type Gates = BTreeSet<Arc<str>>;
 
 /// Every gate of the old graph that the patcher may not decide at, and every unstarted node, compared.
 pub(super) fn check(
@@ -168,58 +165,6 @@ fn check_group(
             );
         }
     }
-}
-
-/// The gates that a node cannot start without, by node index: for a join of kind all those with a success edge into
-/// it, and what every in-edge is behind of.
-fn guards(ir: &Ir) -> Vec<Gates> {
-    let mut all: Vec<Option<Gates>> = vec![None; ir.nodes.len()];
-    for body in 0..ir.bodies.len() as BodyIx {
-        let container = ir.body(body).container;
-        let outer = container.and_then(|ix| all[ix as usize].clone()).unwrap_or_default();
-        let mut open: Vec<NodeIx> = ir.body(body).nodes.clone().collect();
-        // A scope is acyclic: every round settles at least one node whose sources are all known.
-        while !open.is_empty() {
-            let before = open.len();
-            open.retain(|&ix| {
-                let ins = ir.node(ix).ins.clone();
-                if ins.clone().any(|edge| all[ir.edge(edge).from as usize].is_none()) {
-                    return true;
-                }
-                all[ix as usize] = Some(of_node(ir, ix, &all, &outer));
-                false
-            });
-            if open.len() == before {
-                break;
-            }
-        }
-    }
-    all.into_iter().map(Option::unwrap_or_default).collect()
-}
-
-fn of_node(ir: &Ir, ix: NodeIx, all: &[Option<Gates>], outer: &Gates) -> Gates {
-    let node = ir.node(ix);
-    let mut common: Option<Gates> = None;
-    let mut direct = Gates::new();
-    for edge in node.ins.clone() {
-        let edge = ir.edge(edge);
-        let source = ir.node(edge.from);
-        let mut here = all[edge.from as usize].clone().unwrap_or_default();
-        if matches!(source.kind, Kind::Approval { .. }) && edge.after == After::Success {
-            here.insert(source.id.clone());
-            if node.join == Join::All && !mutant::is(Mutant::GuardsOfJoinForgotten) {
-                direct.insert(source.id.clone());
-            }
-        }
-        common = Some(match common {
-            None => here,
-            Some(common) => common.intersection(&here).cloned().collect(),
-        });
-    }
-    let mut gates = common.unwrap_or_default();
-    gates.extend(direct);
-    gates.extend(outer.iter().cloned());
-    gates
 }
 
 fn is_conditional(edge: &Edge) -> bool {

@@ -42,6 +42,12 @@ struct Fixed {
     gone: BTreeSet<Arc<str>>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     placed: BTreeMap<Arc<str>, u32>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    agents: u32,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    patchers: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    denials: u32,
 }
 
 /// What most events change.
@@ -127,6 +133,9 @@ pub(super) fn read(fields: &Fields, seen: &mut usize) -> Result<(Head, u32), Und
         patches: fixed.patches,
         agents_gone: fixed.gone,
         placed: fixed.placed,
+        agents: fixed.agents,
+        patchers: fixed.patchers,
+        denials: fixed.denials,
     };
     Ok((head, moving.cells))
 }
@@ -150,6 +159,9 @@ fn fixed(head: &Head) -> Fixed {
         patches: head.patches,
         gone: head.agents_gone.clone(),
         placed: head.placed.clone(),
+        agents: head.agents,
+        patchers: head.patchers.clone(),
+        denials: head.denials,
     }
 }
 
@@ -179,6 +191,8 @@ fn same_fixed(was: &Head, is: &Head) -> bool {
         && text(&was.by, &is.by)
         && (was.started, was.deadline, was.depth, was.patches, was.refusals)
             == (is.started, is.deadline, is.depth, is.patches, is.refusals)
+        && (was.agents, was.denials) == (is.agents, is.denials)
+        && was.patchers == is.patchers
         && was.base == is.base
         && was.agents_gone == is.agents_gone
         && was.placed == is.placed

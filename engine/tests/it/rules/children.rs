@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aob_engine::event::Settled;
-use aob_engine::state::{CancelMode, Fence, Parent};
+use aob_engine::state::{CancelMode, Fence, NodeError, Parent};
 use aob_engine::step::{Answer, Input, Reply, StartRequest, Verdict};
 use serde_json::json;
 
@@ -165,4 +165,50 @@ fn a_child_that_is_under_way_finishes_in_a_drain() {
     assert!(run.changes().any(|change| {
         matches!(change, aob_engine::event::Change::Settled { at, outcome: Settled::Succeeded, .. } if at == "child")
     }));
+}
+
+/// A child that the tenant's tier does not take is asked for again, under another fence, until it is.
+#[test]
+fn a_child_that_is_not_taken_is_asked_for_again() {
+    let mut run = Run::start(SPEC);
+    run.gives("a", json!(7));
+    let deferred = |run: &Run| {
+        let parent = run.sim.children.last().expect("a child").parent.clone();
+        Input::Deferred {
+            instance: parent.instance.to_string(),
+            fence: parent.fence,
+            due: run.sim.now.time + 9_000,
+            error: NodeError::new("tier_limit", "later"),
+        }
+    };
+    for again in 1..=3 {
+        let first = deferred(&run);
+        assert_eq!(run.sim.take(std::slice::from_ref(&first)), [Verdict::Applied]);
+        assert_eq!(run.sim.take(&[first]), [Verdict::Superseded], "its signal came twice");
+        assert_eq!(run.state("child"), "backoff");
+        run.time("child");
+        assert_eq!(run.sim.children.len(), again + 1, "another child");
+    }
+    assert_eq!(run.told()[2..4], ["child backs off", "child ready; child has a child"]);
+    let input = answered(&run, Answer::Output(Arc::new(json!(1))));
+    assert_eq!(run.sim.take(&[input]), [Verdict::Applied]);
+    run.finish();
+    assert_eq!(run.outcome(), Some("succeeded"));
+}
+
+/// While the run fails nothing new begins: what was not taken has failed.
+#[test]
+fn a_child_that_is_not_taken_while_the_run_fails_fails() {
+    let mut run = Run::start(
+        "nodes: [{id: child, type: workflow, config: {name: other}}, {id: bad, type: noop}, {id: slow, type: noop}]",
+    );
+    run.breaks("bad");
+    let parent = run.sim.children[0].parent.clone();
+    let error = NodeError::new("tier_limit", "later");
+    let (instance, fence, due) = (parent.instance.to_string(), parent.fence, 1);
+    assert_eq!(
+        run.sim.take(&[Input::Deferred { instance, fence, due, error }]),
+        [Verdict::Applied]
+    );
+    assert_eq!(run.code("child").as_deref(), Some("tier_limit"));
 }

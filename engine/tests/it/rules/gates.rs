@@ -269,7 +269,14 @@ fn only_those_named_decide_by_user_or_group() {
     for reply in [Reply::Approve(None), Reply::Reject] {
         assert_eq!(why(&run.decided(by("eve", reply))), catalogue::NOT_AN_APPROVER.name);
     }
-    assert_eq!(run.told(), ["started; gate asks gate"], "a refused answer leaves no event");
+    assert_eq!(
+        run.told(),
+        [
+            "started; gate asks gate",
+            "gate refuses approve of user:eve: AOB3103",
+            "gate refuses reject of user:eve: AOB3103",
+        ]
+    );
     assert_eq!(run.decided(by("bob", Reply::Approve(None))), Verdict::Applied);
     let mut run = asked("{groups: [leads]}", json!({}));
     let led = Decision { groups: vec!["leads".to_owned()], ..by("eve", Reply::Approve(None)) };
@@ -279,7 +286,10 @@ fn only_those_named_decide_by_user_or_group() {
 #[test]
 fn whoever_asked_for_the_run_does_not_approve_it_unless_allowed() {
     let mut run = asked("{users: [ada, bob]}", json!({}));
-    assert_eq!(why(&run.decided(by("ada", Reply::Approve(None)))), catalogue::NOT_AN_APPROVER.name);
+    assert_eq!(
+        why(&run.decided(by("ada", Reply::Approve(None)))),
+        catalogue::REQUESTER_DECIDES.name
+    );
     let mut run = asked("{users: [ada, bob], allowRequester: true}", json!({}));
     assert_eq!(run.decided(by("ada", Reply::Approve(None))), Verdict::Applied);
 }

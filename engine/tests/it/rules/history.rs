@@ -33,6 +33,12 @@ fn told(change: &Change) -> String {
         Change::Waiting { at, asks, .. } => format!("{at} asks {}", question(*asks)),
         Change::Voted { at, by, .. } => format!("{at} has a vote of {by}"),
         Change::Answered { at, answer, .. } => format!("{at} answered {answer}"),
+        Change::DecisionRefused { at, answer, by, code, .. } => {
+            format!("{at} refuses {answer} of {by}: {code}")
+        }
+        Change::Notified { at, attempt, error, .. } => {
+            format!("{at} told #{attempt}{}", if error.is_some() { " in vain" } else { "" })
+        }
         Change::Delayed { at, .. } => format!("{at} waits"),
         Change::Child { at, .. } => format!("{at} has a child"),
         Change::Suspended { on: true } => "suspended".to_owned(),

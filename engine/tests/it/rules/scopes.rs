@@ -156,6 +156,7 @@ fn a_container_obeys_its_own_on_error() {
         run.told()[1..],
         [
             "each[0]/work failed: broken; failing each[0]; each[0] failed; each stops; each asks failure",
+            "each refuses retry of user:bob: AOB3102",
             "each answered settle; each succeeded; each->next taken; next out",
         ]
     );

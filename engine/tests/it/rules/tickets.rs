@@ -27,6 +27,7 @@ fn each_question_has_its_answers() {
         ("odd", Reply::Approve(None)),
         ("odd", Reply::Reject),
     ];
+    let wrong_ones = wrong.len();
     for (at, reply) in wrong {
         let verdict = run.decided(decision(at, reply.clone()));
         assert!(
@@ -34,7 +35,9 @@ fn each_question_has_its_answers() {
             "{at} {reply:?}: {verdict:?}"
         );
     }
-    assert!(run.told().is_empty(), "what is refused leaves no event");
+    let told = run.told();
+    assert_eq!(told.len(), wrong_ones, "{told:?}");
+    assert!(told.iter().all(|line| line.contains(" refuses ")), "{told:?}");
 }
 
 #[test]

@@ -1,6 +1,12 @@
 //! Which gates a person may change: those that the same person could open alone.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
 use serde_json::Value;
+
+/// Who has patched what gates guard, by gate.
+type Patchers = BTreeMap<Arc<str>, BTreeSet<Arc<str>>>;
 
 /// Of the gates that somebody wants to change, those that this person may approve on their own. What a template
 /// decides is decided when the gate opens, so such a gate is nobody's.
@@ -10,6 +16,7 @@ pub(super) fn approvable(
     by: &str,
     groups: &[String],
     requester: &str,
+    patchers: &Patchers,
 ) -> Vec<String> {
     let Some(name) = by.strip_prefix("user:") else { return Vec::new() };
     let nodes = document.pointer("/spec/nodes").and_then(Value::as_array);
@@ -20,9 +27,16 @@ pub(super) fn approvable(
         let config = node.get("config").unwrap_or(&Value::Null);
         node.get("type").and_then(Value::as_str) == Some("approval")
             && may_approve(config, name, groups, by == requester)
+            && !(config.get("approvers").is_some() && has_patched(patchers, node, by))
     };
     let gates = nodes.into_iter().flatten().filter(is_wanted).filter(may);
     gates.filter_map(|node| Some(node.get("id")?.as_str()?.to_owned())).collect()
+}
+
+/// Whether somebody changed what a gate guards: then they do not open it, nor take it away.
+fn has_patched(patchers: &Patchers, gate: &Value, by: &str) -> bool {
+    let id = gate.get("id").and_then(Value::as_str).unwrap_or_default();
+    patchers.get(id).is_some_and(|patchers| patchers.contains(by))
 }
 
 fn may_approve(config: &Value, name: &str, groups: &[String], is_requester: bool) -> bool {
@@ -50,11 +64,17 @@ mod tests {
     use serde_json::{Value, json};
 
     fn may(config: Value, by: &str) -> bool {
+        may_after(config, by, &[])
+    }
+
+    fn may_after(config: Value, by: &str, patchers: &[&str]) -> bool {
+        let patchers = patchers.iter().map(|&by| by.into()).collect();
         let document =
             json!({"spec": {"nodes": [{"id": "gate", "type": "approval", "config": config}]}});
         let wanted = ["gate".to_owned()];
         let groups = ["ops".to_owned()];
-        !super::approvable(&document, &wanted, by, &groups, "user:eve").is_empty()
+        let patchers = [("gate".into(), patchers)].into();
+        !super::approvable(&document, &wanted, by, &groups, "user:eve", &patchers).is_empty()
     }
 
     #[test]
@@ -70,5 +90,9 @@ mod tests {
         assert!(!may(json!({}), "agent:triage"));
         assert!(!may(json!({"approvers": {"users": ["eve"]}}), "user:eve"));
         assert!(may(json!({"approvers": {"users": ["eve"], "allowRequester": true}}), "user:eve"));
+        let named = json!({"approvers": {"users": ["ada"]}});
+        assert!(may_after(named.clone(), "user:ada", &["user:bob"]));
+        assert!(!may_after(named, "user:ada", &["user:bob", "user:ada"]));
+        assert!(may_after(json!({}), "user:ada", &["user:ada"]));
     }
 }

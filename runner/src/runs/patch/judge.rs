@@ -77,6 +77,8 @@ impl Runs {
             return Ok(Vec::new());
         }
         let current = self.document(state, state.head.revision).await?;
-        Ok(approvable(&current, &ask.approves, &ask.by, &ask.groups, &state.head.by))
+        let head = &state.head;
+        let (approves, groups) = (&ask.approves, &ask.groups);
+        Ok(approvable(&current, approves, &ask.by, groups, &head.by, &head.patchers))
     }
 }

@@ -80,8 +80,11 @@ pub(crate) fn start(store: &dyn Store, run: &Arc<str>, nodes: usize) -> Draft {
         settled: 0,
         instances: nodes as u64,
         agent_starts: 0,
+        agents: 0,
         agents_gone: Default::default(),
         placed: Default::default(),
+        patchers: Default::default(),
+        denials: 0,
         bytes: 0,
         depth: 0,
         by: "user:ann".into(),
@@ -246,6 +249,7 @@ impl Draft {
             asks: Asks::Gate,
             binds: "sha256:0b".into(),
             votes: Vec::new(),
+            notices: 0,
         };
         let notice =
             TicketNotice { id: ticket.id.clone(), instance: instance(slot), asks: Asks::Gate };

@@ -8,7 +8,7 @@ use super::fixture::{
     AT_ONCE, BEGIN, LONG, acks_alone, applied, commit, next, run_id, signals, start,
 };
 use aob_engine::state::{CancelMode, Fence, NodeError};
-use aob_engine::step::{Answer, Decision, Due, Input, Reply, Timer};
+use aob_engine::step::{Answer, Decision, Due, Input, Notified, Reply, Timer};
 use aob_store::{Item, Outcome, Signal};
 use serde_json::json;
 
@@ -199,6 +199,20 @@ pub(crate) async fn every_input_comes_back(launcher: &mut dyn Launcher) {
             claimed: vec!["a".into()],
         },
         Input::Suspend { on: false, by: "system".into() },
+        Input::Notified(Notified {
+            instance: "gate".into(),
+            ticket: "ticket_1".into(),
+            attempt: 3,
+            error: Some("refused \u{0}".into()),
+            due: Some(u64::MAX >> 1),
+        }),
+        Input::Timer(Timer { instance: "gate".into(), what: Due::Notice, seq: 1 }),
+        Input::Deferred {
+            instance: "each[1]/child".into(),
+            fence,
+            due: 7,
+            error: NodeError::new("tier_limit", "later"),
+        },
     ];
     for (n, input) in inputs.iter().enumerate() {
         store
