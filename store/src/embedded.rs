@@ -11,6 +11,7 @@ mod codec;
 mod commit;
 mod compact;
 mod core;
+mod debits;
 mod folder;
 mod frame;
 mod inbox;
@@ -39,11 +40,13 @@ use std::time::Duration;
 use aob_engine::patch::Record;
 use aob_engine::state::State;
 use aob_engine::step::Envelope;
+use aob_engine::tier::Tier;
 use aob_engine::timeline::Move;
 use async_trait::async_trait;
 
 use self::journal::Journal;
 use self::shared::Shared;
+use crate::admission::{Admitted, Debit};
 use crate::task::{Beat, Claim, Kept, Signal, SignalEntry, Task, TaskRef};
 use crate::{
     Backlog, Chain, Commit, Committed, LogLine, OpenTicket, Result, Store, Summary, Version,
@@ -312,6 +315,14 @@ impl Store for Embedded {
 
     async fn workflows(&self, tenant: &str) -> Result<Vec<Version>> {
         self.shared.workflows(tenant).await
+    }
+
+    async fn admit(&self, debit: &Debit) -> Result<Admitted> {
+        self.shared.admit(debit).await
+    }
+
+    async fn refund(&self, tenant: &str, tier: Tier, id: &str) -> Result<()> {
+        self.shared.refund(tenant, tier, id).await
     }
 
     async fn runs(

@@ -2,6 +2,7 @@
 //! processes, [`embedded`] for one process with a journal. Nothing outside this crate knows which
 //! one it has.
 
+pub mod admission;
 pub mod commit;
 pub mod embedded;
 mod error;
@@ -18,9 +19,11 @@ use std::time::Duration;
 use aob_engine::patch::Record;
 use aob_engine::state::State;
 use aob_engine::step::{Envelope, Timer};
+use aob_engine::tier::Tier;
 use aob_engine::timeline::Move;
 use async_trait::async_trait;
 
+pub use admission::{Admitted, Debit};
 pub use aob_engine::id;
 pub use commit::{Commit, Committed, Item, Outcome};
 pub use error::Error;
@@ -166,6 +169,15 @@ pub trait Store: Send + Sync + 'static {
     /// Names of workflows that have a tag, with their tags and digests.
     async fn workflows(&self, tenant: &str) -> Result<Vec<Version>>;
 
+    /// Counts a start against a tenant's tier, if it is within the limit; once for each id.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] if a name or number is out of bounds.
+    async fn admit(&self, debit: &Debit) -> Result<Admitted>;
+
+    /// What was debited under this id no longer counts.
+    async fn refund(&self, tenant: &str, tier: Tier, id: &str) -> Result<()>;
+
     /// Runs, newest first, from a cursor on.
     async fn runs(
         &self,
@@ -248,6 +260,8 @@ pub struct Summary {
     pub progress: (u64, u64),
     /// Digest of the set of patches that it began on.
     pub patch_set: Option<String>,
+    /// What it counts as.
+    pub tier: Tier,
 }
 
 /// A question that is open.

@@ -14,6 +14,7 @@ mod lists;
 mod log;
 mod memory;
 mod patches;
+mod rate;
 mod read;
 mod request;
 mod session;
@@ -30,6 +31,7 @@ use aob_engine::id;
 use aob_engine::patch::Record;
 use aob_engine::state::State;
 use aob_engine::step::Envelope;
+use aob_engine::tier::Tier;
 use aob_engine::timeline::Move;
 use async_trait::async_trait;
 
@@ -39,6 +41,7 @@ use self::doorbell::Doorbell;
 use self::keys::Keys;
 use self::memory::Memory;
 use self::session::{Session, function};
+use crate::admission::{Admitted, Debit};
 use crate::task::{Beat, Claim, Kept, Signal, SignalEntry, Task, TaskRef};
 use crate::{
     Backlog, Chain, Commit, Committed, LogLine, OpenTicket, Result, Store, Summary, Version,
@@ -278,6 +281,14 @@ impl Store for RedisStore {
 
     async fn workflows(&self, tenant: &str) -> Result<Vec<Version>> {
         self.list_workflows(tenant).await
+    }
+
+    async fn admit(&self, debit: &Debit) -> Result<Admitted> {
+        self.debit(debit).await
+    }
+
+    async fn refund(&self, tenant: &str, tier: Tier, id: &str) -> Result<()> {
+        self.give_back(tenant, tier, id).await
     }
 
     async fn runs(

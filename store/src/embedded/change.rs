@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use aob_engine::state::{Asks, Fence};
 use aob_engine::step::{Envelope, Timer};
+use aob_engine::tier::Tier;
 use aob_engine::timeline::Move;
 use serde_json::Value;
 
@@ -45,6 +46,10 @@ pub(super) enum Op {
     Tag { tenant: String, workflow: String, tag: String, digest: String },
     /// A dedupe key, which may outlive its run.
     Key { tenant: String, key: String, run: Arc<str>, t: u64 },
+    /// A start counts from `t` on, for `window` milliseconds.
+    Debit { tenant: String, tier: Tier, id: String, t: u64, window: u64 },
+    /// A start no longer counts.
+    Refund { tenant: String, tier: Tier, id: String },
     /// In snapshots: the tombstone of a run.
     Tombstone { run: Arc<str>, t: u64 },
     /// In snapshots: how many lines of a run's log are gone.

@@ -242,6 +242,15 @@ fn rest(core: &Core, shared: &Shared) -> (Vec<Op>, u64) {
             name: set.clone(),
             digest: digest.clone(),
         }));
+        for (tier, debits) in &tenant.debits {
+            ops.extend(debits.all().map(|(id, t, window)| Op::Debit {
+                tenant: name.clone(),
+                tier: *tier,
+                id: id.to_owned(),
+                t,
+                window,
+            }));
+        }
         ops.extend(tenant.keys.iter().map(|(key, (run, t))| Op::Key {
             tenant: name.clone(),
             key: key.clone(),

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use aob_engine::state::State;
 use aob_engine::step::Timer;
+use aob_engine::tier::Tier;
 use aob_engine::timeline::{Move, MoveKind};
 use tokio::sync::Notify;
 
 use super::change::{Change, Op, Opened};
+use super::debits::Debits;
 use super::inbox::Inbox;
 use super::run::Run;
 use super::tasks::{Entry, Hand, Tasks};
@@ -56,6 +58,8 @@ pub(super) struct Tenant {
     pub(super) patches: BTreeSet<(String, Arc<str>)>,
     /// Runs by dedupe key, and since when.
     pub(super) keys: HashMap<String, (Arc<str>, u64)>,
+    /// Starts that count.
+    pub(super) debits: BTreeMap<Tier, Debits>,
 }
 
 /// What is left to do once the lock is released: calls, and freeing what may be large.
@@ -149,6 +153,12 @@ impl Core {
             }
             Op::Key { tenant, key, run, t } => {
                 self.tenant(&tenant.into()).keys.insert(key, (run, t));
+            }
+            Op::Debit { tenant, tier, id, t, window } => {
+                self.tenant(&tenant.into()).debits.entry(tier).or_default().insert(id, t, window);
+            }
+            Op::Refund { tenant, tier, id } => {
+                self.tenant(&tenant.into()).debits.entry(tier).or_default().remove(&id);
             }
             Op::Tombstone { run, t } => drop(self.tombstones.insert(run, t)),
             Op::LogBase { run, base } => {

@@ -90,6 +90,7 @@ impl Run {
             revision: head.revision,
             progress: (head.settled, head.instances),
             patch_set: head.patch_set.as_deref().map(str::to_owned),
+            tier: head.tier(),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ::redis::{Value, cmd};
+use aob_engine::tier::Tier;
 use serde::Deserialize;
 
 use super::RedisStore;
@@ -28,6 +29,8 @@ struct Fixed<'a> {
     started: u64,
     #[serde(borrow, default)]
     set: Option<std::borrow::Cow<'a, str>>,
+    #[serde(default)]
+    agents: u32,
 }
 
 /// And of those that change.
@@ -148,6 +151,7 @@ impl RedisStore {
                 revision: int(revision).max(0) as u32,
                 progress: (moving.settled, moving.instances),
                 patch_set: fixed.set.map(std::borrow::Cow::into_owned),
+                tier: Tier::of(fixed.agents),
             });
         }
         Ok((summaries, next))

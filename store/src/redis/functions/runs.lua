@@ -49,3 +49,4 @@ redis.register_function('aob1_compact', compact)
 redis.register_function('aob1_move', move)
 redis.register_function{function_name = 'aob1_drop', callback = drop, flags = {'allow-oom'}}
 redis.register_function('aob1_log', append_log)
+redis.register_function('aob1_rate', rate)

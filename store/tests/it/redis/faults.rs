@@ -105,6 +105,7 @@ async fn nothing_is_written_before_the_epoch_changed() {
         "aob1_hold",
         "aob1_drop",
         "aob1_log",
+        "aob1_rate",
     ] {
         let mut command = cmd("FCALL");
         command.arg(function).arg(1).arg("aob:{s0}:epoch").arg(&epoch);

@@ -1,6 +1,7 @@
 //! What a store promises, as cases that know nothing of the store they run on. A case's name and its
 //! comment are the contract; a launcher says how the store is started, restarted and killed.
 
+pub(crate) mod admission;
 pub(crate) mod commit;
 pub(crate) mod fixture;
 pub(crate) mod leases;
@@ -68,6 +69,10 @@ macro_rules! conformance {
             patches {
                 kept_with_the_event, begun_with_a_record, same_id_twice, recall_and_publish_again, recall_of_a_claimed_task,
                 a_held_run, chains_and_bases, a_base_must_fit, found_by_prefix, gone_with_the_run, records_must_fit,
+            }
+            admission {
+                as_many_as_the_limit, counted_by_id, given_back, apart_by_tenant_and_tier, a_lowered_limit,
+                a_clock_that_is_set, any_window_of_real_time, kept_over_a_restart, debits_out_of_bounds,
             }
             tags { moves_in_order, one_of_two_moves, bounded, sets_of_patches, names_that_would_clash }
             restart {
