@@ -47,7 +47,10 @@ pub async fn coordinate(
 }
 
 /// Commits signals, one event per run. What loses every race stays pending and comes again.
-async fn serve(runs: &Runs, entries: Vec<SignalEntry>) -> Result<(), crate::runs::Error> {
+async fn serve(runs: &Arc<Runs>, mut entries: Vec<SignalEntry>) -> Result<(), crate::runs::Error> {
+    if let Some(notices) = runs.notices() {
+        notices.take(runs, &mut entries);
+    }
     if entries.is_empty() {
         return Ok(());
     }

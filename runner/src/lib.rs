@@ -7,8 +7,10 @@
 pub mod clock;
 pub mod coordinate;
 pub mod node;
+pub mod notice;
 pub mod runs;
 pub mod secret;
 pub mod service;
+pub mod signature;
 pub mod sweep;
 pub mod work;

@@ -8,7 +8,8 @@ use std::time::Duration;
 use aob_engine::check::Ceiling;
 use aob_engine::registry::Registry;
 use aob_runner::node::{self, Policy};
-use aob_runner::runs::Runs;
+use aob_runner::notice::{Hook, Notices};
+use aob_runner::runs::{Runs, Settings, TierLimits};
 use aob_runner::secret::Secrets;
 use aob_runner::service::{Service, ServiceOptions};
 use aob_store::redis::{Options, RedisStore};
@@ -56,6 +57,21 @@ struct Args {
     /// Let `http` nodes reach private and loopback addresses: all, or those named
     #[arg(long, env = "AOB_ALLOW_PRIVATE", value_name = "HOST|CIDR", num_args = 0.., require_equals = true, value_delimiter = ',')]
     allow_private: Option<Vec<String>>,
+    /// Child runs that a tenant may start in a minute, by tier: `heavy=5`, or `TENANT/heavy=5`; without it 100, 20 and 5
+    #[arg(long, env = "AOB_TIER_LIMITS", value_delimiter = ',', value_name = "[TENANT/]TIER=N")]
+    tier_limits: Vec<String>,
+    /// Tell of each new question with a signed POST: an address, or one for a tenant
+    #[arg(
+        long,
+        env = "AOB_NOTIFY",
+        value_delimiter = ',',
+        value_name = "[TENANT=]URL",
+        requires = "notify_secret"
+    )]
+    notify: Vec<Hook>,
+    /// The secret that signs these requests: NAME/KEY in the secrets folder
+    #[arg(long, env = "AOB_NOTIFY_SECRET", value_name = "NAME/KEY")]
+    notify_secret: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -91,15 +107,24 @@ async fn serve(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     // After a restart of the server, unclaimed tasks count as claimed for a lease: it must be the one in use.
     let options = Options { lease: Duration::from_secs(args.lease), ..Options::default() };
     let store = Arc::new(RedisStore::open_with(&args.redis, options).await?);
-    let runs = Runs::new(store, Registry::builtin(), Ceiling::default());
+    let secrets = Arc::new(match &args.secrets {
+        Some(folder) => Secrets::in_folder(folder),
+        None => Secrets::none(),
+    });
+    let notices = match &args.notify_secret {
+        Some(secret) if !args.notify.is_empty() => {
+            let made = Notices::new(args.notify.clone(), secret, secrets.clone(), &policy)?;
+            Some(Arc::new(made))
+        }
+        _ => None,
+    };
+    let settings = Settings { tiers: Some(TierLimits::parse(&args.tier_limits)?), notices };
+    let runs = Runs::with(store, Registry::builtin(), Ceiling::default(), settings);
     let service = Service::spawn(&ServiceOptions {
         runs,
         nodes,
         policy,
-        secrets: Arc::new(match &args.secrets {
-            Some(folder) => Secrets::in_folder(folder),
-            None => Secrets::none(),
-        }),
+        secrets,
         types,
         coordinate: args.coordinate || args.coordinate_only,
         lanes: 1,

@@ -3,6 +3,7 @@
 //! Nothing here matters to correctness but the store: what is cached is checked by the commit, which
 //! names the state it was decided on.
 
+mod admission;
 mod cache;
 mod commit;
 mod decide;
@@ -16,6 +17,7 @@ mod replay;
 mod share;
 mod start;
 mod tag;
+mod ticket;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -27,6 +29,7 @@ use aob_store::Store;
 use rustc_hash::FxHashMap;
 use serde_json::Value;
 
+pub use admission::{Throttled, TierLimits};
 pub use commit::{Done, Work};
 pub use ending::Ending;
 pub use error::Error;
@@ -35,7 +38,9 @@ pub use query::RunView;
 pub use replay::ReplayAsk;
 pub use start::{Published, StartOptions, Started};
 pub use tag::TagMove;
+pub use ticket::{Approvers, TicketView};
 
+use crate::notice::Notices;
 use cache::Cache;
 use ending::Endings;
 pub(crate) use share::Busy;
@@ -54,11 +59,32 @@ pub struct Runs {
     cache: Cache,
     endings: Endings,
     shares: Shares,
+    tiers: Option<TierLimits>,
+    notices: Option<Arc<Notices>>,
+}
+
+/// What a process does beside moving runs.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// How many runs a tenant may start; none: as many as it likes.
+    pub tiers: Option<TierLimits>,
+    /// Who is told of questions.
+    pub notices: Option<Arc<Notices>>,
 }
 
 impl Runs {
     /// Runs in this store, judged by these types and limits.
     pub fn new(store: Arc<dyn Store>, registry: Registry, ceiling: Ceiling) -> Arc<Self> {
+        Self::with(store, registry, ceiling, Settings::default())
+    }
+
+    /// The same, with limits on starts and with notifications.
+    pub fn with(
+        store: Arc<dyn Store>,
+        registry: Registry,
+        ceiling: Ceiling,
+        settings: Settings,
+    ) -> Arc<Self> {
         let shares = Shares::new(store.shards());
         Arc::new(Self {
             store,
@@ -69,12 +95,19 @@ impl Runs {
             cache: Cache::default(),
             endings: Endings::default(),
             shares,
+            tiers: settings.tiers,
+            notices: settings.notices,
         })
     }
 
     /// The store behind it.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+
+    /// Who is told of questions.
+    pub(crate) fn notices(&self) -> Option<&Arc<Notices>> {
+        self.notices.as_ref()
     }
 
     /// A lane of a shard says that it commits again; starts go with its commits from then on.

@@ -61,6 +61,14 @@ impl Secrets {
         Ok((value, redactor))
     }
 
+    /// The text of one secret. Reads a file: call it where blocking is allowed.
+    ///
+    /// # Errors
+    /// `secret_missing`, `secret_invalid`; the message names the secret.
+    pub fn text(&self, name: &str, key: &str) -> Result<String, Failure> {
+        self.read(&SecretRef { name: name.to_owned(), key: key.to_owned() })
+    }
+
     fn read(&self, secret: &SecretRef) -> Result<String, Failure> {
         let SecretRef { name, key } = secret;
         let Some(folder) = &self.folder else {

@@ -10,6 +10,7 @@ use futures::future::join_all;
 use super::cache::weight;
 use super::decide::Learnt;
 use super::share::{Told, told};
+use super::ticket::call_for_notices;
 use super::{Error, Runs};
 
 /// Lost races after which a caller hands its inputs to the coordinators.
@@ -185,7 +186,9 @@ impl Runs {
 
     /// Decides one work on what is known here; none if that is not enough.
     fn prepare_known(&self, work: &Work) -> Option<Prepared> {
-        let (item, learnt) = self.decide_known(&work.run, &work.inputs)?.item(work.signals.clone());
+        let mut decided = self.decide_known(&work.run, &work.inputs)?;
+        call_for_notices(&mut decided.step);
+        let (item, learnt) = decided.item(work.signals.clone());
         Some(Prepared::Items(vec![item], learnt))
     }
 

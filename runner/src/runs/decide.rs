@@ -12,6 +12,7 @@ use aob_engine::step::{
 use aob_store::{Item, Signal};
 
 use super::cache::Known;
+use super::ticket::call_for_notices;
 use super::{Error, Runs};
 use crate::clock;
 
@@ -110,14 +111,18 @@ impl Runs {
     /// are written.
     pub(super) async fn items(
         &self,
-        decided: Decided,
+        mut decided: Decided,
         signals: Vec<String>,
         link: u32,
     ) -> Result<(Vec<Item>, Learnt), Error> {
+        call_for_notices(&mut decided.step);
         let (mut children, mut failed) = (Vec::new(), Vec::new());
         for child in &decided.step.effects.children {
             match self.start_child(&decided.step.state, child).await? {
-                Ok(item) => children.push(Item { link, ..item }),
+                Ok(item) => match self.count_child(&decided.step.state, child, &item).await? {
+                    None => children.push(Item { link, ..item }),
+                    Some(deferred) => failed.push(deferred),
+                },
                 Err(error) => {
                     let result = Answer::Error { error, retryable: false };
                     let instance = child.parent.instance.to_string();
@@ -181,11 +186,12 @@ impl Runs {
     /// The item of a run's first step.
     pub(super) fn first_item(
         &self,
-        step: Step,
+        mut step: Step,
         ir: &Ir,
         key: Option<String>,
         patch: Option<Arc<Record>>,
     ) -> Item {
+        call_for_notices(&mut step);
         let mut send = Vec::new();
         // A run can end in its first step: its parent is told at once.
         if let Some((parent, answer)) = &step.effects.answer {

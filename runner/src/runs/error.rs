@@ -22,6 +22,9 @@ pub enum Error {
     /// A patch of a set does not fit; every finding.
     #[error("the set of patches does not fit: {}", .0.first().map_or_else(String::new, ToString::to_string))]
     NoFit(Vec<Issue>),
+    /// The tenant has started as many runs as it may for now.
+    #[error(transparent)]
+    Throttled(#[from] super::Throttled),
     /// No document with this digest.
     #[error("the graph {0} is not in the store")]
     NoGraph(String),

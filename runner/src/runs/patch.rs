@@ -79,9 +79,11 @@ impl Runs {
     /// Patches a run, or says what a patch would do.
     ///
     /// # Errors
-    /// [`Error::NoRun`], [`Error::Busy`], or the store's. A refusal is an answer, no error.
+    /// [`Error::NoRun`], [`Error::Busy`], or the store's; [`Error::Throttled`] if it would make the run dearer than
+    /// the tenant may have runs for now. A refusal is an answer, no error.
     pub async fn patch(&self, run: &str, ask: &PatchAsk) -> Result<Patched, Error> {
         let (request, dry_run) = (ask.digest(), ask.is_dry());
+        let mut counted = None;
         for race in 0..MOST_RACES {
             if race >= PATIENCE {
                 // Whoever lost that often goes first once.
@@ -102,9 +104,15 @@ impl Runs {
                         let difference = judged.difference;
                         return Ok(Patched { record, difference, existing: false });
                     }
+                    let (before, after) = (&decided.before, &decided.step.state);
+                    let dearer = self.count_patch(before, after, &ask.id).await?;
+                    if counted != dearer {
+                        self.give_back(std::mem::replace(&mut counted, dearer)).await;
+                    }
                     self.write_patch(decided, judged, record).await?
                 }
                 Decision::Refused(layer, issues) => {
+                    self.give_back(counted.take()).await;
                     let record = ask.refused(&request, &issues);
                     if dry_run {
                         return Ok(Patched::refused(record));
@@ -116,6 +124,7 @@ impl Runs {
                 return Ok(patched);
             }
         }
+        self.give_back(counted).await;
         Err(Error::Busy(run.to_owned()))
     }
 

@@ -91,7 +91,7 @@ impl Runs {
     /// Starts a run.
     ///
     /// # Errors
-    /// [`Error::NoGraph`], [`Error::Refused`] if the input does not fit, or the store's.
+    /// [`Error::NoGraph`], [`Error::Refused`] if the input does not fit, [`Error::Throttled`], or the store's.
     pub async fn start(&self, options: &StartOptions) -> Result<Started, Error> {
         Ok(self.begin(options, false).await?.0)
     }
@@ -129,7 +129,8 @@ impl Runs {
             None => (random >> 96) as u32,
         } % self.store.shards();
         let mut alone = false;
-        for _ in 0..10 {
+        let mut counted = None;
+        for attempt in 0..10 {
             let now = Now { time: clock::now(), epoch: self.store.epoch() };
             let run = id::run(now.time, random, shard);
             let request = StartRequest {
@@ -143,13 +144,21 @@ impl Runs {
                 replay: options.replay.clone(),
             };
             let step = route::start(&IrSet::new(revision, ir.clone()), revision, &request, now)?;
+            // What cannot start does not count; what is tried again counts once.
+            if attempt == 0 {
+                let about =
+                    options.key.as_ref().map_or(["run", &*run], |key| ["key", key.as_str()]);
+                let tier = step.state.head.tier();
+                counted = self.count(&options.tenant, tier, &about).await?;
+            }
             let record = overlay.as_ref().map(|overlay| overlay.record(&options.by, now, shard));
             let ending = follow.then(|| self.endings.of(&run));
             if !step.effects.children.is_empty() {
-                return Ok((
-                    self.start_with_children(step, &ir, options, run, record).await?,
-                    ending,
-                ));
+                let started = self.start_with_children(step, &ir, options, run, record).await;
+                if is_unwritten(&started) {
+                    self.give_back(counted).await;
+                }
+                return Ok((started?, ending));
             }
             let item = self.first_item(step, &ir, options.key.clone(), record);
             let first = item.after.clone();
@@ -167,7 +176,13 @@ impl Runs {
                     continue;
                 }
                 Err(aob_store::Error::Epoch) => continue,
-                Err(error) => return Err(error.into()),
+                Err(error) => {
+                    let failed = Err(error.into());
+                    if is_unwritten(&failed) {
+                        self.give_back(counted).await;
+                    }
+                    return failed.map(|started| (started, None));
+                }
             };
             if first.is_ended() && !started.existing {
                 self.endings.tell(&first);
@@ -252,4 +267,10 @@ impl Runs {
         let digest = self.store.tag(tenant, name, tag).await?;
         digest.ok_or_else(|| Error::NoWorkflow(format!("{name} with tag {tag}")))
     }
+}
+
+/// Whether a start certainly left nothing behind: after other failures it may be there, and counts.
+fn is_unwritten(started: &Result<Started, Error>) -> bool {
+    use aob_store::Error::{Full, Limit};
+    matches!(started, Err(Error::Busy(_) | Error::Invalid(_) | Error::Store(Full(_) | Limit(_))))
 }

@@ -20,9 +20,15 @@ struct Local {
 
 fn local() -> Local {
     let runs = Runs::new(Arc::new(Embedded::volatile()), Registry::builtin(), Ceiling::default());
+    let service = serve(&runs);
+    Local { runs, service }
+}
+
+/// Everything that moves these runs.
+pub(crate) fn serve(runs: &Arc<Runs>) -> Service {
     let policy = Arc::new(Policy::default());
     let nodes = Arc::new(node::Registry::built_in(&policy));
-    let service = Service::spawn(&ServiceOptions {
+    Service::spawn(&ServiceOptions {
         runs: runs.clone(),
         types: nodes.allowed(&policy).map(Arc::from).collect(),
         nodes,
@@ -35,8 +41,7 @@ fn local() -> Local {
         sweep: Duration::from_millis(20),
         idle: Duration::from_millis(50),
         drain: Duration::from_secs(1),
-    });
-    Local { runs, service }
+    })
 }
 
 async fn start(runs: &Runs, file: &str, input: Value) -> Arc<str> {

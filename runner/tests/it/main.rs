@@ -8,4 +8,6 @@
     reason = "tests say what they expect"
 )]
 
+mod admission;
 mod local;
+mod notices;
