@@ -105,6 +105,9 @@ impl Problem {
             }
             runs::Error::NoMove(why) => Self::new(&catalogue::NOT_POSSIBLE, about, why),
             runs::Error::NoNode(why) => Self::new(&catalogue::NO_NODE, about, why),
+            throttled @ runs::Error::Throttled(_) => {
+                Self::new(&catalogue::TIER_LIMIT, about, throttled.to_string())
+            }
             runs::Error::NoGraph(digest) => Self::new(
                 &catalogue::NO_WORKFLOW,
                 about,

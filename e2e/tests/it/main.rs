@@ -5,6 +5,8 @@
 //! `cargo xtask soak` does.
 
 #[cfg(test)]
+mod admission;
+#[cfg(test)]
 mod aof;
 #[cfg(test)]
 mod counts;
@@ -24,6 +26,8 @@ mod history;
 mod journal;
 #[cfg(test)]
 mod local;
+#[cfg(test)]
+mod notices;
 #[cfg(test)]
 mod past;
 #[cfg(test)]
