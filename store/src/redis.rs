@@ -16,6 +16,7 @@ mod memory;
 mod patches;
 mod rate;
 mod read;
+mod remember;
 mod request;
 mod session;
 mod signals;
@@ -44,7 +45,8 @@ use self::session::{Session, function};
 use crate::admission::{Admitted, Debit};
 use crate::task::{Beat, Claim, Kept, Signal, SignalEntry, Task, TaskRef};
 use crate::{
-    Backlog, Chain, Commit, Committed, LogLine, OpenTicket, Result, Store, Summary, Version,
+    Backlog, Chain, Commit, Committed, LogLine, OpenTicket, Remembered, Result, Store, Summary,
+    Version,
 };
 
 /// A store on a Redis or Valkey server.
@@ -306,6 +308,16 @@ impl Store for RedisStore {
 
     async fn keyed(&self, tenant: &str, key: &str) -> Result<Option<Arc<str>>> {
         self.run_of_key(tenant, key).await
+    }
+
+    async fn remember(
+        &self,
+        tenant: &str,
+        key: &str,
+        request: &str,
+        answer: Option<&[u8]>,
+    ) -> Result<Option<Remembered>> {
+        self.remembered(tenant, key, request, answer).await
     }
 
     async fn find(&self, tenant: &str, prefix: &str) -> Result<Vec<String>> {

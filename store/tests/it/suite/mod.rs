@@ -2,6 +2,7 @@
 //! comment are the contract; a launcher says how the store is started, restarted and killed.
 
 pub(crate) mod admission;
+pub(crate) mod answered;
 pub(crate) mod commit;
 pub(crate) mod fixture;
 pub(crate) mod leases;
@@ -75,6 +76,7 @@ macro_rules! conformance {
                 a_clock_that_is_set, any_window_of_real_time, kept_over_a_restart, debits_out_of_bounds,
             }
             tags { moves_in_order, one_of_two_moves, bounded, sets_of_patches, names_that_would_clash }
+            answered { first_is_remembered, one_is_the_first, keys_are_bounded }
             restart {
                 keeps_everything_acknowledged, kill_keeps_everything_acknowledged, epoch_changes, unclaimed_after_it,
                 once_that_began_is_lost, reported_stays_reported,
