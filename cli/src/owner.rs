@@ -73,7 +73,9 @@ impl Access {
                 let about = About::this(Some(settings.rules()));
                 let options = ServeOptions {
                     performer: Performer::new(runs.clone(), about),
-                    door: Arc::new(Open::new(format!("user:{}", user())).of(crate::groups::groups())),
+                    door: Arc::new(
+                        Open::new(format!("user:{}", user())).of(crate::groups::groups()),
+                    ),
                     // Every guest is this user.
                     limits: Limits { rate: 100_000, burst: 100_000, ..Limits::default() },
                 };

@@ -58,7 +58,12 @@ struct Args {
     #[arg(long, env = "AOB_RATE", default_value = "200", value_parser = clap::value_parser!(u32).range(1..))]
     rate: u32,
     /// Starts of runs in a minute: simple=100, standard=20, heavy=5, for everybody or for one tenant (finance/heavy=50)
-    #[arg(long, env = "AOB_TIER_LIMITS", value_delimiter = ',', value_name = "[TENANT/]TIER=NUMBER")]
+    #[arg(
+        long,
+        env = "AOB_TIER_LIMITS",
+        value_delimiter = ',',
+        value_name = "[TENANT/]TIER=NUMBER"
+    )]
     tier_limits: Vec<String>,
     /// Prints a generated page of the documentation and ends
     #[arg(long, hide = true)]

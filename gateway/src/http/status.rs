@@ -15,7 +15,15 @@ pub(crate) fn of(entry: &Entry) -> StatusCode {
     let known: &[(StatusCode, &[&Entry])] = &[
         (StatusCode::BAD_REQUEST, &[&catalogue::BAD_REQUEST]),
         (StatusCode::UNAUTHORIZED, &[&catalogue::NOT_PROVEN]),
-        (StatusCode::FORBIDDEN, &[&catalogue::NOT_ALLOWED, &catalogue::NOT_AN_APPROVER, &catalogue::REQUESTER_DECIDES, &catalogue::PATCHER_DECIDES]),
+        (
+            StatusCode::FORBIDDEN,
+            &[
+                &catalogue::NOT_ALLOWED,
+                &catalogue::NOT_AN_APPROVER,
+                &catalogue::REQUESTER_DECIDES,
+                &catalogue::PATCHER_DECIDES,
+            ],
+        ),
         (
             StatusCode::NOT_FOUND,
             &[
@@ -31,7 +39,15 @@ pub(crate) fn of(entry: &Entry) -> StatusCode {
         ),
         (StatusCode::METHOD_NOT_ALLOWED, &[&catalogue::BAD_METHOD]),
         (StatusCode::REQUEST_TIMEOUT, &[&catalogue::TOO_SLOW]),
-        (StatusCode::CONFLICT, &[&catalogue::NOT_POSSIBLE, &catalogue::BUSY, &catalogue::TICKET_CLOSED, &catalogue::TICKET_LATE]),
+        (
+            StatusCode::CONFLICT,
+            &[
+                &catalogue::NOT_POSSIBLE,
+                &catalogue::BUSY,
+                &catalogue::TICKET_CLOSED,
+                &catalogue::TICKET_LATE,
+            ],
+        ),
         (StatusCode::PAYLOAD_TOO_LARGE, &[&catalogue::REQUEST_TOO_LARGE]),
         (StatusCode::UNSUPPORTED_MEDIA_TYPE, &[&catalogue::BAD_MEDIA]),
         (StatusCode::TOO_MANY_REQUESTS, &[&catalogue::TOO_MANY, &catalogue::TIER_LIMIT]),

@@ -105,7 +105,7 @@ async fn start(http: &reqwest::Client, urls: &[String], key: &str) -> String {
 async fn one_of_two_is_killed_under_load() {
     let redis = RedisServer::start(ServerOptions::default()).unwrap();
     let service = serve(&redis.url()).await;
-    let rate = ["--rate", "100000"];
+    let rate = ["--rate", "100000", "--tier-limits", "simple=100000"];
     let (mut first, second) =
         (Gateway::start(&redis.url(), &rate), Gateway::start(&redis.url(), &rate));
     let urls = [first.url.clone(), second.url.clone()];
@@ -157,7 +157,10 @@ async fn it_behaves_as_it_is_described() {
     assert!(program.exists(), "{} is not there; cargo xtask test installs it", program.display());
     let redis = RedisServer::start(ServerOptions::default()).unwrap();
     let service = serve(&redis.url()).await;
-    let gateway = Gateway::start(&redis.url(), &["--rate", "100000"]);
+    let gateway = Gateway::start(
+        &redis.url(),
+        &["--rate", "100000", "--tier-limits", "simple=100000,standard=100000,heavy=100000"],
+    );
     let examples = std::env::var("AOB_EXAMPLES").unwrap_or_else(|_| "12".to_owned());
     let config = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/schemathesis.toml");
     let scratch = tempfile::tempdir().unwrap();
@@ -169,7 +172,7 @@ async fn it_behaves_as_it_is_described() {
         "--max-examples",
         &examples,
         "--workers",
-        "2",
+        "1",
         "--checks",
         "all",
         "--request-timeout",
