@@ -66,6 +66,9 @@ fn a_run_is_shown_as_table_data_and_graph() {
     assert_eq!(row("review ")[..3], ["review", "transform", "skipped"]);
     let data = place.ends(0, &["get", &run, "-o", "json"]).json();
     assert_eq!(data["output"], "accepted 1");
+    assert_eq!(data["tier"], "Simple");
+    let wide = place.ends(0, &["get", &run, "-o", "wide"]).out;
+    assert!(wide.lines().any(|line| line == "tier Simple"), "{wide}");
     let edge = |name: &str| {
         data["edges"].as_array().unwrap().iter().find(|edge| edge["edge"] == name).unwrap()["state"]
             .clone()
