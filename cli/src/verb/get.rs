@@ -117,7 +117,7 @@ fn text(told: &Told, standing: &Standing, wide: bool, flag: &str) -> String {
         crate::show::plain(&head.by),
     );
     if wide {
-        out.push_str(&format!("tier {}\n", head.tier()));
+        out.push_str(&format!("tier {}\n", head.tier));
     }
     if let Some(parent) = &head.parent {
         out.push_str(&format!(
@@ -218,7 +218,7 @@ async fn data(operations: &dyn Operations, told: &Told, standing: &Standing) -> 
         "digest": head.digest,
         "patchSet": head.patch_set,
         "by": head.by,
-        "tier": head.tier(),
+        "tier": head.tier,
         "started": rfc3339(head.started),
         "ended": head.ended.map(rfc3339),
         "durationMs": head.ended.unwrap_or_else(now).saturating_sub(head.started),

@@ -159,6 +159,7 @@ mod tests {
             settled: 0,
             instances: 0,
             patch_set: set.map(str::to_owned),
+            tier: "Simple".to_owned(),
         };
         let rows = [
             row(Some("sha256:a"), "succeeded", Some(110)),

@@ -53,19 +53,42 @@ pub(super) async fn list(arguments: &List, terminal: Terminal) -> Result<Exit> {
             let now = now();
             let cells = |row: &TicketRow| {
                 let age = length(now.saturating_sub(row.since));
+                let left = row.due.map(|due| match due.saturating_sub(now) {
+                    0 => "expired".to_owned(),
+                    left => length(left),
+                });
                 vec![
                     row.ticket.clone(),
                     row.run.clone(),
                     row.instance.clone(),
                     row.asks.clone(),
                     age,
+                    left.unwrap_or_default(),
+                    answerers(row),
+                    row.title.clone(),
                 ]
             };
-            let data = |row: &TicketRow| json!({"ticket": row.ticket, "run": row.run, "instance": row.instance, "asks": row.asks, "since": rfc3339(row.since)});
+            let data = |row: &TicketRow| {
+                json!({
+                    "ticket": row.ticket,
+                    "run": row.run,
+                    "instance": row.instance,
+                    "asks": row.asks,
+                    "title": row.title,
+                    "since": rfc3339(row.since),
+                    "due": row.due.map(rfc3339),
+                    "users": row.users,
+                    "groups": row.groups,
+                    "excluded": row.excluded,
+                    "count": row.count,
+                    "votes": row.votes,
+                    "binds": row.binds,
+                })
+            };
             show(
                 arguments,
                 terminal,
-                &["TICKET", "RUN", "NODE", "ASKS", "AGE"],
+                &["TICKET", "RUN", "NODE", "ASKS", "AGE", "EXPIRES", "BY", "TITLE"],
                 &rows,
                 cells,
                 data,
@@ -82,6 +105,20 @@ pub(super) async fn list(arguments: &List, terminal: Terminal) -> Result<Exit> {
     }
     access.close().await?;
     Ok(Exit::Done)
+}
+
+/// Who may answer a ticket, how many must, and who has.
+fn answerers(row: &TicketRow) -> String {
+    let groups = row.groups.iter().map(|group| format!("@{group}"));
+    let named: Vec<String> = row.users.iter().cloned().chain(groups).collect();
+    let mut text = if named.is_empty() { "anybody".to_owned() } else { named.join(",") };
+    if !row.excluded.is_empty() {
+        text.push_str(&format!(" but {}", row.excluded.join(",")));
+    }
+    if row.count > 1 {
+        text.push_str(&format!(" ({} of {})", row.votes.len(), row.count));
+    }
+    text
 }
 
 /// Runs that fit, newest first, and whether there may be more.
@@ -158,6 +195,7 @@ fn show_runs(rows: &[RunRow], names: &Names, arguments: &List, terminal: Termina
         ];
         if wide {
             cells.extend([
+                row.tier.clone(),
                 row.revision.to_string(),
                 names.shown(row),
                 rfc3339(row.started),
@@ -172,6 +210,7 @@ fn show_runs(rows: &[RunRow], names: &Names, arguments: &List, terminal: Termina
             "workflow": row.workflow,
             "status": row.status,
             "revision": row.revision,
+            "tier": row.tier,
             "patchSet": row.patch_set,
             "settled": row.settled,
             "instances": row.instances,
@@ -182,7 +221,7 @@ fn show_runs(rows: &[RunRow], names: &Names, arguments: &List, terminal: Termina
     };
     let mut header = vec!["RUN", "WORKFLOW", "STATUS", "NODES", "DURATION", "AGE"];
     if wide {
-        header.extend(["REVISION", "PATCH SET", "STARTED", "ENDED"]);
+        header.extend(["TIER", "REVISION", "PATCH SET", "STARTED", "ENDED"]);
     }
     show(arguments, terminal, &header, rows, cells, data);
 }

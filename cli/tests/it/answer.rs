@@ -70,6 +70,8 @@ fn who_may_not_decide_is_told() {
     place
         .ends(5, &["approve", &ticket, "approve"])
         .says(&["error[AOB3103]", "ada is not among the approvers"]);
+    let listed = place.ends(0, &["ls", "tickets"]).out;
+    assert!(listed.contains("EXPIRES") && listed.contains("bert but user:ada"), "{listed}");
     let mut bert = place.aob(&["approve", &ticket, "approve"]);
     assert_eq!(crate::place::Said::of(bert.env("USER", "bert")).code, 0);
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use aob_engine::patch::{Difference, Record};
 use aob_engine::state::{self, Asks, NodeError, RunOutcome};
+use aob_runner::runs::TicketView;
 use aob_store::LogLine;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -152,6 +153,9 @@ pub struct RunRow {
     /// Digest of the set of patches that it began on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patch_set: Option<String>,
+    /// What it counts as: `Simple`, `Standard`, `Heavy`.
+    #[serde(default)]
+    pub tier: String,
 }
 
 impl From<aob_store::Summary> for RunRow {
@@ -167,6 +171,7 @@ impl From<aob_store::Summary> for RunRow {
             settled,
             instances,
             patch_set: row.patch_set,
+            tier: row.tier.name().to_owned(),
         }
     }
 }
@@ -214,6 +219,9 @@ pub struct Head {
     pub instances: u64,
     /// Who asked for it.
     pub by: String,
+    /// What it counts as: `Simple`, `Standard`, `Heavy`.
+    #[serde(default)]
+    pub tier: String,
 }
 
 impl From<&state::Head> for Head {
@@ -238,6 +246,7 @@ impl From<&state::Head> for Head {
             settled: head.settled,
             instances: head.instances,
             by: head.by.to_string(),
+            tier: head.tier().name().to_owned(),
         }
     }
 }
@@ -390,12 +399,61 @@ pub struct TicketRow {
     pub asks: String,
     /// Since when.
     pub since: u64,
+    /// Until when it may be answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<u64>,
+    /// The gate's title, or why the node failed.
+    #[serde(default)]
+    pub title: String,
+    /// Users who may answer; without users and groups, whoever has the right to.
+    #[serde(default)]
+    pub users: Vec<String>,
+    /// Groups whose members may answer.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// Who may not, whatever else holds: they asked for the run, or patched what the gate guards.
+    #[serde(default)]
+    pub excluded: Vec<String>,
+    /// Approvals that are needed.
+    #[serde(default)]
+    pub count: u32,
+    /// Who has approved so far.
+    #[serde(default)]
+    pub votes: Vec<String>,
+    /// Hash of what is approved.
+    #[serde(default)]
+    pub binds: String,
 }
 
-impl From<aob_store::OpenTicket> for TicketRow {
-    fn from(row: aob_store::OpenTicket) -> Self {
-        let aob_store::OpenTicket { ticket, run, instance, asks, since } = row;
-        Self { ticket, run, instance, asks, since }
+impl From<TicketView> for TicketRow {
+    fn from(view: TicketView) -> Self {
+        let approvers = view.approvers.unwrap_or_default();
+        let named = |names: &[std::sync::Arc<str>]| -> Vec<String> {
+            names.iter().map(|name| name.to_string()).collect()
+        };
+        Self {
+            ticket: view.ticket,
+            run: view.run,
+            instance: view.instance,
+            asks: asks(view.asks).to_owned(),
+            since: view.since.unwrap_or_default(),
+            due: view.due,
+            title: view.title,
+            excluded: named(&approvers.excluded),
+            users: approvers.users,
+            groups: approvers.groups,
+            count: approvers.count,
+            votes: named(&view.votes),
+            binds: view.binds.to_string(),
+        }
+    }
+}
+
+fn asks(asks: Asks) -> &'static str {
+    match asks {
+        Asks::Gate => "gate",
+        Asks::Failure => "failure",
+        Asks::Unknown => "unknown",
     }
 }
 

@@ -115,8 +115,8 @@ pub(super) async fn versions(
 
 /// Open tickets, oldest first.
 pub(super) async fn tickets(runs: &Runs, tenant: &str, most: usize) -> Outcome<Vec<TicketRow>> {
-    let rows = runs.store().tickets(tenant, most).await?;
-    Ok(rows.into_iter().map(TicketRow::from).collect())
+    let views = runs.tickets(tenant, most).await?;
+    Ok(views.into_iter().map(TicketRow::from).collect())
 }
 
 /// Patches that begin so.

@@ -72,13 +72,26 @@ pub struct Approvers {
     /// Whether whoever asked for the run may.
     #[serde(default)]
     pub allow_requester: bool,
-    /// Who may not, since they patched what it guards.
+    /// Who may not: they asked for the run, or patched what it guards.
     #[serde(default)]
     pub excluded: Vec<Arc<str>>,
 }
 
 fn one() -> u32 {
     1
+}
+
+/// Of a question that names nobody.
+impl Default for Approvers {
+    fn default() -> Self {
+        Self {
+            users: Vec::new(),
+            groups: Vec::new(),
+            count: 1,
+            allow_requester: false,
+            excluded: Vec::new(),
+        }
+    }
 }
 
 impl Runs {
@@ -164,8 +177,10 @@ fn view(state: &State, instance: &str, live: &Live, config: Option<&Value>) -> O
     let mut approvers: Option<Approvers> = config
         .and_then(|config| config.get("approvers"))
         .and_then(|approvers| serde_json::from_value(approvers.clone()).ok());
-    if let (Some(approvers), Some(patchers)) = (&mut approvers, head.patchers.get(instance)) {
-        approvers.excluded.extend(patchers.iter().cloned());
+    if let Some(approvers) = &mut approvers {
+        let requester = (!approvers.allow_requester).then(|| head.by.clone());
+        approvers.excluded.extend(requester);
+        approvers.excluded.extend(head.patchers.get(instance).into_iter().flatten().cloned());
     }
     Some(TicketView {
         ticket: ticket.id.to_string(),
