@@ -9,6 +9,46 @@
 //! document read and written again is the same document, absent, empty and null
 //! kept apart. Integers are `u32` or `u64` by their range, other numbers `f64`;
 //! a written `2` in an `f64` field comes back as `2.0`, equal in canonical JSON.
+//!
+//! A field has one name, and the compiler knows it:
+//!
+//! ```
+//! fn count(spec: &aob_schema::Spec) -> usize {
+//!     spec.nodes.len()
+//! }
+//! ```
+//!
+//! ```compile_fail,E0609
+//! fn count(spec: &aob_schema::Spec) -> usize {
+//!     spec.nods.len()
+//! }
+//! ```
+//!
+//! The typed view of a config is a closed enum, so that a match has an arm for each type:
+//!
+//! ```
+//! use aob_schema::NodeConfig::{self, *};
+//!
+//! fn waits(config: &NodeConfig) -> bool {
+//!     match config {
+//!         Approval(_) | Delay(_) => true,
+//!         Agent(_) | Exec(_) | Foreach(_) | Http(_) | Job(_) | Loop(_) => false,
+//!         Noop(_) | Transform(_) | Workflow(_) | Other(_) => false,
+//!     }
+//! }
+//! ```
+//!
+//! ```compile_fail,E0004
+//! use aob_schema::NodeConfig::{self, *};
+//!
+//! fn waits(config: &NodeConfig) -> bool {
+//!     match config {
+//!         Approval(_) | Delay(_) => true,
+//!         Exec(_) | Foreach(_) | Http(_) | Job(_) | Loop(_) => false,
+//!         Noop(_) | Transform(_) | Workflow(_) | Other(_) => false,
+//!     }
+//! }
+//! ```
 
 mod generated;
 mod present;

@@ -5,7 +5,7 @@ mod layers;
 mod sizes;
 
 use crate::shell::{self, say};
-use crate::{Outcome, generate};
+use crate::{Outcome, compat, generate};
 
 /// Stops at the first check that fails; the message says what mends it.
 pub(crate) fn run() -> Outcome {
@@ -13,7 +13,8 @@ pub(crate) fn run() -> Outcome {
     layers::run()?;
     engine::run()?;
     sizes::run()?;
-    generate::check()?;
+    generate::check(false)?;
+    compat::check()?;
     shell::run("cargo", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[])?;
     shell::run(
         "cargo",

@@ -8,13 +8,15 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod check;
+mod compat;
 mod fuzz;
-
 mod generate;
 mod install;
 mod shell;
 mod soak;
 mod test;
+mod tools;
+mod types;
 
 /// What a task ends with; an error's text is all that is printed of it.
 type Outcome = Result<(), Box<dyn std::error::Error>>;
@@ -30,6 +32,10 @@ struct Arguments {
 enum Task {
     /// Make what is made from the JSON Schemas and the error catalogue.
     Generate(generate::Flags),
+    /// Compare the schemas with the released ones: nothing removed, required or narrowed.
+    Compat(compat::Flags),
+    /// The packages of Go, TypeScript and Python and the editor schemas: make, check and test them.
+    Types,
     /// Formatting, lints, layers, generated files, documentation.
     Check,
     /// Install what the tests need, check, and run every test.
@@ -43,6 +49,8 @@ enum Task {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Generate(flags) => generate::run(&flags),
+        Task::Compat(flags) => compat::run(&flags),
+        Task::Types => types::run(),
         Task::Check => check::run(),
         Task::Test => test::run(),
         Task::Bench(flags) => bench::run(&flags),

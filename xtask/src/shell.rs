@@ -18,11 +18,23 @@ pub(crate) fn say(line: &str) {
 
 /// Runs a program in the workspace's root and fails if it does.
 pub(crate) fn run(program: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Outcome {
+    run_in(&root(), program, arguments, environment)
+}
+
+/// Runs a program in a folder and fails if it does.
+pub(crate) fn run_in(
+    folder: &Path,
+    program: &str,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> Outcome {
     say(&format!("$ {program} {}", arguments.join(" ")));
-    let status = Command::new(program)
+    // A program that is named by a path is looked up from the folder.
+    let named = if program.contains('/') { folder.join(program) } else { PathBuf::from(program) };
+    let status = Command::new(named)
         .args(arguments)
         .envs(environment.iter().copied())
-        .current_dir(root())
+        .current_dir(folder)
         .status()
         .map_err(|error| format!("{program} cannot be started: {error}"))?;
     if status.success() {

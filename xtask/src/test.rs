@@ -1,13 +1,22 @@
 //! `cargo xtask test`: everything that has to hold before a change lands.
 
 use crate::shell;
-use crate::{Outcome, check, fuzz, install};
+use crate::{Outcome, check, fuzz, install, types};
 
 /// Installs what is missing, checks, and runs every test.
 pub(crate) fn run() -> Outcome {
-    install::packages(&[("redis-server", "redis-server"), ("strace", "strace"), ("g++", "g++")])?;
+    install::packages(&[
+        ("redis-server", "redis-server"),
+        ("strace", "strace"),
+        ("g++", "g++"),
+        ("node", "nodejs"),
+        ("npm", "npm"),
+        ("go", "golang-go"),
+        ("python3", "python3-venv"),
+    ])?;
     install::python(install::SCHEMATHESIS)?;
     check::run()?;
+    types::run()?;
     // Tests start the binaries, so these are built before any of them runs.
     shell::run("cargo", &["build", "--workspace", "--bins"], &[])?;
     shell::run("cargo", &["test", "--workspace", "--no-fail-fast"], &[])?;

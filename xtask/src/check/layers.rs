@@ -32,7 +32,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("aob-model", &[]),
-    ("xtask", &["aob-engine"]),
+    ("xtask", &["aob-schema", "aob-engine"]),
 ];
 
 /// What would bring IO, a clock or an outside system into the engine.

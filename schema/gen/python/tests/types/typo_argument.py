@@ -1,0 +1,4 @@
+# expect: nods
+from aob_schema.models import Spec
+
+spec = Spec(nods=[], nodes=[])
