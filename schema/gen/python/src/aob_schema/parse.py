@@ -106,12 +106,16 @@ def _pointer(loc: Sequence[int | str], document: object) -> str:
     for step in loc:
         found = _child(at, step)
         # A field that is missing has its place too.
-        is_missing = step == loc[-1] and isinstance(step, str) and isinstance(at, Mapping)
+        is_missing = step == loc[-1] and isinstance(step, str) and _is_object(at)
         if found is None and not is_missing:
             continue
         at = None if found is None else found[0]
         steps.append(str(step).replace("~", "~0").replace("/", "~1"))
     return "".join(f"/{step}" for step in steps)
+
+
+def _is_object(value: object) -> bool:
+    return isinstance(value, Mapping)
 
 
 def _child(at: object, step: int | str) -> tuple[object] | None:
