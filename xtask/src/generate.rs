@@ -46,8 +46,16 @@ pub(crate) fn run(flags: &Flags) -> Outcome {
     let root = workspace_root();
     let bundle = bundle::read(&root)?;
     let documents = documents(&root)?;
+    let files = files(&root, &bundle, &documents)?;
     let mut stale = Vec::new();
-    for (path, text) in files(&root, &bundle, &documents)? {
+    for path in left_over(&root, &files)? {
+        if flags.check {
+            stale.push(path.display().to_string());
+        } else {
+            fs::remove_file(root.join(path))?;
+        }
+    }
+    for (path, text) in files {
         let present = fs::read_to_string(root.join(&path)).unwrap_or_default();
         if present == text {
             continue;
@@ -149,6 +157,22 @@ fn files(
         .map(|(path, text)| (PathBuf::from(path), text)),
     );
     Ok(files)
+}
+
+/// Pages of node types that are no more.
+fn left_over(
+    root: &Path,
+    files: &[(PathBuf, String)],
+) -> Result<Vec<PathBuf>, Box<dyn std::error::Error>> {
+    let folder = Path::new("docs/reference/nodes");
+    let mut found = Vec::new();
+    for entry in fs::read_dir(root.join(folder)).into_iter().flatten() {
+        let path = folder.join(entry?.file_name());
+        if !files.iter().any(|(own, _)| own == &path) {
+            found.push(path);
+        }
+    }
+    Ok(found)
 }
 
 fn pretty(value: &Value) -> Result<String, serde_json::Error> {

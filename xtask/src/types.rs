@@ -5,6 +5,7 @@
 //! corpus goes through every language.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Instant;
 
 use crate::shell::{root, run_in, say};
@@ -65,6 +66,10 @@ fn typescript(node: &Path) -> Outcome {
 
 fn golang(tools: &Path) -> Outcome {
     let folder = package("go");
+    let unformatted = Command::new("gofmt").args(["-l", "."]).current_dir(&folder).output()?;
+    if !unformatted.status.success() || !unformatted.stdout.is_empty() {
+        return Err(format!("gofmt -l: {}", String::from_utf8_lossy(&unformatted.stdout)).into());
+    }
     run_in(&folder, "go", &["vet", "./..."], &[])?;
     run_in(&folder, "go", &["test", "-count=1", "./..."], &[])?;
     let sources = "testdata/types";

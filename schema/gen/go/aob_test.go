@@ -132,3 +132,26 @@ func TestSeveralShapes(t *testing.T) {
 		t.Error("a list is no scalar")
 	}
 }
+
+func TestAnIntegerMayBeWrittenWithAFraction(t *testing.T) {
+	node := `{"id":"a","type":"http","config":{"url":"1.0\"2.0","expect":[2.00e2,"2xx"],"json":2.5},"retry":{"attempts":2.0,"factor":1.5}}`
+	read, err := ParseWorkflow(document(node))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if attempts := read.Spec.Nodes[0].Retry.Attempts; attempts != 2 {
+		t.Error(attempts)
+	}
+	config, err := read.Spec.Nodes[0].Decode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if written := canonical(t, config); written != `{"expect":[200,"2xx"],"json":2.5,"url":"1.0\"2.0"}` {
+		t.Error(written)
+	}
+	for _, text := range []string{`9007199254740993.0`, `1e300`, `-0.5`, `"2.0\\\\"`} {
+		if made := string(plainNumbers([]byte(text))); made != text {
+			t.Errorf("%s became %s", text, made)
+		}
+	}
+}

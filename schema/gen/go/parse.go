@@ -43,7 +43,7 @@ func parse[T any](name string, data []byte) (*T, error) {
 		return nil, &Invalid{findings}
 	}
 	into := new(T)
-	return into, decode(data, into)
+	return into, decode(plainNumbers(data), into)
 }
 
 // configFindings gives the faults of the config of a node of a built-in type.
@@ -74,7 +74,7 @@ func decodeConfig[T NodeConfig](n *Node, into T) (NodeConfig, error) {
 	if len(findings) > 0 {
 		return nil, &Invalid{findings}
 	}
-	if err := decode(n.configOrEmpty(), into); err != nil {
+	if err := decode(plainNumbers(n.configOrEmpty()), into); err != nil {
 		return nil, err
 	}
 	return into, nil

@@ -173,7 +173,7 @@ fn configs(source: &mut String, types: &[NodeType]) {
     );
     for one in types {
         // Writing to a string cannot fail.
-        let _ = writeln!(source, "func (*{}Config) nodeConfig() {{}}", one.stem);
+        let _ = writeln!(source, "\nfunc (*{}Config) nodeConfig() {{}}", one.stem);
     }
     source.push_str(
         "\n// KnownTypes lists the built-in node types, sorted.\nfunc KnownTypes() []string {\n\treturn []string{\n",
@@ -201,10 +201,10 @@ fn configs(source: &mut String, types: &[NodeType]) {
 fn changes(source: &mut String, bundle: &Bundle) {
     source.push_str(
         "\n// KnownChange is the typed view of one change of an event: one of the pointers below.\n\
-         //\n//sumtype:decl\ntype KnownChange interface {\n\tknownChange()\n}\n\n",
+         //\n//sumtype:decl\ntype KnownChange interface {\n\tknownChange()\n}\n",
     );
     for one in &bundle.changes {
-        let _ = writeln!(source, "func (*{}) knownChange() {{}}", one.name);
+        let _ = writeln!(source, "\nfunc (*{}) knownChange() {{}}", one.name);
     }
     source.push_str(
         "\n// Decode gives the typed view of a change, told apart by its field `change`.\n\

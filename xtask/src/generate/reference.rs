@@ -21,7 +21,7 @@ pub(super) fn document(schema: &Value, source: &str) -> String {
         } else if definition.get("properties").is_some() {
             table(&mut page, definition, schema);
         } else {
-            let _ = writeln!(page, "{}\n", rule(definition, schema));
+            let _ = writeln!(page, "{}\n", rule(definition));
         }
     }
     tidy(page)
@@ -98,12 +98,7 @@ fn table(page: &mut String, schema: &Value, root: &Value) {
             Some(words) => words,
             None => text(resolved(field, root), "description"),
         };
-        let _ = writeln!(
-            page,
-            "| `{name}` | {need} | {} | {} |",
-            cell(words),
-            cell(&rule(field, root))
-        );
+        let _ = writeln!(page, "| `{name}` | {need} | {} | {} |", cell(words), cell(&rule(field)));
     }
     page.push('\n');
     for (keyword, words) in [("minProperties", "At least"), ("maxProperties", "At most")] {
@@ -121,7 +116,7 @@ fn variants(page: &mut String, union: &Value, root: &Value) {
 }
 
 /// What a value must be, in a few words.
-fn rule(field: &Value, root: &Value) -> String {
+fn rule(field: &Value) -> String {
     if let Some(name) =
         field.get("$ref").and_then(Value::as_str).and_then(|r| r.strip_prefix("#/$defs/"))
     {
@@ -149,7 +144,7 @@ fn rule(field: &Value, root: &Value) -> String {
     if let Some(items) =
         field.get("items").filter(|items| items.as_object().is_some_and(|i| !i.is_empty()))
     {
-        parts.push(format!("of {}", rule(items, root)));
+        parts.push(format!("of {}", rule(items)));
     }
     for (keyword, word) in [
         ("minimum", "from"),

@@ -184,7 +184,7 @@ fn cases(testdata: &Path) -> Result<BTreeMap<String, Case>, Failure> {
                     document: read
                         .get("document")
                         .cloned()
-                        .ok_or(format!("{name}: no document"))?,
+                        .ok_or_else(|| format!("{name}: no document"))?,
                     why: read.get("why").and_then(Value::as_str).unwrap_or_default().to_owned(),
                     layers: layers.map(str::to_owned).collect(),
                 };

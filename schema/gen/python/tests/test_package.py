@@ -44,6 +44,13 @@ class Reading(unittest.TestCase):
             with self.assertRaises(ValidationError, msg=str(retry)):
                 Retry.model_validate(retry)
 
+    def test_two_and_a_fraction_of_nothing_is_two(self):
+        self.assertEqual(Retry.model_validate({"attempts": 2.0}).attempts, 2)
+        config = HttpConfig.model_validate({"url": "u", "expect": [200.0]})
+        self.assertEqual(config.dump(), {"url": "u", "expect": [200]})
+        with self.assertRaises(ValidationError):
+            Retry.model_validate({"attempts": 2.5})
+
     def test_rules_between_fields(self):
         with self.assertRaises(ValidationError) as caught:
             HttpConfig.model_validate({"url": "https://example.com", "json": {}, "body": "a"})

@@ -52,7 +52,7 @@ class Model(BaseModel):
         rules = RULES.get(cls.__name__)
         if rules is not None:
             _judge(rules, fields)
-        return fields
+        return {key: _plain(value) for key, value in fields.items()}
 
 
 def _by_document(options: dict[str, Any]) -> dict[str, Any]:
@@ -68,6 +68,15 @@ def _never_null(model: type[BaseModel]) -> frozenset[str]:
         if field.annotation is not Any and Any not in get_args(field.annotation):
             keys.update({name, field.alias or name})
     return frozenset(keys)
+
+
+def _plain(value: Any) -> Any:
+    """An integer that was written with a fraction, as in 2.0, is an integer."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    if isinstance(value, list):
+        return [_plain(item) for item in cast("list[Any]", value)]
+    return value
 
 
 def _judge(rules: Rules, data: Mapping[str, Any]) -> None:
