@@ -220,6 +220,38 @@ type ChangeChild struct {
 	Run string `json:"run"`
 }
 
+// An answer was refused; it changed nothing.
+type ChangeDecisionRefused struct {
+	// What was answered.
+	Answer ChangeDecisionRefusedAnswer `json:"answer"`
+
+	// The instance that was named: `fetch`, `each[3]/fetch`.
+	At string `json:"at"`
+
+	// Who.
+	By string `json:"by"`
+
+	// Change corresponds to the JSON schema field "change".
+	Change string `json:"change"`
+
+	// Code of the rule.
+	Code string `json:"code"`
+
+	// The ticket that was named, else the one that is open there.
+	Ticket string `json:"ticket"`
+
+	// What was wrong with it.
+	Why string `json:"why"`
+}
+
+type ChangeDecisionRefusedAnswer string
+
+const ChangeDecisionRefusedAnswerApprove ChangeDecisionRefusedAnswer = "approve"
+const ChangeDecisionRefusedAnswerFail ChangeDecisionRefusedAnswer = "fail"
+const ChangeDecisionRefusedAnswerReject ChangeDecisionRefusedAnswer = "reject"
+const ChangeDecisionRefusedAnswerRetry ChangeDecisionRefusedAnswer = "retry"
+const ChangeDecisionRefusedAnswerSettle ChangeDecisionRefusedAnswer = "settle"
+
 // A delay began.
 type ChangeDelayed struct {
 	// The instance: `fetch`, `each[3]/fetch`, `finally/tell`.
@@ -358,6 +390,28 @@ type ChangeLost struct {
 
 	// Change corresponds to the JSON schema field "change".
 	Change string `json:"change"`
+}
+
+// It was tried to tell somebody of a question. Without `error` it was told; with
+// it and `due` it is tried again then.
+type ChangeNotified struct {
+	// The instance: `fetch`, `each[3]/fetch`, `finally/tell`.
+	At string `json:"at"`
+
+	// Which attempt, from 1.
+	Attempt int64 `json:"attempt"`
+
+	// Change corresponds to the JSON schema field "change".
+	Change string `json:"change"`
+
+	// When its timer goes off: milliseconds since 1970.
+	Due *int64 `json:"due,omitzero"`
+
+	// Why it failed.
+	Error *string `json:"error,omitzero"`
+
+	// `ticket_...`.
+	Ticket string `json:"ticket"`
 }
 
 // A request to change the graph was refused; nothing of it was applied.
@@ -670,6 +724,7 @@ type EventKind string
 const EventKindAttemptLost EventKind = "AttemptLost"
 const EventKindCancelRequested EventKind = "CancelRequested"
 const EventKindDecided EventKind = "Decided"
+const EventKindDecisionRefused EventKind = "DecisionRefused"
 const EventKindFinallyStarted EventKind = "FinallyStarted"
 const EventKindNodesSettled EventKind = "NodesSettled"
 const EventKindPatchApplied EventKind = "PatchApplied"
@@ -678,6 +733,7 @@ const EventKindRetryScheduled EventKind = "RetryScheduled"
 const EventKindRunEnded EventKind = "RunEnded"
 const EventKindRunStarted EventKind = "RunStarted"
 const EventKindSuspendChanged EventKind = "SuspendChanged"
+const EventKindTicketNotified EventKind = "TicketNotified"
 const EventKindTicketOpened EventKind = "TicketOpened"
 const EventKindUsageBooked EventKind = "UsageBooked"
 

@@ -21,16 +21,27 @@ type OtherConfig struct {
 }
 
 func (*OtherConfig) nodeConfig() {}
+
 func (*AgentConfig) nodeConfig() {}
+
 func (*ApprovalConfig) nodeConfig() {}
+
 func (*DelayConfig) nodeConfig() {}
+
 func (*ExecConfig) nodeConfig() {}
+
 func (*ForeachConfig) nodeConfig() {}
+
 func (*HttpConfig) nodeConfig() {}
+
 func (*JobConfig) nodeConfig() {}
+
 func (*LoopConfig) nodeConfig() {}
+
 func (*NoopConfig) nodeConfig() {}
+
 func (*TransformConfig) nodeConfig() {}
+
 func (*WorkflowConfig) nodeConfig() {}
 
 // KnownTypes lists the built-in node types, sorted.
@@ -89,27 +100,53 @@ type KnownChange interface {
 }
 
 func (*ChangeStarted) knownChange() {}
+
 func (*ChangePublished) knownChange() {}
+
 func (*ChangeReady) knownChange() {}
+
 func (*ChangeBegun) knownChange() {}
+
 func (*ChangeIteration) knownChange() {}
+
 func (*ChangeIterationEnded) knownChange() {}
+
 func (*ChangeSettled) knownChange() {}
+
 func (*ChangeEdge) knownChange() {}
+
 func (*ChangeBackoff) knownChange() {}
+
 func (*ChangeLost) knownChange() {}
+
 func (*ChangeWaiting) knownChange() {}
+
 func (*ChangeVoted) knownChange() {}
+
 func (*ChangeAnswered) knownChange() {}
+
+func (*ChangeDecisionRefused) knownChange() {}
+
+func (*ChangeNotified) knownChange() {}
+
 func (*ChangeDelayed) knownChange() {}
+
 func (*ChangeChild) knownChange() {}
+
 func (*ChangeSuspended) knownChange() {}
+
 func (*ChangeCancelled) knownChange() {}
+
 func (*ChangeStopped) knownChange() {}
+
 func (*ChangeFailing) knownChange() {}
+
 func (*ChangeFinally) knownChange() {}
+
 func (*ChangePatched) knownChange() {}
+
 func (*ChangePatchRefused) knownChange() {}
+
 func (*ChangeEnded) knownChange() {}
 
 // Decode gives the typed view of a change, told apart by its field `change`.
@@ -148,6 +185,10 @@ func (c Change) Decode() (KnownChange, error) {
 		into = new(ChangeVoted)
 	case "answered":
 		into = new(ChangeAnswered)
+	case "decisionRefused":
+		into = new(ChangeDecisionRefused)
+	case "notified":
+		into = new(ChangeNotified)
 	case "delayed":
 		into = new(ChangeDelayed)
 	case "child":

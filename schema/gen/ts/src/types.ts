@@ -25,6 +25,8 @@ export type Change =
   | ChangeWaiting
   | ChangeVoted
   | ChangeAnswered
+  | ChangeDecisionRefused
+  | ChangeNotified
   | ChangeDelayed
   | ChangeChild
   | ChangeSuspended
@@ -48,7 +50,9 @@ export type EventKind =
   | "AttemptLost"
   | "RetryScheduled"
   | "TicketOpened"
+  | "TicketNotified"
   | "Decided"
+  | "DecisionRefused"
   | "PatchApplied"
   | "PatchRefused"
   | "UsageBooked"
@@ -333,6 +337,36 @@ export interface ChangeChild {
   run: string;
 }
 /**
+ * An answer was refused; it changed nothing.
+ */
+export interface ChangeDecisionRefused {
+  /**
+   * What was answered.
+   */
+  answer: "approve" | "reject" | "retry" | "settle" | "fail";
+  /**
+   * The instance that was named: `fetch`, `each[3]/fetch`.
+   */
+  at: string;
+  /**
+   * Who.
+   */
+  by: string;
+  change: "decisionRefused";
+  /**
+   * Code of the rule.
+   */
+  code: string;
+  /**
+   * The ticket that was named, else the one that is open there.
+   */
+  ticket: string;
+  /**
+   * What was wrong with it.
+   */
+  why: string;
+}
+/**
  * A delay began.
  */
 export interface ChangeDelayed {
@@ -467,6 +501,32 @@ export interface ChangeLost {
    */
   at: string;
   change: "lost";
+}
+/**
+ * It was tried to tell somebody of a question. Without `error` it was told; with it and `due` it is tried again then.
+ */
+export interface ChangeNotified {
+  /**
+   * The instance: `fetch`, `each[3]/fetch`, `finally/tell`.
+   */
+  at: string;
+  /**
+   * Which attempt, from 1.
+   */
+  attempt: number;
+  change: "notified";
+  /**
+   * When its timer goes off: milliseconds since 1970.
+   */
+  due?: number;
+  /**
+   * Why it failed.
+   */
+  error?: string;
+  /**
+   * `ticket_...`.
+   */
+  ticket: string;
 }
 /**
  * A request to change the graph was refused; nothing of it was applied.

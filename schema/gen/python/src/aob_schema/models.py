@@ -304,6 +304,41 @@ class ChangeChild(Model):
     """
 
 
+class ChangeDecisionRefused(Model):
+    """
+    An answer was refused; it changed nothing.
+    """
+
+    model_config = ConfigDict(
+        extra='forbid',
+    )
+    answer: Literal['approve', 'reject', 'retry', 'settle', 'fail']
+    """
+    What was answered.
+    """
+    at: Annotated[str, Field(max_length=512)]
+    """
+    The instance that was named: `fetch`, `each[3]/fetch`.
+    """
+    by: Annotated[str, Field(max_length=417)]
+    """
+    Who.
+    """
+    change: Literal['decisionRefused']
+    code: Annotated[str, Field(max_length=7, pattern='^AOB[0-9]{4}$')]
+    """
+    Code of the rule.
+    """
+    ticket: Annotated[str, Field(max_length=64)]
+    """
+    The ticket that was named, else the one that is open there.
+    """
+    why: Annotated[str, Field(max_length=500)]
+    """
+    What was wrong with it.
+    """
+
+
 class ChangeDelayed(Model):
     """
     A delay began.
@@ -378,6 +413,37 @@ class ChangeLost(Model):
     The instance: `fetch`, `each[3]/fetch`, `finally/tell`.
     """
     change: Literal['lost']
+
+
+class ChangeNotified(Model):
+    """
+    It was tried to tell somebody of a question. Without `error` it was told; with it and `due` it is tried again then.
+    """
+
+    model_config = ConfigDict(
+        extra='forbid',
+    )
+    at: Annotated[str, Field(max_length=512, min_length=1)]
+    """
+    The instance: `fetch`, `each[3]/fetch`, `finally/tell`.
+    """
+    attempt: Annotated[int, Field(ge=1, le=1000)]
+    """
+    Which attempt, from 1.
+    """
+    change: Literal['notified']
+    due: Annotated[int | None, Field(ge=0, le=9007199254740991)] = None
+    """
+    When its timer goes off: milliseconds since 1970.
+    """
+    error: Annotated[str | None, Field(max_length=500)] = None
+    """
+    Why it failed.
+    """
+    ticket: Annotated[str, Field(max_length=64, min_length=1)]
+    """
+    `ticket_...`.
+    """
 
 
 RecalledItem = TypeAliasType(
@@ -542,7 +608,7 @@ What an attempt whose end is unknown may have done. pure: nothing outside; idemp
 EventKind = TypeAliasType(
     "EventKind",
     Annotated[
-        Literal['RunStarted', 'NodesSettled', 'AttemptLost', 'RetryScheduled', 'TicketOpened', 'Decided', 'PatchApplied', 'PatchRefused', 'UsageBooked', 'SuspendChanged', 'CancelRequested', 'FinallyStarted', 'RunEnded'],
+        Literal['RunStarted', 'NodesSettled', 'AttemptLost', 'RetryScheduled', 'TicketOpened', 'TicketNotified', 'Decided', 'DecisionRefused', 'PatchApplied', 'PatchRefused', 'UsageBooked', 'SuspendChanged', 'CancelRequested', 'FinallyStarted', 'RunEnded'],
         Field(title='EventKind'),
     ],
 )
@@ -2080,7 +2146,7 @@ class Workflow(Model):
 Change = TypeAliasType(
     "Change",
     Annotated[
-        ChangeStarted | ChangePublished | ChangeReady | ChangeBegun | ChangeIteration | ChangeIterationEnded | ChangeSettled | ChangeEdge | ChangeBackoff | ChangeLost | ChangeWaiting | ChangeVoted | ChangeAnswered | ChangeDelayed | ChangeChild | ChangeSuspended | ChangeCancelled | ChangeStopped | ChangeFailing | ChangeFinally | ChangePatched | ChangePatchRefused | ChangeEnded,
+        ChangeStarted | ChangePublished | ChangeReady | ChangeBegun | ChangeIteration | ChangeIterationEnded | ChangeSettled | ChangeEdge | ChangeBackoff | ChangeLost | ChangeWaiting | ChangeVoted | ChangeAnswered | ChangeDecisionRefused | ChangeNotified | ChangeDelayed | ChangeChild | ChangeSuspended | ChangeCancelled | ChangeStopped | ChangeFailing | ChangeFinally | ChangePatched | ChangePatchRefused | ChangeEnded,
         Field(discriminator='change', title='Change'),
     ],
 )
