@@ -70,12 +70,12 @@ def _never_null(model: type[BaseModel]) -> frozenset[str]:
     return frozenset(keys)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """An integer that was written with a fraction, as in 2.0, is an integer."""
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return int(value)
     if isinstance(value, list):
-        return [_plain(item) for item in cast("list[Any]", value)]
+        return [_plain(item) for item in cast("list[object]", value)]
     return value
 
 
