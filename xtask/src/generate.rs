@@ -56,23 +56,17 @@ pub(crate) fn run(flags: &Flags) -> Outcome {
         }
     }
     for (path, text) in files {
-        let present = fs::read_to_string(root.join(&path)).unwrap_or_default();
-        if present == text {
-            continue;
-        }
-        if flags.check {
-            stale.push(path.display().to_string());
-        } else {
-            if let Some(folder) = root.join(&path).parent() {
-                fs::create_dir_all(folder)?;
-            }
-            fs::write(root.join(&path), text)?;
-        }
+        settle(&root, flags, path, &text, &mut stale)?;
     }
     if flags.check {
         stale.extend(external::check(&root, &bundle, &documents, flags.full)?);
     } else {
         external::write(&root, &bundle, &documents, flags.full)?;
+    }
+    // Last, since the gateway is built from what is written above.
+    for (name, page) in [("openapi.json", "openapi"), ("rights.md", "rights")] {
+        let path = Path::new("docs/reference").join(name);
+        settle(&root, flags, path, &gateway(page)?, &mut stale)?;
     }
     if stale.is_empty() {
         return Ok(());
@@ -82,6 +76,28 @@ pub(crate) fn run(flags: &Flags) -> Outcome {
         stale.join(", ")
     )
     .into())
+}
+
+/// Writes a file that differs, or notes that it does.
+fn settle(
+    root: &Path,
+    flags: &Flags,
+    path: PathBuf,
+    text: &str,
+    stale: &mut Vec<String>,
+) -> Outcome {
+    let target = root.join(&path);
+    if fs::read_to_string(&target).unwrap_or_default() == text {
+        return Ok(());
+    }
+    if flags.check {
+        stale.push(path.display().to_string());
+        return Ok(());
+    }
+    if let Some(folder) = target.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    Ok(fs::write(target, text)?)
 }
 
 /// Fails if a generated file is stale; under `full` by making each again.
@@ -132,9 +148,6 @@ fn files(
     )?;
     files.push((generated.join("node_types.rs"), text));
     files.push((PathBuf::from("docs/errors.md"), errors::page()));
-    for (name, page) in [("openapi.json", "openapi"), ("rights.md", "rights")] {
-        files.push((Path::new("docs/reference").join(name), gateway(page)?));
-    }
     for one in &bundle.node_types {
         let path = format!("docs/reference/nodes/{}.md", one.name);
         files.push((path.into(), reference::node(one)));
