@@ -453,6 +453,13 @@ const CASES: &[Case] = &[
 
 /// Codes that a test of their own provokes.
 const ELSEWHERE: &[(&str, &str)] = &[
+    ("AOB6001", "e2e, worker/types: changed_on_a_version; engine, registry/kept: findings_have_places"),
+    ("AOB6002", "e2e, worker/types: changed_on_a_version"),
+    ("AOB6003", "e2e, worker/types: changed_on_a_version"),
+    ("AOB6004", "e2e, worker/protocol: of_one_tenant_only, bounds"),
+    ("AOB6005", "e2e, worker/protocol: bounds"),
+    ("AOB6006", "e2e, worker/protocol: bounds"),
+    ("AOB6012", "e2e, worker/lambda: invoked"),
     ("AOB1004", "files: hostile_files_end_in_a_clear_refusal"),
     ("AOB1104", "below: long_expressions_are_refused"),
     ("AOB3005", "below: a_large_output_is_refused"),
@@ -501,6 +508,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
 
 /// Codes that no command can be made to show here, and why.
 const OUT_OF_REACH: &[(&str, &str)] = &[
+    ("AOB6011", "a server would have to be silent for an hour"),
+    ("AOB6013", "the function's code would have to run, which needs a container engine"),
     ("AOB2020", "no workflow is let in whose nodes or edges have no names"),
     (
         "AOB2109",

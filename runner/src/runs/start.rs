@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use aob_engine::canonical::canonical_json;
-use aob_engine::compile::compile;
 use aob_engine::ir::Ir;
-use aob_engine::issue::Issue;
 use aob_engine::patch::Record;
 use aob_engine::route;
 use aob_engine::state::IrSet;
@@ -59,14 +57,6 @@ pub struct Started {
 }
 
 impl Runs {
-    /// Judges a document without keeping it.
-    ///
-    /// # Errors
-    /// Every finding.
-    pub fn judge(&self, document: &Value) -> Result<Ir, Vec<Issue>> {
-        compile(document, &self.registry, &self.ceiling)
-    }
-
     /// Judges a workflow, keeps it under its digest, and points a tag at it, in somebody's name: `(tag, by)`.
     ///
     /// # Errors
@@ -77,14 +67,13 @@ impl Runs {
         document: &Value,
         tag: Option<(&str, &str)>,
     ) -> Result<Published, Error> {
-        let ir = Arc::new(self.judge(document).map_err(Error::Invalid)?);
+        let ir = self.judge_for(Some(tenant), document).await?.map_err(Error::Invalid)?;
         let published =
             Published { name: ir.name.clone(), digest: ir.digest.clone(), ir: ir.clone() };
         self.store.put_artifact(&published.digest, canonical_json(document).as_bytes()).await?;
         if let Some((tag, by)) = tag {
             self.point(tenant, &published.name, tag, &published.digest, by, None).await?;
         }
-        self.remember(&published.digest, &ir);
         Ok(published)
     }
 
