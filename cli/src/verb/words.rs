@@ -65,7 +65,8 @@ pub(super) fn schema(arguments: &Schema, terminal: Terminal) -> Result<Exit> {
             .filter(|name| *name != "workflow")
             .collect();
         let message = format!("there is no schema {}", excerpt(&arguments.name));
-        let known = format!("workflow, patch, event, node-type, workflow-node, {}", names.join(", "));
+        let known =
+            format!("workflow, patch, event, node-type, workflow-node, {}", names.join(", "));
         return Err(Problem::new(&catalogue::NO_SCHEMA, "argument NAME", message).detail(known));
     };
     terminal.data(text);

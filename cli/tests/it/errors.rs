@@ -453,7 +453,10 @@ const CASES: &[Case] = &[
 
 /// Codes that a test of their own provokes.
 const ELSEWHERE: &[(&str, &str)] = &[
-    ("AOB6001", "e2e, worker/types: changed_on_a_version; engine, registry/kept: findings_have_places"),
+    (
+        "AOB6001",
+        "e2e, worker/types: changed_on_a_version; engine, registry/kept: findings_have_places",
+    ),
     ("AOB6002", "e2e, worker/types: changed_on_a_version"),
     ("AOB6003", "e2e, worker/types: changed_on_a_version"),
     ("AOB6004", "e2e, worker/protocol: of_one_tenant_only, bounds"),

@@ -1,6 +1,5 @@
 //! Tasks of registered types that others run: a signed request to a server, or a call of a Lambda function.
 
-mod hmac;
 mod lambda;
 mod server;
 mod sigv4;

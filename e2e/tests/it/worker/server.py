@@ -19,10 +19,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"]))
-        parts = dict(part.split("=", 1) for part in self.headers["aob-signature"].split(","))
-        expected = hmac.new(SECRET, parts["t"].encode() + b"." + body, hashlib.sha256).hexdigest()
-        fresh = abs(time.time() - int(parts["t"])) < 300
-        signed = hmac.compare_digest(expected, parts["v1"]) and fresh
+        when = self.headers["aob-timestamp"]
+        expected = "v1=" + hmac.new(SECRET, when.encode() + b"." + body, hashlib.sha256).hexdigest()
+        fresh = abs(time.time() - int(when)) < 300
+        signed = hmac.compare_digest(expected, self.headers["aob-signature"]) and fresh
         task = json.loads(body)
         key = self.headers["idempotency-key"]
         print(json.dumps({"path": self.path, "signed": signed, "key": key, "task": task}), flush=True)

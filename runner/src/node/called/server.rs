@@ -4,17 +4,18 @@ use std::time::Duration;
 
 use aob_engine::catalogue::{HTTP_BODY, HTTP_REQUEST, HTTP_STATUS, NOT_CALLED_BACK};
 use aob_engine::registry::HttpRun;
-use data_encoding::HEXLOWER;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 use url::Url;
 
-use super::hmac::hmac;
 use super::{now, secret, told};
 use crate::node::http::Http;
 use crate::node::{Context, Failure, Stream, Task};
+use crate::signature::sign;
 
-/// Carries the signature: `t=<seconds since 1970>,v1=<hex>`.
+/// Carries the seconds since 1970 that are signed with the body.
+const TIMESTAMP: &str = "aob-timestamp";
+/// Carries the signature, as webhooks have it.
 const SIGNATURE: &str = "aob-signature";
 /// How long a server that took a task may take, if the node has no timeout.
 const LATEST: Duration = Duration::from_secs(3_600);
@@ -37,7 +38,8 @@ pub(super) async fn call(
         members.insert("fence".to_owned(), task.fence.clone().into());
     }
     let body = body.to_string();
-    let headers = headers(task, &signature(&key, now() / 1_000, &body))?;
+    let seconds = now() / 1_000;
+    let headers = headers(task, seconds, &sign(key.as_bytes(), seconds, body.as_bytes()))?;
     let reply = http.post(&url, headers, body.into_bytes()).await?;
     cx.log.line(Stream::Node, &format!("POST {} -> {}", reply.told, reply.status));
     match reply.status {
@@ -61,13 +63,7 @@ pub(super) async fn call(
     }
 }
 
-/// What a server computes again with the key that both know.
-pub(super) fn signature(key: &str, seconds: u64, body: &str) -> String {
-    let code = hmac(key.as_bytes(), format!("{seconds}.{body}").as_bytes());
-    format!("t={seconds},v1={}", HEXLOWER.encode(&code))
-}
-
-fn headers(task: &Task, signature: &str) -> Result<HeaderMap, Failure> {
+fn headers(task: &Task, seconds: u64, signature: &str) -> Result<HeaderMap, Failure> {
     let value = |text: &str| {
         HeaderValue::from_str(text)
             .map_err(|_| Failure::new(&HTTP_REQUEST, "a header cannot be written"))
@@ -75,6 +71,7 @@ fn headers(task: &Task, signature: &str) -> Result<HeaderMap, Failure> {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(HeaderName::from_static("idempotency-key"), value(&task.key)?);
+    headers.insert(HeaderName::from_static(TIMESTAMP), HeaderValue::from(seconds));
     headers.insert(HeaderName::from_static(SIGNATURE), value(signature)?);
     Ok(headers)
 }

@@ -5,7 +5,7 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
-use super::hmac::hmac;
+use crate::signature::hmac;
 
 /// Who signs.
 pub(super) struct Credentials {
