@@ -68,6 +68,8 @@ impl Exit {
                     &catalogue::NOT_AN_APPROVER,
                     &catalogue::REQUESTER_DECIDES,
                     &catalogue::PATCHER_DECIDES,
+                    &catalogue::NOT_ALLOWED,
+                    &catalogue::NOT_PROVEN,
                 ],
                 Self::NotAllowed,
             ),

@@ -76,11 +76,11 @@ impl Source {
         let documents = read::documents(&self.bytes, &Limits::default()).map_err(|found| {
             let findings =
                 found.into_iter().map(|one| self.finding(one.issue, one.place)).collect();
-            Problem { findings }
+            Problem::of(findings)
         })?;
         if documents.is_empty() {
             let issue = Issue::new(&catalogue::NOT_A_WORKFLOW, "", "the file holds no document");
-            return Err(Problem { findings: vec![self.finding(issue, None)] });
+            return Err(Problem::of(vec![self.finding(issue, None)]));
         }
         Ok(documents)
     }
@@ -155,7 +155,7 @@ impl Judged {
         if self.refused.is_empty() {
             Ok((self.workflows, self.warnings))
         } else {
-            Err(Problem { findings: self.refused })
+            Err(Problem::of(self.refused))
         }
     }
 }

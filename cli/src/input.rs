@@ -28,9 +28,7 @@ impl Given {
                 Value::Object(members) => value.clone_from(members),
                 _ => {
                     let issue = Issue::new(&catalogue::BAD_INPUT, "", "the input is not an object");
-                    return Err(Problem {
-                        findings: vec![source.finding(issue, document.places.find(""))],
-                    });
+                    return Err(Problem::of(vec![source.finding(issue, document.places.find(""))]));
                 }
             }
         }
@@ -99,7 +97,7 @@ pub(crate) fn json(text: &str, about: &str) -> Result<Value> {
                 place: None,
                 source: None,
             };
-            Problem { findings: found.into_iter().map(one).collect() }
+            Problem::of(found.into_iter().map(one).collect())
         })?;
     let list = documents.pop().map(|document| document.value);
     Ok(list.and_then(|mut list| list.as_array_mut()?.pop()).unwrap_or_default())
@@ -111,7 +109,7 @@ fn from_file(name: &str) -> Result<(Source, Document)> {
     if documents.len() > 1 {
         let issue =
             Issue::new(&catalogue::BAD_INPUT, "", "the input's file holds more than one document");
-        return Err(Problem { findings: vec![source.finding(issue, None)] });
+        return Err(Problem::of(vec![source.finding(issue, None)]));
     }
     let document = documents.remove(0);
     Ok((source, document))

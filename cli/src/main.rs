@@ -7,6 +7,7 @@ mod arguments;
 mod drive;
 mod exit;
 mod files;
+mod groups;
 mod input;
 mod operations;
 mod owner;

@@ -2,23 +2,23 @@
 
 mod link;
 mod place;
-pub(crate) mod protocol;
-mod remote;
-mod serve;
+mod rules;
 mod settings;
-mod socket;
 
 use std::sync::Arc;
 
+use aob_gateway::caller::open::Open;
+use aob_gateway::http::{Limits, ServeOptions, Server};
+use aob_gateway::operation::{About, NodeRules};
+use aob_gateway::perform::Performer;
 use aob_runner::service::Service;
 
 use crate::operations::Asked;
 use crate::problem::{Problem, Result};
 use link::{Link, Role};
-use serve::Server;
 
 pub(crate) use place::{Place, quoted};
-pub(crate) use protocol::OwnRules;
+pub(crate) use rules::lacks;
 pub(crate) use settings::Settings;
 
 /// An open store, or a connection to the process that has it open.
@@ -43,7 +43,7 @@ impl Access {
     }
 
     /// The rules of the process that runs the nodes, if that is another one.
-    pub(crate) fn guest_of(&self) -> Option<OwnRules> {
+    pub(crate) fn guest_of(&self) -> Option<NodeRules> {
         match &*self.link.role() {
             Role::Guest(_, rules) => Some(rules.clone()),
             Role::Redis(..) | Role::Owner(..) => None,
@@ -69,7 +69,18 @@ impl Access {
         };
         let service = Service::spawn(&settings.service(runs.clone(), dir.is_some()));
         let server = match dir {
-            Some(dir) => Some(Server::begin(dir, self.operations.clone(), settings.rules())?),
+            Some(dir) => {
+                let about = About::this(Some(settings.rules()));
+                let options = ServeOptions {
+                    performer: Performer::new(runs.clone(), about),
+                    door: Arc::new(
+                        Open::new(format!("user:{}", user())).of(crate::groups::groups()),
+                    ),
+                    // Every guest is this user.
+                    limits: Limits { rate: 100_000, burst: 100_000, ..Limits::default() },
+                };
+                Some(Server::in_folder(dir, options)?)
+            }
             None => None,
         };
         self.driving = Some(Driving { service, server });
@@ -78,13 +89,16 @@ impl Access {
 
     /// How many other processes follow runs that this one moves.
     pub(crate) fn guests(&self) -> usize {
-        self.driving.as_ref().and_then(|driving| driving.server.as_ref()).map_or(0, Server::guests)
+        self.driving
+            .as_ref()
+            .and_then(|driving| driving.server.as_ref())
+            .map_or(0, Server::followers)
     }
 
     /// Waits until no guest is left.
     pub(crate) async fn guests_gone(&self) {
         if let Some(server) = self.driving.as_ref().and_then(|driving| driving.server.as_ref()) {
-            server.guests_gone().await;
+            server.followers_gone().await;
         }
     }
 
@@ -104,4 +118,11 @@ impl Access {
         };
         runs.store().close().await.map_err(|error| Problem::store(error, &about))
     }
+}
+
+/// Who acts: the user by name, else by number.
+pub(crate) fn user() -> String {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let name = set("USER").or_else(|| set("LOGNAME"));
+    name.unwrap_or_else(|| rustix::process::getuid().as_raw().to_string())
 }

@@ -30,7 +30,7 @@ impl Ops {
         if documents.len() > 1 {
             let message = "the file holds more than one document; a patch is one";
             let issue = Issue::new(&catalogue::PATCH_SHAPE, "", message);
-            return Err(Problem { findings: vec![source.finding(issue, None)] });
+            return Err(Problem::of(vec![source.finding(issue, None)]));
         }
         let document = documents.remove(0);
         let is_list = document.value.is_array();
@@ -97,7 +97,7 @@ pub(crate) fn placed(problem: Problem, ops: &Ops, about: &str) -> Problem {
         let of_graph = finding.issue.pointer.starts_with('/');
         if is_patch(&finding) || of_graph { ops.finding(finding.issue, about) } else { finding }
     };
-    Problem { findings: problem.findings.into_iter().map(placed).collect() }
+    Problem::of(problem.findings.into_iter().map(placed).collect())
 }
 
 #[cfg(test)]

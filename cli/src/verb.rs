@@ -89,9 +89,7 @@ async fn open(place: &Where) -> Result<Access> {
     Access::open(&Place::of(place)?).await
 }
 
-/// Who acts: the user by name, else by number.
+/// Who acts.
 fn user() -> String {
-    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let name = set("USER").or_else(|| set("LOGNAME"));
-    format!("user:{}", name.unwrap_or_else(|| rustix::process::getuid().as_raw().to_string()))
+    format!("user:{}", crate::owner::user())
 }

@@ -2,9 +2,10 @@
 //!
 //! `aob explain CODE` and `docs/errors.md` print it. Codes are never used again for something else.
 //! 10xx reading a file, 11xx expressions, 12xx the graph, 13xx shape and limits, 20xx patches,
-//! 30xx a run and its nodes, 40xx the store, 50xx the command line, 60xx registered types and their workers.
+//! 30xx a run and its nodes, 40xx the store, 50xx the command line, 60xx the gateway, 70xx registered types.
 
 mod command;
+mod gateway;
 mod graph;
 mod patch_rules;
 mod patching;
@@ -14,6 +15,7 @@ mod store;
 mod worker;
 
 pub use command::*;
+pub use gateway::*;
 pub use graph::*;
 pub use patch_rules::*;
 pub use patching::*;
@@ -61,6 +63,7 @@ pub fn all() -> impl Iterator<Item = &'static Entry> {
         running::ALL,
         store::ALL,
         command::ALL,
+        gateway::ALL,
         worker::ALL,
     ]
     .into_iter()

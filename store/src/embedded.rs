@@ -22,6 +22,7 @@ mod prepare;
 mod reads;
 mod record;
 mod recover;
+mod remember;
 mod run;
 mod shared;
 mod tags;
@@ -50,8 +51,8 @@ use self::shared::Shared;
 use crate::admission::{Admitted, Debit};
 use crate::task::{Beat, Claim, Kept, Signal, SignalEntry, Task, TaskRef};
 use crate::{
-    Backlog, Chain, Commit, Committed, KeptType, LogLine, OpenTicket, Result, Store, Summary,
-    Version, WorkBell,
+    Backlog, Chain, Commit, Committed, KeptType, LogLine, OpenTicket, Remembered, Result, Store,
+    Summary, Version, WorkBell,
 };
 
 /// A store in this process.
@@ -362,6 +363,16 @@ impl Store for Embedded {
 
     async fn keyed(&self, tenant: &str, key: &str) -> Result<Option<Arc<str>>> {
         self.shared.keyed(tenant, key).await
+    }
+
+    async fn remember(
+        &self,
+        tenant: &str,
+        key: &str,
+        request: &str,
+        answer: Option<&[u8]>,
+    ) -> Result<Option<Remembered>> {
+        self.shared.remembered(tenant, key, request, answer)
     }
 
     async fn find(&self, tenant: &str, prefix: &str) -> Result<Vec<String>> {

@@ -3,6 +3,7 @@
 //! one it has.
 
 pub mod admission;
+mod answered;
 pub mod commit;
 pub mod embedded;
 mod error;
@@ -24,6 +25,7 @@ use aob_engine::timeline::Move;
 use async_trait::async_trait;
 
 pub use admission::{Admitted, Debit};
+pub use answered::{LONGEST_ANSWER, Remembered};
 pub use aob_engine::id;
 pub use commit::{Commit, Committed, Item, Outcome};
 pub use error::Error;
@@ -215,6 +217,19 @@ pub trait Store: Send + Sync + 'static {
 
     /// The run that was started under a dedupe key within the last 72 h.
     async fn keyed(&self, tenant: &str, key: &str) -> Result<Option<Arc<str>>>;
+
+    /// Remembers for a day that a request was made under an idempotency key; with an answer, what that was. Without
+    /// one only the first request is remembered, and what was known before is answered.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] for keys beyond 256 bytes and answers beyond [`LONGEST_ANSWER`].
+    async fn remember(
+        &self,
+        tenant: &str,
+        key: &str,
+        request: &str,
+        answer: Option<&[u8]>,
+    ) -> Result<Option<Remembered>>;
 
     /// Ids of runs or tickets that begin with `prefix`, at most 10.
     async fn find(&self, tenant: &str, prefix: &str) -> Result<Vec<String>>;

@@ -16,6 +16,7 @@ mod memory;
 mod patches;
 mod rate;
 mod read;
+mod remember;
 mod request;
 mod session;
 mod signals;
@@ -45,8 +46,8 @@ use self::session::{Session, function};
 use crate::admission::{Admitted, Debit};
 use crate::task::{Beat, Claim, Kept, Signal, SignalEntry, Task, TaskRef};
 use crate::{
-    Backlog, Chain, Commit, Committed, KeptType, LogLine, OpenTicket, Result, Store, Summary,
-    Version, WorkBell,
+    Backlog, Chain, Commit, Committed, KeptType, LogLine, OpenTicket, Remembered, Result, Store,
+    Summary, Version, WorkBell,
 };
 
 /// A store on a Redis or Valkey server.
@@ -328,6 +329,16 @@ impl Store for RedisStore {
 
     async fn keyed(&self, tenant: &str, key: &str) -> Result<Option<Arc<str>>> {
         self.run_of_key(tenant, key).await
+    }
+
+    async fn remember(
+        &self,
+        tenant: &str,
+        key: &str,
+        request: &str,
+        answer: Option<&[u8]>,
+    ) -> Result<Option<Remembered>> {
+        self.remembered(tenant, key, request, answer).await
     }
 
     async fn find(&self, tenant: &str, prefix: &str) -> Result<Vec<String>> {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use typify::{TypeSpace, TypeSpaceSettings};
 
-use crate::Outcome;
+use crate::{Outcome, shell};
 
 mod errors;
 mod node_config;
@@ -38,6 +38,9 @@ pub(crate) fn run(flags: &Flags) -> Outcome {
         if flags.check {
             stale.push(path.display().to_string());
         } else {
+            if let Some(folder) = root.join(&path).parent() {
+                fs::create_dir_all(folder)?;
+            }
             fs::write(root.join(&path), text)?;
         }
     }
@@ -74,7 +77,17 @@ fn files(root: &Path) -> Result<Vec<(PathBuf, String)>, Box<dyn std::error::Erro
     )?;
     files.push((generated.join("node_types.rs"), text));
     files.push((PathBuf::from("docs/errors.md"), errors::page()));
+    for (name, page) in [("openapi.json", "openapi"), ("rights.md", "rights")] {
+        files.push((Path::new("docs/reference").join(name), gateway(page)?));
+    }
     Ok(files)
+}
+
+/// A page that the gateway makes of its table of routes.
+fn gateway(page: &str) -> Result<String, Box<dyn std::error::Error>> {
+    let arguments =
+        ["run", "-q", "-p", "aob-gateway", "--bin", "aob-gateway", "--", "--print", page];
+    shell::output("cargo", &arguments)
 }
 
 /// Name and schema of every built-in node type, sorted by name.

@@ -1,7 +1,13 @@
-//! What the tests need beside Rust: Debian packages, installed when they are missing.
+//! What the tests need beside Rust: Debian packages and those of Python, installed when they are missing.
+
+use std::fs;
+use std::path::PathBuf;
 
 use crate::Outcome;
 use crate::shell::{has, run, say};
+
+/// What tries the gateway against its own description.
+pub(crate) const SCHEMATHESIS: (&str, &[&str]) = ("schemathesis", &["schemathesis==4.32.5"]);
 
 /// Installs the package of each missing program.
 pub(crate) fn packages(wanted: &[(&str, &str)]) -> Outcome {
@@ -17,4 +23,24 @@ pub(crate) fn packages(wanted: &[(&str, &str)]) -> Outcome {
     let mut arguments = vec!["install", "-y", "-qq", "--no-install-recommends"];
     arguments.extend(missing);
     run("apt-get", &arguments, &environment)
+}
+
+/// Installs packages of Python in an environment of their own, beside the tree: `AOB_CACHE`, else `/var/cache/aob`.
+pub(crate) fn python((name, wanted): (&str, &[&str])) -> Outcome {
+    let cache =
+        std::env::var_os("AOB_CACHE").map_or_else(|| "/var/cache/aob".into(), PathBuf::from);
+    let folder = cache.join("python").join(name);
+    let (stamp, is) = (folder.join("installed"), wanted.join("\n"));
+    if fs::read_to_string(&stamp).is_ok_and(|there| there == is) {
+        return Ok(());
+    }
+    packages(&[("python3", "python3-venv")])?;
+    say(&format!("installing {} for Python", wanted.join(", ")));
+    fs::create_dir_all(&folder)?;
+    run("python3", &["-m", "venv", "--clear", &folder.to_string_lossy()], &[])?;
+    let program = folder.join("bin/python3").to_string_lossy().into_owned();
+    let mut arguments = vec!["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+    arguments.extend(wanted);
+    run(&program, &arguments, &[])?;
+    Ok(fs::write(stamp, is)?)
 }

@@ -1,7 +1,7 @@
 //! Running other programs, with what is run on the terminal.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::Outcome;
 
@@ -30,6 +30,25 @@ pub(crate) fn run(program: &str, arguments: &[&str], environment: &[(&str, &str)
     } else {
         Err(format!("`{program} {}` failed ({status})", arguments.join(" ")).into())
     }
+}
+
+/// Runs a program in the workspace's root and gives what it prints.
+pub(crate) fn output(
+    program: &str,
+    arguments: &[&str],
+) -> Result<String, Box<dyn std::error::Error>> {
+    let output = Command::new(program)
+        .args(arguments)
+        .current_dir(root())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("{program} cannot be started: {error}"))?;
+    if !output.status.success() {
+        return Err(
+            format!("`{program} {}` failed ({})", arguments.join(" "), output.status).into()
+        );
+    }
+    Ok(String::from_utf8(output.stdout)?)
 }
 
 /// Whether a program is on the PATH.

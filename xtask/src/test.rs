@@ -6,6 +6,7 @@ use crate::{Outcome, check, fuzz, install};
 /// Installs what is missing, checks, and runs every test.
 pub(crate) fn run() -> Outcome {
     install::packages(&[("redis-server", "redis-server"), ("strace", "strace"), ("g++", "g++")])?;
+    install::python(install::SCHEMATHESIS)?;
     check::run()?;
     // Tests start the binaries, so these are built before any of them runs.
     shell::run("cargo", &["build", "--workspace", "--bins"], &[])?;

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use aob_engine::catalogue;
 use aob_engine::event::{Change, Event};
+use serde::Deserialize as _;
+use serde_json::Value;
 
-use crate::operations::{GraphAt, Operations, Request};
+use crate::operations::{EventPage, GraphAt, Operations, Request};
 use crate::problem::{Problem, Result};
 use crate::show::graph::Graph;
 use crate::show::line::line;
@@ -119,13 +121,13 @@ impl Told {
         children: &mut Vec<Self>,
     ) -> Result<()> {
         loop {
-            let page = Request::Events { run: self.run.clone(), after: self.seq, most: PAGE };
-            let page: Vec<String> = operations.ask(page).await?;
-            if page.is_empty() {
+            let page = Request::Events { run: self.run.clone(), after: self.seq, most: Some(PAGE) };
+            let page: EventPage = operations.ask(page).await?;
+            if page.events.is_empty() {
                 return Ok(());
             }
-            for text in page {
-                let event = parse(&self.run, self.seq, &text)?;
+            for written in page.events {
+                let event = parse(&self.run, self.seq, &written)?;
                 if self.until.is_some_and(|revision| event.rev > revision) {
                     return Ok(());
                 }
@@ -202,8 +204,8 @@ impl Told {
 }
 
 /// An event as it is stored.
-pub(crate) fn parse(run: &str, before: u64, text: &str) -> Result<Event> {
-    serde_json::from_str(text).map_err(|error| {
+pub(crate) fn parse(run: &str, before: u64, written: &Value) -> Result<Event> {
+    Event::deserialize(written).map_err(|error| {
         let error = aob_store::Error::Corrupt(format!("event {} of {run}: {error}", before + 1));
         Problem::store(error, run)
     })

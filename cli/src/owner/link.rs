@@ -7,6 +7,10 @@ use std::time::{Duration, Instant};
 use aob_engine::catalogue;
 use aob_engine::check::Ceiling;
 use aob_engine::registry::Registry;
+use aob_gateway::caller::Caller;
+use aob_gateway::client::Client;
+use aob_gateway::operation::{About, NodeRules};
+use aob_gateway::perform::{Local, Performer};
 use aob_runner::runs::Runs;
 use aob_store::embedded::{Embedded, Options};
 use aob_store::redis::RedisStore;
@@ -14,9 +18,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::place::{self, Place};
-use super::protocol::OwnRules;
-use super::remote::Remote;
-use crate::operations::local::Local;
+use super::user;
 use crate::operations::{Operations, Request};
 use crate::problem::{Problem, Result};
 
@@ -36,7 +38,7 @@ pub(super) enum Role {
     /// The owner of this directory.
     Owner(Arc<Runs>, Local, PathBuf),
     /// A guest of a process with these rules.
-    Guest(Remote, OwnRules),
+    Guest(Client, NodeRules),
 }
 
 impl Link {
@@ -57,13 +59,13 @@ impl Operations for Link {
     async fn call(&self, request: Request) -> Result<Value> {
         loop {
             let role = self.role();
-            let remote = match &*role {
+            let client = match &*role {
                 Role::Redis(_, local) | Role::Owner(_, local, _) => {
                     return local.call(request).await;
                 }
-                Role::Guest(remote, _) => remote,
+                Role::Guest(client, _) => client,
             };
-            match remote.call(request.clone()).await {
+            match client.call(request.clone()).await {
                 Err(problem) if problem.entry() == Some(&catalogue::UNREACHABLE) => {}
                 answered => return answered,
             }
@@ -85,7 +87,7 @@ impl Role {
                     .await
                     .map_err(|error| Problem::store(error, "--redis"))?;
                 let runs = Runs::new(Arc::new(store), Registry::builtin(), Ceiling::default());
-                return Ok(Self::Redis(runs.clone(), Local::new(runs)));
+                return Ok(Self::Redis(runs.clone(), local(runs)));
             }
             Place::Folder(dir) => dir,
         };
@@ -95,13 +97,13 @@ impl Role {
             match Embedded::open(dir, Options::default()) {
                 Ok(store) => {
                     let runs = Runs::new(Arc::new(store), Registry::builtin(), Ceiling::default());
-                    return Ok(Self::Owner(runs.clone(), Local::new(runs), dir.clone()));
+                    return Ok(Self::Owner(runs.clone(), local(runs), dir.clone()));
                 }
                 Err(aob_store::Error::Owned(_)) => {}
                 Err(error) => return Err(Problem::store(error, &dir.display().to_string())),
             }
-            match Remote::connect(dir).await {
-                Ok((remote, rules)) => return Ok(Self::Guest(remote, rules)),
+            match visit(dir).await {
+                Ok((client, rules)) => return Ok(Self::Guest(client, rules)),
                 Err(problem)
                     if problem.entry() != Some(&catalogue::STORE_OWNED)
                         || began.elapsed() > PATIENCE =>
@@ -114,8 +116,34 @@ impl Role {
     }
 }
 
+/// Asks these runs in the user's name.
+fn local(runs: Arc<Runs>) -> Local {
+    let mut caller = Caller::owner(format!("user:{}", user()));
+    caller.groups = crate::groups::groups();
+    Local::new(Performer::new(runs, About::this(None)), caller)
+}
+
+/// Connects to the owner, and learns by which rules it runs nodes.
+async fn visit(dir: &Path) -> Result<(Client, NodeRules)> {
+    let client = Client::in_folder(dir, &user()).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::PermissionDenied => strange(dir, &error.to_string()),
+        _ => silent(dir, &error.to_string()),
+    })?;
+    let about = client.about().await.map_err(|problem| match problem.entry() {
+        Some(entry) if entry == &catalogue::UNREACHABLE => silent(dir, "it hung up"),
+        _ => problem,
+    })?;
+    let rules =
+        about.rules.ok_or_else(|| strange(dir, "it does not say by which rules it runs"))?;
+    Ok((client, rules))
+}
+
+fn strange(dir: &Path, why: &str) -> Problem {
+    Problem::new(&catalogue::PROTOCOL, dir.display().to_string(), why)
+}
+
 /// Nobody answers, though another process has the directory.
-pub(super) fn silent(dir: &Path, why: &str) -> Problem {
+fn silent(dir: &Path, why: &str) -> Problem {
     let message = format!("another process has {} and does not answer: {why}", dir.display());
     Problem::new(&catalogue::STORE_OWNED, dir.display().to_string(), message)
 }

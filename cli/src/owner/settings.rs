@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aob_engine::catalogue;
+use aob_gateway::operation::NodeRules;
 use aob_runner::node::{self, Policy};
 use aob_runner::runs::Runs;
 use aob_runner::secret::Secrets;
 use aob_runner::service::ServiceOptions;
 
-use super::OwnRules;
 use crate::arguments::Rules;
 use crate::problem::{Problem, Result};
 
@@ -48,8 +48,8 @@ impl Settings {
     }
 
     /// What guests are told.
-    pub(super) fn rules(&self) -> OwnRules {
-        OwnRules {
+    pub(super) fn rules(&self) -> NodeRules {
+        NodeRules {
             pid: std::process::id(),
             exec: self.given.allow_exec.clone(),
             private: self.given.allow_private.clone(),

@@ -82,7 +82,7 @@ impl Terminal {
     /// Prints what stopped a command and answers how it ends.
     pub(crate) fn stop(self, problem: &Problem) -> Exit {
         self.findings(&problem.findings);
-        problem.exit()
+        crate::problem::exit(problem)
     }
 
     /// Colours for data: none in a pipe.

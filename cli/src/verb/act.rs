@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use aob_engine::catalogue;
 use aob_engine::issue::Issue;
-use aob_engine::state::{Head, RunOutcome};
+use aob_engine::state::RunOutcome;
 
 use crate::arguments::{Format, Rules, Where};
 use crate::drive::{End, Follow, Stop, asked};
 use crate::exit::Exit;
-use crate::operations::{Kept, Needs, Request, Standing};
-use crate::owner::{Access, Place, Settings};
+use crate::operations::{Head, Kept, Needs, Request, Standing};
+use crate::owner::{Access, Place, Settings, lacks};
 use crate::problem::{Problem, Result};
 use crate::show::terminal::Terminal;
 use crate::show::time::now;
@@ -49,7 +49,7 @@ impl Act {
     pub(super) async fn open(&self) -> Result<Access> {
         let access = Access::open(&self.place).await?;
         if let Some(host) = access.guest_of()
-            && let Some(lacking) = host.lacks(&self.rules)
+            && let Some(lacking) = lacks(&host, &self.rules)
         {
             let message = format!(
                 "process {} has the data directory and runs nodes without {lacking}",
@@ -211,7 +211,7 @@ impl Act {
         match entry {
             Some(entry) => {
                 let issue = Issue::new(entry, "", format!("{at}{}", failure.message));
-                self.terminal.findings(&Problem::found(&*head.run, issue).findings);
+                self.terminal.findings(&Problem::found(head.run.as_str(), issue).findings);
             }
             None => {
                 let text =
@@ -275,8 +275,8 @@ async fn root(access: &Access, run: &str) -> Result<String> {
         let standing: Standing =
             access.operations.ask(Request::Standing { run: run.clone() }).await?;
         match standing.head.parent {
-            Some(parent) if standing.needs != Needs::Nothing || parent.run.as_ref() != run => {
-                run = parent.run.to_string()
+            Some(parent) if standing.needs != Needs::Nothing || parent.run != run => {
+                run = parent.run
             }
             _ => return Ok(run),
         }

@@ -1,13 +1,10 @@
 //! `aob cancel` and `aob suspend`.
 
-use aob_engine::state::CancelMode;
-
 use super::act::Act;
-use super::decide::judged;
 use crate::arguments::{Cancel, Suspend};
 use crate::drive::Stop;
 use crate::exit::Exit;
-use crate::operations::{Kind, Request, Verdict};
+use crate::operations::{Done, Kind, Mode, Request};
 use crate::owner::Place;
 use crate::problem::Result;
 use crate::show::terminal::Terminal;
@@ -18,15 +15,9 @@ pub(super) async fn cancel(arguments: &Cancel, terminal: Terminal) -> Result<Exi
     let mut stop = Stop::new()?;
     let access = act.open().await?;
     let run = access.operations.resolve(Kind::Run, &arguments.run).await?;
-    let mode = if arguments.now { CancelMode::Now } else { CancelMode::Graceful };
-    let request = Request::Cancel {
-        run: run.clone(),
-        mode,
-        by: super::user(),
-        reason: arguments.reason.clone(),
-    };
-    let verdict: Verdict = access.operations.ask(request).await?;
-    judged(verdict, &run, "cancel")?;
+    let mode = if arguments.now { Mode::Now } else { Mode::Graceful };
+    let request = Request::Cancel { run: run.clone(), mode, reason: arguments.reason.clone() };
+    let _done: Done = access.operations.ask(request).await?;
     terminal.say(&format!("{run} ends early"));
     act.go_on(access, &run, arguments.driving.detach, &mut stop).await
 }
@@ -35,9 +26,7 @@ pub(super) async fn cancel(arguments: &Cancel, terminal: Terminal) -> Result<Exi
 pub(super) async fn suspend(arguments: &Suspend, terminal: Terminal) -> Result<Exit> {
     let access = super::open(&arguments.place).await?;
     let run = access.operations.resolve(Kind::Run, &arguments.run).await?;
-    let request = Request::Suspend { run: run.clone(), on: true, by: super::user() };
-    let verdict: Verdict = access.operations.ask(request).await?;
-    judged(verdict, &run, "suspend")?;
+    let _done: Done = access.operations.ask(Request::Suspend { run: run.clone() }).await?;
     let flag = Place::of(&arguments.place)?.flag(&arguments.place);
     terminal.say(&format!("{run} is suspended; go on with:\n  aob resume {run}{flag}"));
     access.close().await?;

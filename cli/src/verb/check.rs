@@ -7,7 +7,7 @@ use crate::arguments::{Lint, Redis, Verify};
 use crate::exit::Exit;
 use crate::files::judge;
 use crate::operations::{Kind, Request, Verified};
-use crate::problem::{Finding, Problem, Result};
+use crate::problem::{Finding, Problem, Result, exit};
 use crate::show::terminal::Terminal;
 use crate::show::value::value;
 
@@ -34,7 +34,7 @@ pub(super) fn lint(arguments: &Lint, terminal: Terminal) -> Result<Exit> {
         count(warnings, "warning")
     ));
     Ok(if errors > 0 {
-        Problem { findings }.exit()
+        exit(&Problem::of(findings))
     } else if arguments.strict && warnings > 0 {
         Exit::Refused
     } else {

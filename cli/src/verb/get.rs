@@ -263,7 +263,7 @@ fn edges(picture: &Picture) -> Vec<Value> {
 
 /// Warns of tasks that nobody takes.
 async fn warn(operations: &dyn Operations, terminal: Terminal) -> Result<()> {
-    let rows: Vec<BacklogRow> = operations.ask(Request::Backlog).await?;
+    let rows: Vec<BacklogRow> = operations.ask(Request::Backlog {}).await?;
     let now = now();
     for row in
         rows.into_iter().filter(|row| row.tasks > 0 && now.saturating_sub(row.since) > UNSERVED)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::operations::{Operations, Request, RunRow};
+use crate::operations::{NamedSet, Operations, Request, RunRow};
 use crate::problem::Result;
 use crate::show::time::length;
 
@@ -41,8 +41,9 @@ impl Names {
         workflows.dedup();
         for workflow in workflows {
             let request = Request::PatchSets { workflow: workflow.clone() };
-            let sets: Vec<(String, String)> = operations.ask(request).await?;
-            names.extend(sets.into_iter().map(|(name, set)| ((workflow.clone(), set), name)));
+            let sets: Vec<NamedSet> = operations.ask(request).await?;
+            let name = |set: NamedSet| Some(((workflow.clone(), set.digest), set.name?));
+            names.extend(sets.into_iter().filter_map(name));
         }
         Ok(Self(names))
     }
@@ -155,7 +156,8 @@ mod tests {
             started: 100,
             ended,
             revision: 0,
-            progress: (0, 0),
+            settled: 0,
+            instances: 0,
             patch_set: set.map(str::to_owned),
         };
         let rows = [

@@ -5,7 +5,7 @@ use std::path::Path;
 use aob_engine::catalogue;
 use aob_engine::issue::excerpt;
 
-use crate::operations::{GraphAt, Operations, Request};
+use crate::operations::{GraphAt, NamedSet, Operations, Request, WorkflowRow};
 use crate::patch_file::{Ops, placed};
 use crate::problem::{Problem, Result};
 
@@ -36,9 +36,7 @@ pub(super) async fn kept(
         return Err(Problem::new(&catalogue::USAGE, about, message));
     }
     let tag = written.or(flag).unwrap_or("main");
-    let request = Request::Tag { name: name.to_owned(), tag: tag.to_owned() };
-    let digest: Option<String> = operations.ask(request).await?;
-    match digest {
+    match digest_of(operations, name, tag).await? {
         Some(digest) => Ok(Version { name: name.to_owned(), digest }),
         None => {
             let tag =
@@ -47,6 +45,20 @@ pub(super) async fn kept(
             Err(Problem::new(&catalogue::NO_WORKFLOW, about, message))
         }
     }
+}
+
+/// Where a tag points, if it is there.
+pub(super) async fn digest_of(
+    operations: &dyn Operations,
+    workflow: &str,
+    tag: &str,
+) -> Result<Option<String>> {
+    if workflow.is_empty() {
+        return Ok(None);
+    }
+    let request = Request::Tag { workflow: workflow.to_owned(), tag: tag.to_owned() };
+    let row: Option<WorkflowRow> = operations.ask(request).await?;
+    Ok(row.map(|row| row.digest))
 }
 
 /// Whether it can be the name of a workflow, with or without a tag, and looks like no path.
@@ -72,16 +84,18 @@ pub(super) async fn patch_set(
     if given == "-" || Path::new(given).exists() {
         let ops = Ops::read(given)?;
         let request = Request::KeepPatchSet {
-            digest: version.digest.clone(),
+            workflow: version.name.clone(),
+            version: Some(version.digest.clone()),
+            name: None,
             request: ops.request.clone(),
-            named: None,
         };
-        let kept = operations.ask(request).await;
-        return kept.map_err(|problem| placed(problem, &ops, &version.name));
+        let kept: Result<NamedSet> = operations.ask(request).await;
+        let kept = kept.map_err(|problem| placed(problem, &ops, &version.name))?;
+        return Ok(kept.digest);
     }
     let request = Request::PatchSet { workflow: version.name.clone(), name: given.to_owned() };
-    let known: Option<String> = operations.ask(request).await?;
-    known.ok_or_else(|| {
+    let known: Option<NamedSet> = operations.ask(request).await?;
+    known.map(|set| set.digest).ok_or_else(|| {
         let message = format!(
             "there is neither a file {} nor a set of that name for {}",
             excerpt(given),

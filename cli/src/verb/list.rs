@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::group::{Group, HEADER, Names, groups};
 use crate::arguments::{Format, GroupBy, List, ListFormat, Listed};
 use crate::exit::Exit;
-use crate::operations::{Operations, Request, RunRow, TicketRow, WorkflowRow};
+use crate::operations::{NamedSet, Operations, Page, Request, RunRow, TicketRow, WorkflowRow};
 use crate::problem::Result;
 use crate::show::table::table;
 use crate::show::terminal::Terminal;
@@ -40,7 +40,7 @@ pub(super) async fn list(arguments: &List, terminal: Terminal) -> Result<Exit> {
             }
         }
         Listed::Workflows => {
-            let mut rows: Vec<WorkflowRow> = operations.ask(Request::Workflows).await?;
+            let mut rows = workflows(operations).await?;
             rows.truncate(arguments.limit as usize);
             let cells =
                 |row: &WorkflowRow| vec![row.workflow.clone(), row.tag.clone(), row.digest.clone()];
@@ -49,7 +49,7 @@ pub(super) async fn list(arguments: &List, terminal: Terminal) -> Result<Exit> {
         }
         Listed::Tickets => {
             let rows: Vec<TicketRow> =
-                operations.ask(Request::Tickets { most: arguments.limit }).await?;
+                operations.ask(Request::Tickets { most: Some(arguments.limit) }).await?;
             let now = now();
             let cells = |row: &TicketRow| {
                 let age = length(now.saturating_sub(row.since));
@@ -91,35 +91,52 @@ async fn runs(operations: &dyn Operations, arguments: &List) -> Result<(Vec<RunR
     let mut rows: Vec<RunRow> = Vec::new();
     let mut cursor = None;
     loop {
-        let (page, next): (Vec<RunRow>, Option<String>) =
-            operations.ask(Request::Runs { cursor, most: PAGE }).await?;
-        // Newest first: behind the first that is too old are only older ones.
-        let old = page.iter().any(|row| row.started < from);
-        let status = arguments.status.as_deref();
-        let fits =
-            |row: &RunRow| row.started >= from && status.is_none_or(|status| row.status == status);
-        rows.extend(page.into_iter().filter(fits));
+        let request = Request::Runs {
+            cursor,
+            most: Some(PAGE),
+            status: arguments.status.clone(),
+            workflow: None,
+            since: Some(from),
+        };
+        let page: Page<RunRow> = operations.ask(request).await?;
+        rows.extend(page.items);
         if rows.len() > most {
             rows.truncate(most);
             return Ok((rows, true));
         }
-        if next.is_none() || old {
+        if page.cursor.is_none() {
             return Ok((rows, false));
         }
-        cursor = next;
+        cursor = page.cursor;
+    }
+}
+
+/// Every tag of every workflow.
+pub(super) async fn workflows(operations: &dyn Operations) -> Result<Vec<WorkflowRow>> {
+    let mut rows = Vec::new();
+    let mut cursor = None;
+    loop {
+        let request = Request::Workflows { cursor, most: Some(PAGE) };
+        let page: Page<WorkflowRow> = operations.ask(request).await?;
+        rows.extend(page.items);
+        match page.cursor {
+            Some(next) => cursor = Some(next),
+            None => return Ok(rows),
+        }
     }
 }
 
 /// Named sets of patches: workflow, name, digest.
 async fn patch_sets(operations: &dyn Operations) -> Result<Vec<[String; 3]>> {
-    let rows: Vec<WorkflowRow> = operations.ask(Request::Workflows).await?;
+    let rows = workflows(operations).await?;
     let mut workflows: Vec<String> = rows.into_iter().map(|row| row.workflow).collect();
     workflows.dedup();
     let mut all = Vec::new();
     for workflow in workflows {
         let request = Request::PatchSets { workflow: workflow.clone() };
-        let sets: Vec<(String, String)> = operations.ask(request).await?;
-        all.extend(sets.into_iter().map(|(name, digest)| [workflow.clone(), name, digest]));
+        let sets: Vec<NamedSet> = operations.ask(request).await?;
+        let row = |set: NamedSet| [workflow.clone(), set.name.unwrap_or_default(), set.digest];
+        all.extend(sets.into_iter().map(row));
     }
     Ok(all)
 }
@@ -129,7 +146,7 @@ fn show_runs(rows: &[RunRow], names: &Names, arguments: &List, terminal: Termina
     let wide = arguments.output == Some(ListFormat::Wide);
     let took = |row: &RunRow| row.ended.unwrap_or(now).saturating_sub(row.started);
     let cells = |row: &RunRow| {
-        let progress = format!("{}/{}", row.progress.0, row.progress.1);
+        let progress = format!("{}/{}", row.settled, row.instances);
         let age = length(now.saturating_sub(row.started));
         let mut cells = vec![
             row.run.clone(),
@@ -156,8 +173,8 @@ fn show_runs(rows: &[RunRow], names: &Names, arguments: &List, terminal: Termina
             "status": row.status,
             "revision": row.revision,
             "patchSet": row.patch_set,
-            "settled": row.progress.0,
-            "instances": row.progress.1,
+            "settled": row.settled,
+            "instances": row.instances,
             "started": rfc3339(row.started),
             "ended": row.ended.map(rfc3339),
             "durationMs": took(row),

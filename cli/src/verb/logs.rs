@@ -7,7 +7,7 @@ use crate::arguments::ShowLogs;
 use crate::drive::Stop;
 use crate::drive::history::{Told, parse};
 use crate::exit::Exit;
-use crate::operations::{Kind, LogPage, Operations, Request};
+use crate::operations::{EventPage, Kind, LogPage, Operations, Request};
 use crate::problem::Result;
 use crate::show::line::{line, subject};
 use crate::show::plain;
@@ -65,7 +65,7 @@ struct Reader<'a> {
 
 /// Something to show.
 enum Entry {
-    Event(u64, u64, String),
+    Event(u64, u64, Value),
     Line(LogLine),
 }
 
@@ -79,9 +79,10 @@ impl<'a> Reader<'a> {
         let (seen, line) = arguments.after.unwrap_or((0, Some(0)));
         let mut seen_until = None;
         if line.is_none() && seen > 0 {
-            let page = Request::Events { run: run.to_owned(), after: seen - 1, most: 1 };
-            let page: Vec<String> = operations.ask(page).await?;
+            let page = Request::Events { run: run.to_owned(), after: seen - 1, most: Some(1) };
+            let page: EventPage = operations.ask(page).await?;
             seen_until = page
+                .events
                 .first()
                 .map(|text| parse(run, seen - 1, text))
                 .transpose()?
@@ -104,8 +105,8 @@ impl<'a> Reader<'a> {
     /// Reads a page of each and shows it; whether there was anything.
     async fn read(&mut self, operations: &dyn Operations) -> Result<bool> {
         let mut entries: Vec<(u64, Entry)> = Vec::new();
-        let request = Request::Logs { run: self.run.clone(), after: self.line, most: PAGE };
-        let (lines, next): LogPage = operations.ask(request).await?;
+        let request = Request::Logs { run: self.run.clone(), after: self.line, most: Some(PAGE) };
+        let LogPage { lines, next } = operations.ask(request).await?;
         let mut any = !lines.is_empty();
         let first = next.saturating_sub(lines.len() as u64);
         entries.extend(
@@ -114,13 +115,14 @@ impl<'a> Reader<'a> {
                 .enumerate()
                 .map(|(at, line)| (first + at as u64 + 1, Entry::Line(line))),
         );
-        let request = Request::Events { run: self.run.clone(), after: self.event, most: PAGE };
-        let page: Vec<String> = operations.ask(request).await?;
-        any |= !page.is_empty();
-        for text in page {
-            let event = parse(&self.run, self.event, &text)?;
+        let request =
+            Request::Events { run: self.run.clone(), after: self.event, most: Some(PAGE) };
+        let page: EventPage = operations.ask(request).await?;
+        any |= !page.events.is_empty();
+        for written in page.events {
+            let event = parse(&self.run, self.event, &written)?;
             self.event = event.n;
-            entries.push((event.n, Entry::Event(event.n, event.t, text)));
+            entries.push((event.n, Entry::Event(event.n, event.t, written)));
         }
         entries.sort_by_key(|(_, entry)| match entry {
             Entry::Event(_, t, _) => *t,
@@ -129,9 +131,9 @@ impl<'a> Reader<'a> {
         let (mut event, mut line) = (self.told.seq(), self.line);
         for (number, entry) in entries {
             match entry {
-                Entry::Event(n, t, text) => {
+                Entry::Event(n, t, written) => {
                     event = n;
-                    self.event_shown(operations, n, t, &text, line).await?;
+                    self.event_shown(operations, n, t, &written, line).await?;
                 }
                 Entry::Line(shown) => {
                     line = number;
@@ -148,10 +150,10 @@ impl<'a> Reader<'a> {
         operations: &dyn Operations,
         n: u64,
         t: u64,
-        text: &str,
+        written: &Value,
         line_id: u64,
     ) -> Result<()> {
-        let event = parse(&self.run, n - 1, text)?;
+        let event = parse(&self.run, n - 1, written)?;
         self.told.take(operations, &event).await?;
         if n <= self.seen {
             return Ok(());
@@ -160,9 +162,8 @@ impl<'a> Reader<'a> {
             let about_node =
                 event.changes.iter().any(|change| self.wanted(subject(change).unwrap_or_default()));
             if about_node {
-                let event: Value = serde_json::from_str(text).unwrap_or_default();
                 self.terminal.data(
-                    &json!({"id": format!("{n}.{line_id}"), "type": "event", "event": event})
+                    &json!({"id": format!("{n}.{line_id}"), "type": "event", "event": written})
                         .to_string(),
                 );
             }

@@ -8,7 +8,7 @@ use crate::arguments::Replay;
 use crate::drive::Stop;
 use crate::exit::Exit;
 use crate::input::Given;
-use crate::operations::{Kept, Kind, Operations, ReplayWish, Request, Standing, Started};
+use crate::operations::{Kept, Kind, Operations, Request, Standing, Started};
 use crate::problem::Result;
 use crate::show::terminal::Terminal;
 
@@ -24,7 +24,7 @@ async fn begin(arguments: &Replay, terminal: Terminal, given: Given) -> Result<E
     let access = act.open().await?;
     let operations = access.operations.clone();
     let old = operations.resolve(Kind::Run, &arguments.run).await?;
-    let digest = match &arguments.tag {
+    let workflow = match &arguments.tag {
         None => None,
         Some(tag) => {
             let standing: Standing = operations.ask(Request::Standing { run: old.clone() }).await?;
@@ -39,8 +39,8 @@ async fn begin(arguments: &Replay, terminal: Terminal, given: Given) -> Result<E
     // `failed` is what the engine finds when no node is named.
     let from = arguments.from.iter().filter(|node| *node != "failed").cloned().collect();
     let key = arguments.key.clone().or_else(|| act.own_key(&access));
-    let wish = ReplayWish { run: old.clone(), from, input, digest, by: super::user(), key };
-    let started = operations.ask(Request::Replay(wish)).await;
+    let request = Request::Replay { run: old.clone(), from, input, workflow, key };
+    let started = operations.ask(request).await;
     let Started { run, existing } =
         started.map_err(|problem| super::run::placed(problem, &given))?;
     if existing && arguments.key.is_some() {

@@ -1,10 +1,12 @@
 //! `aob resume`.
 
+use aob_engine::catalogue;
+
 use super::act::{Act, Ending};
 use crate::arguments::Resume;
 use crate::drive::Stop;
 use crate::exit::Exit;
-use crate::operations::{Kind, Request, Verdict};
+use crate::operations::{Done, Kind, Request};
 use crate::problem::Result;
 use crate::show::terminal::Terminal;
 
@@ -14,9 +16,11 @@ pub(super) async fn resume(arguments: &Resume, terminal: Terminal) -> Result<Exi
     let mut stop = Stop::new()?;
     let access = act.open().await?;
     let run = access.operations.resolve(Kind::Run, &arguments.run).await?;
-    // Whatever the verdict is, following shows how the run stands.
-    let request = Request::Suspend { run: run.clone(), on: false, by: super::user() };
-    let _verdict: Verdict = access.operations.ask(request).await?;
+    match access.operations.ask::<Done>(Request::Resume { run: run.clone() }).await {
+        // If it cannot be resumed, following shows how the run stands.
+        Err(problem) if problem.entry() == Some(&catalogue::NOT_POSSIBLE) => {}
+        resumed => drop(resumed?),
+    }
     if arguments.detach {
         act.close(access, &mut stop).await?;
         return Ok(Exit::Done);

@@ -11,13 +11,13 @@ use aob_engine::step::{Now, Refusal, StartRequest};
 use serde_json::json;
 
 use super::act::{Act, Ending};
-use super::kept::{Version, is_name, kept, patch_set};
+use super::kept::{Version, digest_of, is_name, kept, patch_set};
 use crate::arguments::Run;
 use crate::drive::Stop;
 use crate::exit::Exit;
 use crate::files::{Workflow, judge};
 use crate::input::Given;
-use crate::operations::{Operations, Request, Started, TENANT};
+use crate::operations::{Operations, Published, Request, Started, TENANT};
 use crate::owner::{Access, Place};
 use crate::problem::{Finding, Problem, Result};
 use crate::show::terminal::Terminal;
@@ -57,7 +57,7 @@ async fn start(
         let findings: Vec<Finding> =
             workflows.iter().flat_map(|workflow| workflow.not_served(&served)).collect();
         if !findings.is_empty() {
-            return Err(Problem { findings });
+            return Err(Problem::of(findings));
         }
     }
     let stop = Stop::new()?;
@@ -69,13 +69,9 @@ async fn start(
             (None, Some(tag)) => tag.clone(),
             _ => "main".to_owned(),
         };
-        let publish = Request::Publish {
-            document: workflow.value().clone(),
-            tag: Some(tag),
-            by: super::user(),
-            reason: None,
-        };
-        let digest: String = access.operations.ask(publish).await?;
+        let publish =
+            Request::Publish { workflow: workflow.value().clone(), tag: Some(tag), reason: None };
+        let Published { digest, .. } = access.operations.ask(publish).await?;
         first.get_or_insert_with(|| Version { name: workflow.ir.name.clone(), digest });
     }
     let none =
@@ -124,10 +120,10 @@ async fn begin(
         None => None,
     };
     let request = Request::Start {
-        digest: version.digest,
-        input: input.value.clone(),
+        workflow: Some(version.digest),
+        inline: None,
+        input: Some(input.value.clone()),
         key,
-        by: super::user(),
         patch_set,
     };
     let started: Started =
@@ -182,7 +178,7 @@ pub(super) fn placed(problem: Problem, input: &Given) -> Problem {
             finding
         }
     };
-    Problem { findings: problem.findings.into_iter().map(placed).collect() }
+    Problem::of(problem.findings.into_iter().map(placed).collect())
 }
 
 /// Every child workflow that a file names is in the files, or was kept before.
@@ -193,9 +189,7 @@ async fn children_are_there(operations: &dyn Operations, workflows: &[Workflow])
             if tag == "main" && workflows.iter().any(|other| other.ir.name == name) {
                 continue;
             }
-            let known: Option<String> =
-                operations.ask(Request::Tag { name: name.clone(), tag: tag.clone() }).await?;
-            if known.is_none() {
+            if digest_of(operations, &name, &tag).await?.is_none() {
                 let message = format!(
                     "the child workflow `{name}` with tag {tag} is neither in these files nor kept"
                 );
@@ -207,5 +201,5 @@ async fn children_are_there(operations: &dyn Operations, workflows: &[Workflow])
             }
         }
     }
-    if findings.is_empty() { Ok(()) } else { Err(Problem { findings }) }
+    if findings.is_empty() { Ok(()) } else { Err(Problem::of(findings)) }
 }

@@ -5,9 +5,11 @@ use aob_engine::issue::excerpt;
 use aob_engine::timeline::{Move, MoveKind, Timeline};
 use serde_json::{Value, json};
 
+use super::kept::digest_of;
+use super::list::workflows;
 use crate::arguments::{Format, ListFormat, ListTag, MoveTag, SetTag, Tag, TagCommand};
 use crate::exit::Exit;
-use crate::operations::{Operations, Request, TagStep, WorkflowRow};
+use crate::operations::{Operations, Request, WorkflowRow};
 use crate::problem::{Problem, Result};
 use crate::show::terminal::Terminal;
 use crate::show::time::rfc3339;
@@ -75,24 +77,20 @@ async fn moved(workflow: &str, how: &MoveTag, step: Step<'_>, terminal: Terminal
     let access = super::open(&how.place).await?;
     let operations = &*access.operations;
     let tag = &how.tag;
-    let request = Request::Tag { name: workflow.to_owned(), tag: tag.clone() };
-    let before: Option<String> = operations.ask(request).await?;
-    let to = match step {
-        Step::To(version) => TagStep::Set(digest(operations, workflow, tag, version).await?),
-        Step::Undo => TagStep::Undo,
-        Step::Redo => TagStep::Redo,
-    };
-    if before.is_none() && !matches!(to, TagStep::Set(_)) {
+    let before = digest_of(operations, workflow, tag).await?;
+    if before.is_none() && !matches!(step, Step::To(_)) {
         return Err(no_tag(workflow, tag));
     }
-    let request = Request::MoveTag {
-        workflow: workflow.to_owned(),
-        tag: tag.clone(),
-        to,
-        by: super::user(),
-        reason: how.reason.clone(),
+    let (reason, name, tag) = (how.reason.clone(), workflow.to_owned(), tag.clone());
+    let request = match step {
+        Step::To(version) => {
+            let digest = digest(operations, workflow, &tag, version).await?;
+            Request::SetTag { workflow: name, tag, digest, reason }
+        }
+        Step::Undo => Request::UndoTag { workflow: name, tag, reason },
+        Step::Redo => Request::RedoTag { workflow: name, tag, reason },
     };
-    let after: String = operations.ask(request).await?;
+    let WorkflowRow { tag, digest: after, .. } = operations.ask(request).await?;
     access.close().await?;
     terminal.data(&after);
     let said = match before {
@@ -122,7 +120,7 @@ async fn digest(
     if beginning.is_some_and(|hex| hex.len() == 64) {
         return Ok(given.to_owned());
     }
-    let rows: Vec<WorkflowRow> = operations.ask(Request::Workflows).await?;
+    let rows = workflows(operations).await?;
     let tags: Vec<WorkflowRow> = rows.into_iter().filter(|row| row.workflow == workflow).collect();
     if beginning.is_none() {
         let found = tags.into_iter().find(|row| row.tag == given);

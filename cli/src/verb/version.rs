@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
+use super::kept::digest_of;
 use crate::arguments::{Apply, Promote};
 use crate::exit::Exit;
 use crate::files::{Workflow, judge};
-use crate::operations::{Kind, Request, Standing};
+use crate::operations::{Kind, Published, Request, Standing};
 use crate::problem::Result;
 use crate::show::terminal::Terminal;
 use crate::show::value::value;
@@ -24,15 +25,10 @@ pub(super) async fn promote(arguments: &Promote, terminal: Terminal) -> Result<E
     let run = operations.resolve(Kind::Run, &arguments.run).await?;
     let standing: Standing = operations.ask(Request::Standing { run: run.clone() }).await?;
     let (name, tag) = (standing.head.workflow.to_string(), arguments.tag.clone());
-    let before: Option<String> =
-        operations.ask(Request::Tag { name: name.clone(), tag: tag.clone() }).await?;
-    let request = Request::Promote {
-        run: run.clone(),
-        tag: tag.clone(),
-        by: super::user(),
-        reason: arguments.reason.clone(),
-    };
-    let digest: String = operations.ask(request).await?;
+    let before = digest_of(operations, &name, &tag).await?;
+    let request =
+        Request::Promote { run: run.clone(), tag: tag.clone(), reason: arguments.reason.clone() };
+    let Published { digest, .. } = operations.ask(request).await?;
     access.close().await?;
     terminal.data(&digest);
     let revision = standing.head.revision;
@@ -54,16 +50,14 @@ async fn keep(arguments: &Apply, workflows: Vec<Workflow>, terminal: Terminal) -
     for workflow in &workflows {
         let (name, digest) = (workflow.ir.name.clone(), workflow.ir.digest.clone());
         let tag = arguments.tag.clone();
-        let before: Option<String> =
-            operations.ask(Request::Tag { name: name.clone(), tag: tag.clone() }).await?;
+        let before = digest_of(operations, &name, &tag).await?;
         if !arguments.dry_run {
             let request = Request::Publish {
-                document: workflow.value().clone(),
+                workflow: workflow.value().clone(),
                 tag: Some(tag.clone()),
-                by: super::user(),
                 reason: arguments.reason.clone(),
             };
-            let _same: String = operations.ask(request).await?;
+            let _same: Published = operations.ask(request).await?;
         }
         let result = match &before {
             None => "created",

@@ -86,7 +86,7 @@ pub(super) fn version(output: Option<Format>, terminal: Terminal) -> Result<Exit
     let version = env!("CARGO_PKG_VERSION");
     match output {
         Some(format) => {
-            let data = json!({"version": version, "language": "aob.dev/v1alpha1", "socket": crate::owner::protocol::VERSION});
+            let data = json!({"version": version, "language": "aob.dev/v1alpha1", "socket": aob_gateway::operation::About::API});
             terminal.data(&value(&data, Some(format), terminal.data));
         }
         None => terminal.data(&format!("aob {version}")),

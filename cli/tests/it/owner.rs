@@ -92,25 +92,49 @@ fn a_stale_socket_is_in_nobody_s_way() {
 
 #[test]
 fn strangers_and_nonsense_are_shown_the_door() {
-    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::io::{Read as _, Write as _};
     let place = Place::new();
     let mut owner = place.begin(&["run", &example("approval.yaml"), "--wait"]);
     owner.until("aob approve ticket_");
-    let ask = |line: &str| {
+    let ask = |text: &str| {
         let mut stream =
             std::os::unix::net::UnixStream::connect(place.data().join("aob.sock")).unwrap();
-        stream.write_all(line.as_bytes()).unwrap();
-        let mut answers = String::new();
-        for answer in BufReader::new(stream).lines() {
-            answers.push_str(&answer.unwrap());
-        }
-        answers
+        stream.write_all(text.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
     };
-    assert!(ask("{\"aob\": 99}\n").contains("AOB5018"));
-    assert!(ask("{\"aob\": 1}\n{\"op\": \"rm\"}\n").contains("AOB5018"));
-    assert_eq!(ask("GET / HTTP/1.1\n"), "");
+    // What a predecessor of this program would say.
+    assert!(!ask("{\"aob\": 1}\n").contains("200 OK"));
+    let get = |path: &str| {
+        ask(&format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"))
+    };
+    assert!(get("/rm").contains("AOB6002"));
+    let about = get("/api/v1/");
+    assert!(about.contains("\"api\":2") && about.contains("\"pid\""), "{about}");
     // And it still serves.
     place.ticket();
+}
+
+#[test]
+fn an_owner_of_another_version_is_named() {
+    use std::io::{Read as _, Write as _};
+    let place = Place::new();
+    std::fs::create_dir(place.data()).unwrap();
+    let lock = std::fs::File::create(place.data().join("lock")).unwrap();
+    lock.lock().unwrap();
+    let listener = std::os::unix::net::UnixListener::bind(place.data().join("aob.sock")).unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _asked = stream.read(&mut [0; 4_096]);
+            let about = "{\"version\": \"0.0.1\", \"api\": 99}";
+            let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close";
+            let answer = format!("{head}\r\ncontent-length: {}\r\n\r\n{about}", about.len());
+            drop(stream.write_all(answer.as_bytes()));
+        }
+    });
+    place.ends(6, &["ls", "runs"]).says(&["error[AOB5018]", "speaks version 99"]);
 }
 
 #[test]

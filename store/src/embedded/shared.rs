@@ -14,6 +14,7 @@ use super::codec::Out;
 use super::core::{After, Core};
 use super::frame::LARGEST_RECORD;
 use super::journal::{Journal, closed};
+use super::remember::Answered;
 use super::{compact, record};
 use crate::{Error, Result};
 
@@ -31,6 +32,7 @@ pub(super) struct Shared {
     /// There is a signal to be had.
     pub(super) news: Notify,
     pub(super) admission: Admission,
+    pub(super) answered: Answered,
     /// The store closes.
     pub(super) stopping: AtomicBool,
     compacting: AtomicBool,
@@ -65,6 +67,7 @@ impl Shared {
             signals: AtomicU64::new(signals),
             news: Notify::new(),
             admission,
+            answered: Answered::default(),
             stopping: AtomicBool::new(false),
             compacting: AtomicBool::new(false),
             compactor: Mutex::new(None),

@@ -4,11 +4,10 @@ use aob_engine::catalogue;
 use aob_engine::patch::{Answer, Record};
 
 use super::super::act::Act;
-use super::super::user;
 use crate::arguments::{ApplyPatch, Driving, Format, SavePatches, UndoPatch, Where};
 use crate::drive::Stop;
 use crate::exit::Exit;
-use crate::operations::{Kind, PatchAnswer, PatchWish, Request, Wished};
+use crate::operations::{Kind, NamedSet, PatchAnswer, Request};
 use crate::owner::Access;
 use crate::patch_file::{Ops, placed};
 use crate::problem::{Finding, Problem, Result};
@@ -23,15 +22,15 @@ pub(super) async fn apply(arguments: &ApplyPatch, terminal: Terminal) -> Result<
     let asking =
         Asking::open(terminal, &arguments.place, &arguments.driving, arguments.output).await?;
     let run = asking.access.operations.resolve(Kind::Run, &arguments.run).await?;
-    let wish = PatchWish {
-        run,
-        id: arguments.id.clone().unwrap_or_else(new_id),
-        what: Wished::Request(ops.request.clone()),
-        by: user(),
+    let dry_run = arguments.dry_run || ops.is_dry_run();
+    let request = Request::Patch {
+        run: run.clone(),
+        id: Some(arguments.id.clone().unwrap_or_else(new_id)),
         approves: arguments.approve.clone(),
-        dry_run: arguments.dry_run || ops.is_dry_run(),
+        dry_run,
+        request: ops.request.clone(),
     };
-    asking.ask(wish, Some(&ops)).await
+    asking.ask(request, &run, dry_run, Some(&ops)).await
 }
 
 /// Takes a patch out again.
@@ -44,15 +43,15 @@ pub(super) async fn undo(arguments: &UndoPatch, terminal: Terminal) -> Result<Ex
         let message = format!("{patch} was refused; there is nothing to take out");
         return Err(Problem::new(&catalogue::PATCH_NONE, "argument PATCH", message));
     }
-    let wish = PatchWish {
-        run,
-        id: arguments.id.clone().unwrap_or_else(new_id),
-        what: Wished::Undo { patch, reason: arguments.reason.clone() },
-        by: user(),
+    let request = Request::UndoPatch {
+        run: run.clone(),
+        patch,
+        id: Some(arguments.id.clone().unwrap_or_else(new_id)),
         approves: arguments.approve.clone(),
         dry_run: arguments.dry_run,
+        reason: arguments.reason.clone(),
     };
-    asking.ask(wish, None).await
+    asking.ask(request, &run, arguments.dry_run, None).await
 }
 
 /// Keeps operations under a name.
@@ -63,11 +62,12 @@ pub(super) async fn save(arguments: &SavePatches, terminal: Terminal) -> Result<
         super::super::kept(&*access.operations, &arguments.workflow, None, "argument WORKFLOW")
             .await?;
     let request = Request::KeepPatchSet {
-        digest: kept.digest.clone(),
+        workflow: kept.name.clone(),
+        version: Some(kept.digest.clone()),
+        name: Some(arguments.name.clone()),
         request: ops.request.clone(),
-        named: Some((kept.name.clone(), arguments.name.clone())),
     };
-    let set: String = access
+    let NamedSet { digest: set, .. } = access
         .operations
         .ask(request)
         .await
@@ -105,14 +105,19 @@ impl Asking {
     }
 
     /// Asks, shows the answer, and drives on what became possible.
-    async fn ask(mut self, wish: PatchWish, ops: Option<&Ops>) -> Result<Exit> {
-        let (run, dry_run) = (wish.run.clone(), wish.dry_run);
+    async fn ask(
+        mut self,
+        request: Request,
+        run: &str,
+        dry_run: bool,
+        ops: Option<&Ops>,
+    ) -> Result<Exit> {
         let operations = self.access.operations.clone();
-        let answer: PatchAnswer = operations.ask(Request::Patch(wish)).await?;
+        let answer: PatchAnswer = operations.ask(request).await?;
         let record = &answer.record;
-        let graphs = super::graphs(&*operations, &run, record).await?;
+        let graphs = super::graphs(&*operations, run, record).await?;
         let graphs = graphs.as_ref().map(|(before, after)| (before, after));
-        let told = Told { run: &run, record, graphs, dry_run, undone: None };
+        let told = Told { run, record, graphs, dry_run, undone: None };
         let terminal = self.act.terminal;
         if answer.existing {
             terminal
@@ -126,12 +131,12 @@ impl Asking {
             if !dry_run && !answer.existing {
                 terminal.say(&format!("nothing of {} was applied", record.id));
             }
-            return Err(refused(record, &run, ops));
+            return Err(refused(record, run, ops));
         }
         if self.output.is_none() {
             terminal.data(&told.text(terminal.paint_data()));
         }
-        self.act.go_on(self.access, &run, self.detach || dry_run, &mut self.stop).await
+        self.act.go_on(self.access, run, self.detach || dry_run, &mut self.stop).await
     }
 }
 
@@ -150,7 +155,7 @@ fn refused(record: &Record, run: &str, ops: Option<&Ops>) -> Problem {
             }
         })
         .collect();
-    Problem { findings }
+    Problem::of(findings)
 }
 
 /// An id that nobody else makes.

@@ -2,6 +2,7 @@
 //! comment are the contract; a launcher says how the store is started, restarted and killed.
 
 pub(crate) mod admission;
+pub(crate) mod answered;
 pub(crate) mod commit;
 pub(crate) mod fixture;
 pub(crate) mod leases;
@@ -79,6 +80,7 @@ macro_rules! conformance {
             types {
                 put_on_a_version, dropped_on_a_version, one_of_rivals_changes_it, so_many_types, queues_of_tenants, bell,
             }
+            answered { first_is_remembered, one_is_the_first, keys_are_bounded }
             restart {
                 keeps_everything_acknowledged, kill_keeps_everything_acknowledged, epoch_changes, unclaimed_after_it,
                 once_that_began_is_lost, reported_stays_reported,

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use aob_engine::state::{Asks, Head, Live, NodeState, State, instance_name};
+use aob_engine::state::{Live, NodeState, State, instance_name};
 use aob_runner::runs::{Error, Runs};
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::operation::{Head, Needs, Standing, Waits};
 
 /// Most tickets told of one run.
 const MOST_TICKETS: usize = 100;
@@ -13,49 +14,7 @@ const MOST_TICKETS: usize = 100;
 const MOST_RUNS: usize = 1_000;
 
 /// How a run stands.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Standing {
-    /// The run's own record.
-    pub(crate) head: Head,
-    /// `State::status`.
-    pub(crate) status: String,
-    /// What has to happen next.
-    pub(crate) needs: Needs,
-    /// Open questions, those of child runs included.
-    pub(crate) tickets: Vec<Waits>,
-}
-
-/// What has to happen next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) enum Needs {
-    /// Nothing: it is over.
-    Nothing,
-    /// A worker, or a time.
-    Work,
-    /// A person: nothing else is under way.
-    Person,
-    /// Somebody resumes it.
-    Resume,
-}
-
-/// An open question.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Waits {
-    /// `ticket_...`.
-    pub(crate) ticket: String,
-    /// The run, which may be a child's.
-    pub(crate) run: String,
-    /// The instance that waits.
-    pub(crate) instance: String,
-    /// What is asked.
-    pub(crate) asks: Asks,
-    /// The gate's title, or why the node failed.
-    pub(crate) title: String,
-}
-
-/// How a run stands.
-pub(crate) async fn standing(runs: &Runs, run: &str) -> Result<Standing, Error> {
+pub(super) async fn standing(runs: &Runs, run: &str) -> Result<Standing, Error> {
     let root = runs.store().load(run).await?.ok_or_else(|| Error::NoRun(run.to_owned()))?;
     let mut found = Found::default();
     let mut open = vec![root.clone()];
@@ -84,7 +43,7 @@ pub(crate) async fn standing(runs: &Runs, run: &str) -> Result<Standing, Error> 
     };
     Ok(Standing {
         status: root.status().to_owned(),
-        head: root.head.clone(),
+        head: Head::from(&root.head),
         needs,
         tickets: found.tickets,
     })

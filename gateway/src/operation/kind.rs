@@ -2,12 +2,12 @@
 
 use aob_engine::catalogue;
 
-use super::{Operations, Request};
+use super::{Operations, PatchOf, Request};
 use crate::problem::{Problem, Result};
 
 /// What an id names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// `run_...`.
     Run,
     /// `ticket_...`.
@@ -76,7 +76,10 @@ impl Kind {
 
 impl dyn Operations + '_ {
     /// The one run or ticket that begins so.
-    pub(crate) async fn resolve(&self, kind: Kind, given: &str) -> Result<String> {
+    ///
+    /// # Errors
+    /// `NO_RUN`, `NO_TICKET`, `NOT_UNIQUE`; as [`Operations::call`].
+    pub async fn resolve(&self, kind: Kind, given: &str) -> Result<String> {
         let prefix = kind.prefix(given)?;
         let mut found: Vec<String> = self.ask(Request::Find { prefix: prefix.clone() }).await?;
         found.retain(|id| id.starts_with(&format!("{}_", kind.name())));
@@ -84,13 +87,15 @@ impl dyn Operations + '_ {
     }
 
     /// The one patch that begins so, and its run.
-    pub(crate) async fn resolve_patch(&self, given: &str) -> Result<(String, String)> {
+    ///
+    /// # Errors
+    /// `NO_PATCH`, `NOT_UNIQUE`; as [`Operations::call`].
+    pub async fn resolve_patch(&self, given: &str) -> Result<(String, String)> {
         let prefix = Kind::Patch.prefix(given)?;
-        let found: Vec<(String, String)> =
-            self.ask(Request::FindPatches { prefix: prefix.clone() }).await?;
-        let ids = found.iter().map(|(patch, _)| patch.clone()).collect();
+        let found: Vec<PatchOf> = self.ask(Request::FindPatches { prefix: prefix.clone() }).await?;
+        let ids = found.iter().map(|one| one.patch.clone()).collect();
         let patch = Kind::Patch.only(given, &prefix, ids)?;
-        let mut runs = found.into_iter().filter(|(id, _)| *id == patch).map(|(_, run)| run);
+        let mut runs = found.into_iter().filter(|one| one.patch == patch).map(|one| one.run);
         match (runs.next(), runs.next()) {
             (Some(run), None) => Ok((patch, run)),
             (Some(run), Some(other)) => {

@@ -1,0 +1,482 @@
+//! Everything that can be asked. The documentation of a variant is that of its route.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+/// One thing to do. Its members are found in the path, the query or the body of an HTTP request, as the table of
+/// routes says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "op", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum Request {
+    /// What answers here, and by which rules it runs nodes.
+    About {},
+    /// Keeps a workflow, and points a tag at it if one is named.
+    Publish {
+        /// A document of `workflow.schema.json`.
+        #[schemars(schema_with = "super::schema::workflow")]
+        workflow: Value,
+        /// The tag that points at it from then on.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        tag: Option<String>,
+        /// Why, for the tag's line.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// Workflows with their tags, by name.
+    Workflows {
+        /// Where the page before ended.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cursor: Option<String>,
+        /// Most rows of the page, 1 to 1,000.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        most: Option<u32>,
+    },
+    /// The version of a workflow behind a tag (`main` without one), with its document.
+    Workflow {
+        /// The workflow's name.
+        workflow: String,
+        /// The tag.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        tag: Option<String>,
+    },
+    /// Every version that a tag of the workflow has pointed at.
+    Versions {
+        /// The workflow's name.
+        workflow: String,
+    },
+    /// Where a tag points.
+    Tag {
+        /// The workflow's name.
+        workflow: String,
+        /// The tag.
+        tag: String,
+    },
+    /// Points a tag at a version of its workflow.
+    SetTag {
+        /// The workflow's name.
+        workflow: String,
+        /// The tag.
+        tag: String,
+        /// `sha256:<hex>` of a version that is kept.
+        digest: String,
+        /// Why.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// Points a tag back at what it pointed at before.
+    UndoTag {
+        /// The workflow's name.
+        workflow: String,
+        /// The tag.
+        tag: String,
+        /// Why.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// Points a tag forth again at what was undone last.
+    RedoTag {
+        /// The workflow's name.
+        workflow: String,
+        /// The tag.
+        tag: String,
+        /// Why.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// Every move of a tag, in order.
+    Timeline {
+        /// The workflow's name.
+        workflow: String,
+        /// The tag.
+        tag: String,
+    },
+    /// A kept workflow by its digest.
+    Document {
+        /// `sha256:<hex>`.
+        digest: String,
+    },
+    /// Keeps the operations of a request as a set of patches of a workflow, if they fit the version named.
+    KeepPatchSet {
+        /// The workflow's name.
+        workflow: String,
+        /// The version they must fit: a tag or `sha256:<hex>`; `main` without one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        version: Option<String>,
+        /// The name it is kept under beside its digest.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        /// A document of `patch.schema.json`.
+        #[schemars(schema_with = "super::schema::patch")]
+        request: Value,
+    },
+    /// Named sets of patches of a workflow.
+    PatchSets {
+        /// The workflow's name.
+        workflow: String,
+    },
+    /// A set of patches by its name.
+    PatchSet {
+        /// The workflow's name.
+        workflow: String,
+        /// The set's name.
+        name: String,
+    },
+    /// Starts a run of a kept workflow, or of one that comes along.
+    Start {
+        /// `name`, `name:tag` or `sha256:<hex>`; this or `inline`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        workflow: Option<String>,
+        /// A document of `workflow.schema.json`, which is kept without a tag; this or `workflow`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(schema_with = "super::schema::workflow")]
+        inline: Option<Value>,
+        /// The input: an object; `{}` without one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(schema_with = "super::schema::object")]
+        input: Option<Value>,
+        /// The same key within 72 h is the same run.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
+        /// The set of patches that it begins on: a name or `sha256:<hex>`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        patch_set: Option<String>,
+    },
+    /// Runs, newest first.
+    Runs {
+        /// Where the page before ended.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cursor: Option<String>,
+        /// Most rows of the page, 1 to 1,000. A page may have fewer though more follow: the cursor says so.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        most: Option<u32>,
+        /// Only those with this status.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        status: Option<String>,
+        /// Only those of this workflow.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        workflow: Option<String>,
+        /// Only those started since, in milliseconds since 1970.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        since: Option<u64>,
+    },
+    /// How a run stands, and what it waits for.
+    Standing {
+        /// `run_...`.
+        run: String,
+    },
+    /// The graph that a run was started on.
+    Base {
+        /// `run_...`.
+        run: String,
+    },
+    /// The graph of a run on a revision, else on the present one.
+    Graph {
+        /// `run_...`.
+        run: String,
+        /// From 0.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        revision: Option<u32>,
+    },
+    /// Every answered request to patch a run: accepted ones by revision, then refused ones by time.
+    Patches {
+        /// `run_...`.
+        run: String,
+    },
+    /// Events of a run after a number.
+    Events {
+        /// `run_...`.
+        run: String,
+        /// The number of the last event that is known; 0 for all.
+        #[serde(default)]
+        after: u64,
+        /// Most events, 1 to 1,000.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        most: Option<u32>,
+    },
+    /// Waits until a run has more events than these, or the time is over; answers how many it has.
+    Watch {
+        /// `run_...`.
+        run: String,
+        /// How many are known.
+        #[serde(default)]
+        seq: u64,
+        /// Longest wait in milliseconds, at most 10,000.
+        #[serde(default)]
+        wait_ms: u64,
+    },
+    /// Log lines of a run after a position.
+    Logs {
+        /// `run_...`.
+        run: String,
+        /// Lines that are known, counted from the run's first one.
+        #[serde(default)]
+        after: u64,
+        /// Most lines, 1 to 1,000.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        most: Option<u32>,
+    },
+    /// The output of a run or of an instance.
+    Output {
+        /// `run_...`.
+        run: String,
+        /// `fetch`, `each[3]/fetch`; the run's own output without it, its input as `input`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        instance: Option<String>,
+    },
+    /// Folds the events of a run and compares the result with what is stored.
+    Verify {
+        /// `run_...`.
+        run: String,
+    },
+    /// Lines to type that show a run in the store's own tools.
+    Inspect {
+        /// `run_...`.
+        run: String,
+    },
+    /// Patches a run, or says what a patch would do. A refusal is an answer.
+    Patch {
+        /// `run_...`.
+        run: String,
+        /// `patch_...`, made by whoever asks: the same id is the same patch.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<String>,
+        /// Gates that the patch changes, and that the caller may approve.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        approves: Vec<String>,
+        /// Whether only the effects are asked for.
+        #[serde(default)]
+        dry_run: bool,
+        /// A document of `patch.schema.json`.
+        #[schemars(schema_with = "super::schema::patch")]
+        request: Value,
+    },
+    /// Takes a patch out again. A refusal is an answer.
+    UndoPatch {
+        /// `run_...`.
+        run: String,
+        /// The patch to take out.
+        patch: String,
+        /// `patch_...` of the undo, made by whoever asks.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<String>,
+        /// Gates that the undo changes, and that the caller may approve.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        approves: Vec<String>,
+        /// Whether only the effects are asked for.
+        #[serde(default)]
+        dry_run: bool,
+        /// Why.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// Starts a run on what another has done.
+    Replay {
+        /// The old run.
+        run: String,
+        /// Where it begins anew; none: at what failed.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        from: Vec<String>,
+        /// Another input.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(schema_with = "super::schema::object")]
+        input: Option<Value>,
+        /// Another version: `name`, `name:tag` or `sha256:<hex>`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        workflow: Option<String>,
+        /// The same key within 72 h is the same run.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
+    },
+    /// Keeps a run's graph as a version of its workflow, and points a tag at it.
+    Promote {
+        /// `run_...`.
+        run: String,
+        /// The tag.
+        tag: String,
+        /// Why.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// Ends a run early.
+    Cancel {
+        /// `run_...`.
+        run: String,
+        /// How; gracefully without it.
+        #[serde(default)]
+        mode: Mode,
+        /// Why.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// Lets nothing new of a run begin.
+    Suspend {
+        /// `run_...`.
+        run: String,
+    },
+    /// Lets a suspended run go on.
+    Resume {
+        /// `run_...`.
+        run: String,
+    },
+    /// Tries a paused node again.
+    Retry {
+        /// `run_...`.
+        run: String,
+        /// `fetch`, `each[3]/fetch`.
+        instance: String,
+        /// Why.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// Gives a paused node its output, or lets it fail.
+    Settle {
+        /// `run_...`.
+        run: String,
+        /// `fetch`, `each[3]/fetch`.
+        instance: String,
+        /// The output, which may be null; this or `fail`.
+        #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+        #[schemars(schema_with = "super::schema::any")]
+        output: Option<Value>,
+        /// Whether it fails; this or `output`.
+        #[serde(default)]
+        fail: bool,
+        /// Why.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// Open tickets, oldest first.
+    Tickets {
+        /// Most of them, 1 to 1,000.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        most: Option<u32>,
+    },
+    /// Answers the ticket of a gate.
+    Decide {
+        /// `ticket_...`.
+        ticket: String,
+        /// What is answered.
+        decision: Choice,
+        /// Why.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// What the gate asks for, by its schema.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(schema_with = "super::schema::object")]
+        data: Option<Value>,
+    },
+    /// Ids of runs and tickets that begin so, at most 10.
+    Find {
+        /// `run_7f`, `ticket_4`.
+        prefix: String,
+    },
+    /// Patches that begin so, with their runs, at most 10.
+    FindPatches {
+        /// `patch_a`.
+        prefix: String,
+    },
+    /// Node types with tasks that nobody has taken.
+    Backlog {},
+}
+
+/// How a run is to end early.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// What a worker holds may finish, then the exit handler runs.
+    #[default]
+    Graceful,
+    /// At once.
+    Now,
+}
+
+/// An answer to a gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Choice {
+    /// Opens it.
+    Approve,
+    /// Closes it.
+    Reject,
+}
+
+impl Request {
+    /// The run that it is about.
+    pub fn run(&self) -> Option<&str> {
+        match self {
+            Self::Standing { run }
+            | Self::Base { run }
+            | Self::Graph { run, .. }
+            | Self::Patches { run }
+            | Self::Events { run, .. }
+            | Self::Watch { run, .. }
+            | Self::Logs { run, .. }
+            | Self::Output { run, .. }
+            | Self::Verify { run }
+            | Self::Inspect { run }
+            | Self::Patch { run, .. }
+            | Self::UndoPatch { run, .. }
+            | Self::Replay { run, .. }
+            | Self::Promote { run, .. }
+            | Self::Cancel { run, .. }
+            | Self::Suspend { run }
+            | Self::Resume { run }
+            | Self::Retry { run, .. }
+            | Self::Settle { run, .. } => Some(run),
+            _ => None,
+        }
+    }
+
+    /// What an error is about, where it does not say so itself.
+    pub(crate) fn about(&self) -> String {
+        match self {
+            Self::Publish { workflow, .. } => {
+                let name = workflow.pointer("/metadata/name").and_then(Value::as_str);
+                aob_engine::issue::excerpt(name.unwrap_or("a workflow"))
+            }
+            Self::Start { .. } => "the input".to_owned(),
+            Self::SetTag { workflow, tag, .. }
+            | Self::UndoTag { workflow, tag, .. }
+            | Self::RedoTag { workflow, tag, .. } => format!("{workflow}:{tag}"),
+            Self::KeepPatchSet { .. } => "the set of patches".to_owned(),
+            Self::Document { digest } => digest.clone(),
+            Self::Decide { ticket, .. } => ticket.clone(),
+            Self::Workflow { workflow, .. }
+            | Self::Versions { workflow }
+            | Self::Tag { workflow, .. } => workflow.clone(),
+            other => other.run().map_or_else(|| "the store".to_owned(), str::to_owned),
+        }
+    }
+}
+
+/// A member that was given, even as null.
+fn given<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(from).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::Request;
+
+    #[test]
+    fn null_is_an_output_and_nothing_is_none() {
+        let settle = |more: Value| {
+            let mut request = json!({"op": "settle", "run": "run_1", "instance": "a"});
+            request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            serde_json::from_value::<Request>(request)
+        };
+        let output = |request| match request {
+            Ok(Request::Settle { output, .. }) => output,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(output(settle(json!({"output": null}))), Some(Value::Null));
+        assert_eq!(output(settle(json!({}))), None);
+        assert!(settle(json!({"outputs": 1})).is_err());
+        let back = serde_json::to_value(settle(json!({"output": null})).unwrap()).unwrap();
+        assert_eq!(back["output"], Value::Null);
+        assert!(back.as_object().unwrap().contains_key("output"));
+    }
+}

@@ -1,0 +1,11 @@
+//! The protocol over real connections, on a store in memory or a real Redis.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects, and panics")]
+
+mod follow;
+mod limits;
+mod once;
+mod place;
+mod process;
+mod rights;
+mod routes;

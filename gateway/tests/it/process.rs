@@ -1,0 +1,196 @@
+//! The program itself, on a real Redis: two of them, one killed; described as it behaves.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use aob_engine::check::Ceiling;
+use aob_engine::registry::Registry;
+use aob_runner::node::{self, Policy};
+use aob_runner::runs::Runs;
+use aob_runner::secret::Secrets;
+use aob_runner::service::{Service, ServiceOptions};
+use aob_store::redis::RedisStore;
+use aob_store::testing::{RedisServer, ServerOptions};
+use serde_json::{Value, json};
+
+use crate::place::{PATIENCE, workflow};
+
+/// `aob-gateway` on a free port.
+struct Gateway {
+    child: Child,
+    url: String,
+}
+
+impl Gateway {
+    fn start(redis: &str, more: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_aob-gateway"));
+        command.args(["--redis", redis, "--listen", "127.0.0.1:0"]).args(more);
+        let mut child = command.stderr(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut said = String::new();
+        let url = loop {
+            let Some(Ok(line)) = lines.next() else { panic!("it did not come up: {said}") };
+            said.push_str(&line);
+            let line: Value = serde_json::from_str(&line).unwrap();
+            if let Some(address) = line["fields"]["address"].as_str() {
+                break format!("http://{address}");
+            }
+        };
+        // Whatever else it says must not stand in its way.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, url }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+async fn serve(redis: &str) -> Service {
+    let store = RedisStore::open(redis).await.unwrap();
+    let runs = Runs::new(Arc::new(store), Registry::builtin(), Ceiling::default());
+    let policy = Arc::new(Policy::allowing(None, None).unwrap());
+    let nodes = Arc::new(node::Registry::built_in(&policy));
+    let types = nodes.names().map(Arc::from).collect();
+    Service::spawn(&ServiceOptions {
+        runs,
+        nodes,
+        policy,
+        secrets: Arc::new(Secrets::none()),
+        types,
+        coordinate: true,
+        lanes: 1,
+        slots: 16,
+        lease: Duration::from_secs(30),
+        sweep: Duration::from_millis(50),
+        idle: Duration::from_millis(200),
+        drain: Duration::from_secs(1),
+    })
+}
+
+/// Starts a run under a key, at whichever gateway answers.
+async fn start(http: &reqwest::Client, urls: &[String], key: &str) -> String {
+    let nodes = json!([{"id": "a", "type": "noop"}, {"id": "b", "type": "noop"}]);
+    let body = json!({"inline": workflow("load", nodes, json!([{"from": "a", "to": "b"}]))});
+    let mut turn = 0;
+    let ask = async {
+        loop {
+            let url = &urls[turn % urls.len()];
+            turn += 1;
+            let request = http.post(format!("{url}/api/v1/runs")).header("idempotency-key", key);
+            let request = request.header("content-type", "application/json").body(body.to_string());
+            let Ok(answer) = request.send().await else { continue };
+            let status = answer.status();
+            let Ok(text) = answer.text().await else { continue };
+            if status == 429 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                continue;
+            }
+            assert_eq!(status, 200, "{text}");
+            let told: Value = serde_json::from_str(&text).unwrap();
+            return told["run"].as_str().unwrap().to_owned();
+        }
+    };
+    tokio::time::timeout(PATIENCE, ask).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_of_two_is_killed_under_load() {
+    let redis = RedisServer::start(ServerOptions::default()).unwrap();
+    let service = serve(&redis.url()).await;
+    let rate = ["--rate", "100000", "--tier-limits", "simple=100000"];
+    let (mut first, second) =
+        (Gateway::start(&redis.url(), &rate), Gateway::start(&redis.url(), &rate));
+    let urls = [first.url.clone(), second.url.clone()];
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let done = Arc::new(AtomicUsize::new(0));
+    let clients: Vec<_> = (0..8)
+        .map(|client| {
+            let (http, urls, done) = (http.clone(), urls.clone(), done.clone());
+            tokio::spawn(async move {
+                let mut runs = Vec::new();
+                for n in 0..25 {
+                    let key = format!("c{client}-{n}");
+                    let run = start(&http, &urls, &key).await;
+                    done.fetch_add(1, Ordering::Relaxed);
+                    // Asked again, wherever: the same answer.
+                    let back = [urls[1].clone(), urls[0].clone()];
+                    assert_eq!(start(&http, &back, &key).await, run);
+                    runs.push(run);
+                }
+                runs
+            })
+        })
+        .collect();
+    let half = async {
+        while done.load(Ordering::Relaxed) < 100 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, half).await.unwrap();
+    first.child.kill().unwrap();
+    let mut runs = Vec::new();
+    for client in clients {
+        runs.extend(client.await.unwrap());
+    }
+    runs.sort_unstable();
+    runs.dedup();
+    assert_eq!(runs.len(), 200);
+    let page = http.get(format!("{}/api/v1/runs", second.url)).send().await.unwrap();
+    let page: Value = page.json().await.unwrap();
+    assert_eq!(page["items"].as_array().unwrap().len(), 200);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_behaves_as_it_is_described() {
+    let cache =
+        std::env::var_os("AOB_CACHE").map_or_else(|| "/var/cache/aob".into(), PathBuf::from);
+    let program = cache.join("python/schemathesis/bin/schemathesis");
+    assert!(program.exists(), "{} is not there; cargo xtask test installs it", program.display());
+    let redis = RedisServer::start(ServerOptions::default()).unwrap();
+    let service = serve(&redis.url()).await;
+    let gateway = Gateway::start(
+        &redis.url(),
+        &["--rate", "100000", "--tier-limits", "simple=100000,standard=100000,heavy=100000"],
+    );
+    let examples = std::env::var("AOB_EXAMPLES").unwrap_or_else(|_| "12".to_owned());
+    let config = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/schemathesis.toml");
+    let scratch = tempfile::tempdir().unwrap();
+    let mut command = tokio::process::Command::new(&program);
+    command.current_dir(scratch.path()).env("NO_PROXY", "127.0.0.1,localhost");
+    command.args(["--config-file", config, "run"]);
+    command.arg(format!("{}/api/v1/openapi.json", gateway.url));
+    command.args([
+        "--max-examples",
+        &examples,
+        "--workers",
+        "1",
+        "--checks",
+        "all",
+        "--request-timeout",
+        "30",
+    ]);
+    let output = command.output().await.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    println!(
+        "{}",
+        said.lines()
+            .rev()
+            .take(30)
+            .collect::<Vec<_>>()
+            .into_iter()
+            .rev()
+            .collect::<Vec<_>>()
+            .join("\n")
+    );
+    service.stop().await;
+}
