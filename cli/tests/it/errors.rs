@@ -462,7 +462,6 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("AOB7004", "e2e, worker/protocol: of_one_tenant_only, bounds"),
     ("AOB7005", "e2e, worker/protocol: bounds"),
     ("AOB7006", "e2e, worker/protocol: bounds"),
-    ("AOB7012", "e2e, worker/lambda: invoked"),
     ("AOB1004", "files: hostile_files_end_in_a_clear_refusal"),
     ("AOB1104", "below: long_expressions_are_refused"),
     ("AOB3005", "below: a_large_output_is_refused"),
@@ -524,6 +523,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
 /// Codes that no command can be made to show here, and why.
 const OUT_OF_REACH: &[(&str, &str)] = &[
     ("AOB7011", "a server would have to be silent for an hour"),
+    ("AOB7012", "moto answers for every function, whether it is there or not"),
     ("AOB7013", "the function's code would have to run, which needs a container engine"),
     ("AOB2020", "no workflow is let in whose nodes or edges have no names"),
     (
