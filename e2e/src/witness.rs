@@ -105,7 +105,7 @@ impl Witness {
     /// The effect; the output names the attempt that had it.
     fn execute(&self, task: &Task) -> Result<Value, Failure> {
         let (epoch, seq) = task.fence.split_once('.').unwrap_or_default();
-        let fence = match (epoch.parse(), seq.parse()) {
+        let fence = match (u64::from_str_radix(epoch, 16), seq.parse()) {
             (Ok(epoch), Ok(seq)) => Fence(epoch, seq),
             _ => return Err(Failure::new(&NODE_PANIC, format!("{} is no fence", task.fence))),
         };

@@ -2,7 +2,7 @@
 //!
 //! `aob explain CODE` and `docs/errors.md` print it. Codes are never used again for something else.
 //! 10xx reading a file, 11xx expressions, 12xx the graph, 13xx shape and limits, 20xx patches,
-//! 30xx a run and its nodes, 40xx the store, 50xx the command line, 60xx the gateway.
+//! 30xx a run and its nodes, 40xx the store, 50xx the command line, 60xx the gateway, 70xx registered types.
 
 mod command;
 mod gateway;
@@ -12,6 +12,7 @@ mod patching;
 mod reading;
 mod running;
 mod store;
+mod worker;
 
 pub use command::*;
 pub use gateway::*;
@@ -21,6 +22,7 @@ pub use patching::*;
 pub use reading::*;
 pub use running::*;
 pub use store::*;
+pub use worker::*;
 
 /// One kind of error.
 #[derive(Debug, PartialEq, Eq)]
@@ -62,6 +64,7 @@ pub fn all() -> impl Iterator<Item = &'static Entry> {
         store::ALL,
         command::ALL,
         gateway::ALL,
+        worker::ALL,
     ]
     .into_iter()
     .flatten()

@@ -15,7 +15,7 @@ mod gates;
 mod graph;
 mod ids;
 mod limits;
-mod misfit;
+pub(crate) mod misfit;
 mod names;
 mod otherwise;
 mod reads;

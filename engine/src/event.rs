@@ -253,6 +253,9 @@ pub struct Started {
     /// Digest of revision 0, if the run began on a set of patches over it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<String>,
+    /// Digest of what the graph was told of registered types, if nodes of it are of such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub types: Option<String>,
     /// Digest of the set of patches it began on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patch_set: Option<String>,
@@ -292,6 +295,9 @@ pub struct Patched {
     pub digest: String,
     /// The new revision.
     pub revision: u32,
+    /// Digest of what the new graph was told of registered types, if nodes of it are of such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub types: Option<String>,
     /// Digest of the canonical operations; they are kept under it.
     pub operations: String,
     /// Why.

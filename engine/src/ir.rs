@@ -50,8 +50,20 @@ pub struct Ir {
     pub agents: u32,
     /// How long a finished run is kept, in milliseconds.
     pub retention: Retention,
+    /// What it was told of the registered types that its nodes are of; none if they are of none.
+    pub types: Option<Arc<UsedTypes>>,
     /// Findings that refuse nothing.
     pub warnings: Vec<Issue>,
+}
+
+/// The registered types that a graph's nodes are of, as they were when it was compiled. A revision keeps them:
+/// whatever is registered, changed or removed later, it is compiled to the same again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UsedTypes {
+    /// `sha256:<hex>` of the document.
+    pub digest: String,
+    /// By name: what [`crate::registry::Registry::with_used`] reads.
+    pub document: Value,
 }
 
 /// Limits that hold for a run: the smaller of the workflow's and the installation's.
@@ -101,6 +113,8 @@ pub struct Node {
     pub timeout: Option<u64>,
     /// What an unhandled failure does.
     pub on_error: OnError,
+    /// Who may run its attempts.
+    pub pool: Pool,
     /// What repeating an attempt may do.
     pub effect: Effect,
     /// What its type and config say of that, whatever the node itself declares.
@@ -219,6 +233,15 @@ pub enum Effect {
     Once,
 }
 
+/// Who may run the attempts of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pool {
+    /// The installation's own runners.
+    System,
+    /// Workers of the run's tenant: they are given nothing of another one.
+    Tenant,
+}
+
 /// Retry of one node.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Retry {
@@ -260,6 +283,21 @@ pub struct Body {
     pub digest: String,
     /// Without `result`: the nodes that have no success or always out-edge.
     pub last: Vec<NodeIx>,
+}
+
+impl Pool {
+    /// The queue of a node type's tasks: what a worker names in its claim. `acme.enrich`, or `acme.enrich@finance`.
+    pub fn queue(self, node_type: &Arc<str>, tenant: &str) -> Arc<str> {
+        match self {
+            Self::System => node_type.clone(),
+            Self::Tenant => format!("{node_type}@{tenant}").into(),
+        }
+    }
+}
+
+/// The node type behind a queue's name: no type has an `@` in its own.
+pub fn type_of_queue(queue: &str) -> &str {
+    queue.split_once('@').map_or(queue, |(node_type, _)| node_type)
 }
 
 impl Ir {

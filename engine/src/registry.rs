@@ -1,14 +1,20 @@
 //! The node types an installation knows: the built-in ones, and those registered beside them.
 
+mod error;
+mod kept;
 mod marks;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
 
-use crate::ir::Effect;
+use crate::canonical;
+use crate::ir::{Effect, Pool, UsedTypes};
+pub use error::RegistryError;
+pub use kept::{HttpRun, KeptType, LambdaRun, RunBy};
 pub(crate) use marks::Marks;
 
 /// Most bytes of a registered type's schema, as JSON text.
@@ -17,10 +23,10 @@ pub const MAX_SCHEMA: usize = 256 * 1024;
 pub const MAX_TYPES: usize = 1000;
 
 /// The known node types by name, and what is known of agents' tools. Made once per process and shared:
-/// compiling the schemas takes milliseconds.
-#[derive(Debug)]
+/// compiling the schemas takes milliseconds, copying a registry nothing.
+#[derive(Debug, Clone)]
 pub struct Registry {
-    types: BTreeMap<String, TypeInfo>,
+    types: BTreeMap<String, Arc<TypeInfo>>,
     tools: BTreeMap<String, Effect>,
 }
 
@@ -29,42 +35,82 @@ impl Registry {
     pub fn builtin() -> Self {
         let types = aob_schema::NODE_TYPES
             .iter()
-            .map(|&(name, text)| (name.to_owned(), TypeInfo::builtin(name, text)))
+            .map(|&(name, text)| (name.to_owned(), Arc::new(TypeInfo::builtin(name, text))))
             .collect();
         Self { types, tools: BTreeMap::new() }
     }
 
-    /// The same and one more type.
+    /// The same and one more type, which is part of the installation's programs.
     ///
     /// # Errors
     /// A name that is not dotted or is taken, a schema that is none, or too many types.
     pub fn with(mut self, registered: RegisteredType) -> Result<Self, RegistryError> {
-        let RegisteredType { name, schema, effect } = registered;
-        if !dotted(&name) {
-            return Err(RegistryError::Name { name: crate::issue::excerpt(&name) });
+        let name = registered.name.clone();
+        self.check_name(&name)?;
+        let info = TypeInfo::registered(registered, Pool::System, None)?;
+        self.types.insert(name, Arc::new(info));
+        Ok(self)
+    }
+
+    /// One more type, which is registered in a store: graphs that use it say so ([`Self::used`]).
+    ///
+    /// # Errors
+    /// As [`Self::with`].
+    pub fn add(&mut self, kept: &KeptType) -> Result<(), RegistryError> {
+        self.check_name(&kept.name)?;
+        let info = TypeInfo::kept(&kept.name, &kept.told())?;
+        self.types.insert(kept.name.clone(), Arc::new(info));
+        Ok(())
+    }
+
+    /// The same and the registered types that a graph was compiled with.
+    ///
+    /// # Errors
+    /// If the document is not one of [`UsedTypes`].
+    pub fn with_used(mut self, document: &Value) -> Result<Self, RegistryError> {
+        for (name, told) in document.as_object().into_iter().flatten() {
+            self.check_name(name)?;
+            self.types.insert(name.clone(), Arc::new(TypeInfo::kept(name, told)?));
         }
-        if self.types.contains_key(&name) {
-            return Err(RegistryError::Taken { name });
+        Ok(self)
+    }
+
+    /// The same and the types of another registry that this one does not know.
+    pub fn and(mut self, other: &Self) -> Self {
+        for (name, info) in &other.types {
+            self.types.entry(name.clone()).or_insert_with(|| info.clone());
+        }
+        self
+    }
+
+    /// What of the types in a store these names mean; none if it is nothing.
+    pub fn used<'a>(&self, names: impl Iterator<Item = &'a str>) -> Option<Arc<UsedTypes>> {
+        let mut document = serde_json::Map::new();
+        for name in names {
+            if let Some(told) = self.types.get(name).and_then(|info| info.told.as_ref())
+                && !document.contains_key(name)
+            {
+                document.insert(name.to_owned(), told.clone());
+            }
+        }
+        if document.is_empty() {
+            return None;
+        }
+        let document = Value::Object(document);
+        Some(Arc::new(UsedTypes { digest: canonical::digest(&document), document }))
+    }
+
+    fn check_name(&self, name: &str) -> Result<(), RegistryError> {
+        if !dotted(name) {
+            return Err(RegistryError::Name { name: crate::issue::excerpt(name) });
+        }
+        if self.types.contains_key(name) {
+            return Err(RegistryError::Taken { name: name.to_owned() });
         }
         if self.types.len() >= MAX_TYPES {
             return Err(RegistryError::Full);
         }
-        if schema.to_string().len() > MAX_SCHEMA {
-            return Err(RegistryError::Size { name });
-        }
-        let validator = build(&schema)
-            .map_err(|reason| RegistryError::Schema { name: name.clone(), reason })?;
-        let marks = Marks::of(&schema);
-        let info = TypeInfo {
-            name: name.clone(),
-            schema,
-            effect: DefaultEffect::Fixed(effect),
-            builtin: false,
-            marks,
-            validator: Some(validator),
-        };
-        self.types.insert(name, info);
-        Ok(self)
+        Ok(())
     }
 
     /// The same, knowing what repeating a call of this tool may do. A tool that nobody described counts
@@ -76,7 +122,7 @@ impl Registry {
 
     /// What is known of a type.
     pub fn get(&self, name: &str) -> Option<&TypeInfo> {
-        self.types.get(name)
+        self.types.get(name).map(|info| &**info)
     }
 
     /// All names in order.
@@ -132,6 +178,9 @@ pub struct TypeInfo {
     schema: Value,
     effect: DefaultEffect,
     builtin: bool,
+    pool: Pool,
+    /// What a graph keeps of it, if it is registered in a store.
+    told: Option<Value>,
     marks: Marks,
     validator: Option<Validator>,
 }
@@ -160,8 +209,49 @@ impl TypeInfo {
             schema,
             effect,
             builtin: true,
+            pool: Pool::System,
+            told: None,
             validator,
         }
+    }
+
+    fn registered(
+        registered: RegisteredType,
+        pool: Pool,
+        told: Option<Value>,
+    ) -> Result<Self, RegistryError> {
+        let RegisteredType { name, schema, effect } = registered;
+        if schema.to_string().len() > MAX_SCHEMA {
+            return Err(RegistryError::Size { name });
+        }
+        let validator = build(&schema)
+            .map_err(|reason| RegistryError::Schema { name: name.clone(), reason })?;
+        Ok(Self {
+            marks: Marks::of(&schema),
+            name,
+            schema,
+            effect: DefaultEffect::Fixed(effect),
+            builtin: false,
+            pool,
+            told,
+            validator: Some(validator),
+        })
+    }
+
+    /// From what a graph keeps of a type: `{config, effect, pool}`.
+    fn kept(name: &str, told: &Value) -> Result<Self, RegistryError> {
+        let schema = told.get("config").cloned().unwrap_or(Value::Bool(true));
+        let effect = match told.get("effect").and_then(Value::as_str) {
+            Some("pure") => Effect::Pure,
+            Some("idempotent") => Effect::Idempotent,
+            _ => Effect::Once,
+        };
+        let pool = match told.get("pool").and_then(Value::as_str) {
+            Some("system") => Pool::System,
+            _ => Pool::Tenant,
+        };
+        let registered = RegisteredType { name: name.to_owned(), schema, effect };
+        Self::registered(registered, pool, Some(told.clone()))
     }
 
     /// Its name.
@@ -177,6 +267,15 @@ impl TypeInfo {
     /// Whether it came with the engine.
     pub fn is_builtin(&self) -> bool {
         self.builtin
+    }
+
+    /// Whether it is registered in a store, not part of the programs.
+    pub fn is_kept(&self) -> bool {
+        self.told.is_some()
+    }
+
+    pub(crate) fn pool(&self) -> Pool {
+        self.pool
     }
 
     pub(crate) fn marks(&self) -> &Marks {
@@ -196,42 +295,6 @@ impl fmt::Debug for TypeInfo {
             .field("effect", &self.effect)
             .finish_non_exhaustive()
     }
-}
-
-/// Why a type cannot be registered.
-#[derive(Debug, thiserror::Error)]
-pub enum RegistryError {
-    /// Bare names are the engine's own.
-    #[error(
-        "`{name}` cannot name a registered type: it needs a dot, and lower-case letters, digits, `_`, `.`, `-`"
-    )]
-    Name {
-        /// The name given.
-        name: String,
-    },
-    /// There is one already.
-    #[error("the type `{name}` is registered already")]
-    Taken {
-        /// The name given.
-        name: String,
-    },
-    /// Its schema is none.
-    #[error("the schema of type `{name}` cannot be used: {reason}")]
-    Schema {
-        /// The type.
-        name: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// Its schema is too large.
-    #[error("the schema of type `{name}` is larger than {MAX_SCHEMA} bytes")]
-    Size {
-        /// The type.
-        name: String,
-    },
-    /// No further type.
-    #[error("more than {MAX_TYPES} types are registered")]
-    Full,
 }
 
 /// A validator that fetches nothing, whose patterns match in linear time.

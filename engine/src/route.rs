@@ -72,6 +72,7 @@ pub fn start(
         parent: request.parent.clone(),
         depth: request.depth,
         bytes,
+        types: ir.types.as_ref().map(|types| types.digest.clone()),
         base: request.on.as_ref().map(|on| on.base.to_string()),
         patch_set: request.on.as_ref().map(|on| on.set.to_string()),
         replays: request
@@ -319,6 +320,11 @@ impl From<Corrupt> for Refusal {
     fn from(corrupt: Corrupt) -> Self {
         Self::Corrupt(corrupt.0)
     }
+}
+
+/// Size of a value as JSON, in bytes.
+pub fn json_size(value: &Value) -> u64 {
+    size(value)
 }
 
 /// Size of a value as JSON, in bytes.

@@ -58,6 +58,13 @@ pub struct Head {
     /// Digests of earlier revisions that a live iteration still runs on.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub pinned: BTreeMap<u32, Arc<str>>,
+    /// Digest of what the current revision was told of registered types ([`crate::ir::UsedTypes`]); none if its nodes
+    /// are of none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub types: Option<Arc<str>>,
+    /// The same of earlier revisions that a live iteration still runs on.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pinned_types: BTreeMap<u32, Arc<str>>,
     /// Digest of revision 0, once that is no longer the current one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<Arc<str>>,

@@ -329,7 +329,8 @@ pub struct Publish {
     pub cell: u32,
     /// The instance.
     pub instance: String,
-    /// Names the stream.
+    /// The queue that it goes to: the node type, and behind it the tenant if only that one's workers may run it
+    /// ([`crate::ir::Pool::queue`]).
     pub node_type: Arc<str>,
     /// What its completion carries.
     pub fence: Fence,

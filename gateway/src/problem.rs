@@ -94,12 +94,28 @@ impl Problem {
     /// What kept something from being done to a run.
     pub fn runs(error: runs::Error, about: &str) -> Self {
         match error {
+<<<<<<< HEAD
             runs::Error::Invalid(issues) | runs::Error::NoFit(issues) => Self::all(about, issues),
+=======
+            runs::Error::Invalid(issues)
+            | runs::Error::NoFit(issues)
+            | runs::Error::BadType(issues) => {
+                let one =
+                    |issue| Finding { issue, about: about.to_owned(), place: None, source: None };
+                Self::of(issues.into_iter().map(one).collect())
+            }
+>>>>>>> h-door
             runs::Error::NoRun(run) => {
                 Self::new(&catalogue::NO_RUN, about, format!("there is no run {run}"))
             }
             runs::Error::NoWorkflow(name) => {
                 Self::new(&catalogue::NO_WORKFLOW, about, format!("there is no workflow {name}"))
+            }
+            none @ runs::Error::NoType(_) => {
+                Self::new(&catalogue::NO_TYPE, about, none.to_string())
+            }
+            moved @ runs::Error::TypeMoved(_) => {
+                Self::new(&catalogue::TYPE_MOVED, about, moved.to_string())
             }
             runs::Error::NoMove(why) => Self::new(&catalogue::NOT_POSSIBLE, about, why),
             runs::Error::NoNode(why) => Self::new(&catalogue::NO_NODE, about, why),

@@ -2,12 +2,13 @@
 //! nothing of Kubernetes and holds nothing in memory that matters.
 //!
 //! [`runs`] decides and commits, [`work`] executes, [`coordinate`] and [`sweep`] bring in what
-//! happened elsewhere, [`service`] puts them together.
+//! happened elsewhere, [`service`] puts them together. [`remote`] is for workers that reach no store.
 
 pub mod clock;
 pub mod coordinate;
 pub mod node;
 pub mod notice;
+pub mod remote;
 pub mod runs;
 pub mod secret;
 pub mod service;

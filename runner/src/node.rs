@@ -3,6 +3,7 @@
 //! A lane hands a [`Task`] and a [`Context`] to a [`Registry`], which resolves secrets, runs the
 //! [`NodeType`], and returns an output or a [`Failure`] from which every secret has been taken out.
 
+mod called;
 mod cancel;
 mod egress;
 mod exec;
@@ -14,6 +15,8 @@ mod policy;
 mod registry;
 mod transform;
 
+pub(crate) use called::Called;
+pub use called::RunSource;
 pub use cancel::{Cancel, Canceller, Reason, cancellation};
 pub use egress::{Allowed, Guard, Lookup, Network, Private, Refused};
 pub use failure::Failure;

@@ -18,11 +18,11 @@ mod share;
 mod start;
 mod tag;
 mod ticket;
+mod types;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aob_engine::check::Ceiling;
-use aob_engine::compile::compile;
 use aob_engine::ir::Ir;
 use aob_engine::registry::Registry;
 use aob_store::Store;
@@ -39,6 +39,7 @@ pub use replay::ReplayAsk;
 pub use start::{Published, StartOptions, Started, Tagged};
 pub use tag::TagMove;
 pub use ticket::{Approvers, TicketView};
+pub use types::TypeView;
 
 use crate::notice::Notices;
 use cache::Cache;
@@ -52,9 +53,11 @@ const MOST_IRS: usize = 512;
 /// Runs in a store.
 pub struct Runs {
     store: Arc<dyn Store>,
-    registry: Registry,
+    registry: Arc<Registry>,
     ceiling: Ceiling,
-    irs: Mutex<FxHashMap<String, Arc<Ir>>>,
+    /// By digest, and by that of the registered types they were told of.
+    irs: Mutex<FxHashMap<(String, Option<String>), Arc<Ir>>>,
+    types: Mutex<types::Types>,
     documents: Mutex<FxHashMap<String, Arc<Value>>>,
     cache: Cache,
     endings: Endings,
@@ -88,9 +91,10 @@ impl Runs {
         let shares = Shares::new(store.shards());
         Arc::new(Self {
             store,
-            registry,
+            registry: Arc::new(registry),
             ceiling,
             irs: Mutex::default(),
+            types: Mutex::default(),
             documents: Mutex::default(),
             cache: Cache::default(),
             endings: Endings::default(),
@@ -115,30 +119,21 @@ impl Runs {
         self.shares.busy(shard)
     }
 
-    /// The compiled graph with this digest: from memory, else compiled from the stored document.
-    ///
-    /// # Errors
-    /// [`Error::NoGraph`] if there is no such document; [`Error::Invalid`] if it does not compile here.
-    pub async fn ir(&self, digest: &str) -> Result<Arc<Ir>, Error> {
-        if let Some(ir) = self.known_ir(digest) {
-            return Ok(ir);
-        }
-        let document = self.artifact(digest).await?;
-        let ir =
-            Arc::new(compile(&document, &self.registry, &self.ceiling).map_err(Error::Invalid)?);
-        self.remember(digest, &ir);
-        Ok(ir)
+    fn known_ir(&self, digest: &str, types: Option<&str>) -> Option<Arc<Ir>> {
+        let name = (digest.to_owned(), types.map(str::to_owned));
+        self.irs.lock().unwrap_or_else(PoisonError::into_inner).get(&name).cloned()
     }
 
-    fn known_ir(&self, digest: &str) -> Option<Arc<Ir>> {
-        self.irs.lock().unwrap_or_else(PoisonError::into_inner).get(digest).cloned()
+    fn remember(&self, ir: &Arc<Ir>) {
+        let types = ir.types.as_ref().map(|types| types.digest.as_str());
+        self.remember_as(&ir.digest, types, ir);
     }
 
-    fn remember(&self, digest: &str, ir: &Arc<Ir>) {
+    fn remember_as(&self, digest: &str, types: Option<&str>, ir: &Arc<Ir>) {
         let mut irs = self.irs.lock().unwrap_or_else(PoisonError::into_inner);
         if irs.len() >= MOST_IRS {
             irs.clear();
         }
-        irs.insert(digest.to_owned(), ir.clone());
+        irs.insert((digest.to_owned(), types.map(str::to_owned)), ir.clone());
     }
 }

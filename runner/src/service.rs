@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::clock;
 use crate::coordinate::coordinate;
-use crate::node::{self, LogSink, Stream};
+use crate::node::{self, Called, LogSink, Stream};
 use crate::runs::Runs;
 use crate::secret::Secrets;
 use crate::sweep::sweep;
@@ -44,6 +44,9 @@ pub struct ServiceOptions {
     pub drain: Duration,
 }
 
+/// How often registered types are looked for.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// A process's part in moving runs.
 pub struct Service {
     stop: watch::Sender<bool>,
@@ -59,6 +62,15 @@ impl Service {
         let (sink, lines) = LogSink::channel(4_096);
         let log = tokio::spawn(keep_log(options.runs.clone(), lines));
         let process = format!("{}-{:08x}", std::process::id(), rand::random::<u32>());
+        let types: Arc<[Arc<str>]> = options.types.clone().into();
+        let (told, known) = watch::channel(types);
+        // Who makes requests for workflows makes those of registered types too.
+        if options.types.iter().any(|name| **name == *"http") {
+            let called = Called::new(options.runs.clone(), &options.policy);
+            options.nodes.serve_others(Box::new(called));
+            let (runs, own) = (options.runs.clone(), options.types.clone());
+            tasks.spawn(serve_registered(runs, own, told, stopped.clone()));
+        }
         for shard in 0..options.runs.store().shards() {
             let lanes = if options.types.is_empty() { 0 } else { options.lanes };
             for number in 0..lanes {
@@ -69,7 +81,7 @@ impl Service {
                     secrets: options.secrets.clone(),
                     log: sink.clone(),
                     consumer: format!("{process}-{shard}-{number}").into(),
-                    types: options.types.clone().into(),
+                    types: known.clone(),
                     shard,
                     slots: options.slots,
                     lease: options.lease,
@@ -99,6 +111,33 @@ impl Service {
         while self.tasks.join_next().await.is_some() {}
         if let Err(error) = self.log.await {
             tracing::warn!(%error, "the log did not end in order");
+        }
+    }
+}
+
+/// Adds the registered types that runners execute to a process's own, as they come and go.
+async fn serve_registered(
+    runs: Arc<Runs>,
+    own: Vec<Arc<str>>,
+    told: watch::Sender<Arc<[Arc<str>]>>,
+    mut stop: watch::Receiver<bool>,
+) {
+    while !*stop.borrow() {
+        match runs.served_types().await {
+            Ok(more) => {
+                let more = more.into_iter().filter(|name| !own.contains(name));
+                let all: Arc<[Arc<str>]> = own.iter().cloned().chain(more).collect();
+                told.send_if_modified(|known| {
+                    let changed = *known != all;
+                    *known = all;
+                    changed
+                });
+            }
+            Err(error) => tracing::warn!(%error, "registered types cannot be read"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            _ = stop.changed() => return,
         }
     }
 }

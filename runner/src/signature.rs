@@ -12,7 +12,8 @@ pub fn sign(secret: &[u8], seconds: u64, body: &[u8]) -> String {
     format!("v1={}", data_encoding::HEXLOWER.encode(&hmac(secret, &signed)))
 }
 
-fn hmac(secret: &[u8], message: &[u8]) -> [u8; 32] {
+/// The code of a message under a secret.
+pub(crate) fn hmac(secret: &[u8], message: &[u8]) -> [u8; 32] {
     let mut key = [0_u8; BLOCK];
     let short: &[u8] = if secret.len() > BLOCK { &Sha256::digest(secret) } else { secret };
     for (place, byte) in key.iter_mut().zip(short) {

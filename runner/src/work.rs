@@ -41,8 +41,8 @@ pub struct LaneOptions {
     pub log: node::LogSink,
     /// Names this process and lane; new at every start.
     pub consumer: Arc<str>,
-    /// Types it claims.
-    pub types: Arc<[Arc<str>]>,
+    /// Types it claims; more may come while it runs.
+    pub types: watch::Receiver<Arc<[Arc<str>]>>,
     /// The shard it serves.
     pub shard: u32,
     /// Tasks at once.
@@ -194,7 +194,7 @@ async fn sleep_until(deadline: Option<tokio::time::Instant>) {
 fn claim(options: &LaneOptions, max: usize) -> Claim {
     Claim {
         consumer: options.consumer.clone(),
-        types: options.types.clone(),
+        types: options.types.borrow().clone(),
         shard: options.shard,
         max,
     }

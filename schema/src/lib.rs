@@ -79,6 +79,9 @@ pub const PATCH: &str = include_str!("../patch.schema.json");
 /// JSON Schema of one event of a run.
 pub const EVENT: &str = include_str!("../event.schema.json");
 
+/// JSON Schema of a document that registers a node type.
+pub const NODE_TYPE: &str = include_str!("../node-type.schema.json");
+
 /// JSON Schema of the config of a built-in node type, or `None` for any other.
 pub fn node_type(name: &str) -> Option<&'static str> {
     let found = NODE_TYPES.binary_search_by_key(&name, |(known, _)| *known).ok()?;

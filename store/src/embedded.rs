@@ -28,6 +28,7 @@ mod shared;
 mod tags;
 mod tail;
 mod tasks;
+mod types;
 mod waiting;
 mod work;
 
@@ -50,8 +51,8 @@ use self::shared::Shared;
 use crate::admission::{Admitted, Debit};
 use crate::task::{Beat, Claim, Kept, Signal, SignalEntry, Task, TaskRef};
 use crate::{
-    Backlog, Chain, Commit, Committed, LogLine, OpenTicket, Remembered, Result, Store, Summary,
-    Version,
+    Backlog, Chain, Commit, Committed, KeptType, LogLine, OpenTicket, Remembered, Result, Store,
+    Summary, Version, WorkBell,
 };
 
 /// A store in this process.
@@ -325,6 +326,26 @@ impl Store for Embedded {
 
     async fn refund(&self, tenant: &str, tier: Tier, id: &str) -> Result<()> {
         self.shared.refund(tenant, tier, id).await
+    }
+
+    async fn types(&self) -> Result<Vec<KeptType>> {
+        self.shared.types().await
+    }
+
+    async fn types_version(&self) -> Result<u64> {
+        self.shared.types_version().await
+    }
+
+    async fn put_type(&self, name: &str, known: u64, document: &[u8]) -> Result<Option<u64>> {
+        self.shared.put_type(name, known, document).await
+    }
+
+    async fn drop_type(&self, name: &str, known: u64) -> Result<bool> {
+        self.shared.drop_type(name, known).await
+    }
+
+    async fn work_bell(&self, queues: &[Arc<str>]) -> Result<WorkBell> {
+        self.shared.work_bell(queues)
     }
 
     async fn runs(

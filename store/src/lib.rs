@@ -31,6 +31,9 @@ pub use commit::{Commit, Committed, Item, Outcome};
 pub use error::Error;
 pub use task::{Beat, Claim, Kept, Signal, SignalEntry, Task, TaskRef};
 
+/// See [`Store::work_bell`]. Dropped, it waits no longer.
+pub type WorkBell = futures::future::BoxFuture<'static, u32>;
+
 /// Result of a store's call.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -180,6 +183,27 @@ pub trait Store: Send + Sync + 'static {
     /// What was debited under this id no longer counts.
     async fn refund(&self, tenant: &str, tier: Tier, id: &str) -> Result<()>;
 
+    /// Every registered node type, by name.
+    async fn types(&self) -> Result<Vec<KeptType>>;
+
+    /// A number that changes with every change of a registered type.
+    async fn types_version(&self) -> Result<u64>;
+
+    /// Registers a type, or changes it, if it is of version `known` now (0: it is not there); answers its new version.
+    /// None: it has moved on. A document that is there already is not written again.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] if the name is none, or more than [`MOST_TYPES`] would be registered.
+    async fn put_type(&self, name: &str, known: u64, document: &[u8]) -> Result<Option<u64>>;
+
+    /// Removes a type that is of version `known`; true if it is not there afterwards.
+    async fn drop_type(&self, name: &str, known: u64) -> Result<bool>;
+
+    /// Rings once when a task is published to one of these queues after this was answered, with the shard to look in
+    /// first. A task rings for one of those who wait; it may have gone to another by then, and a bell may be missed:
+    /// whoever waits looks for itself once in a while.
+    async fn work_bell(&self, queues: &[Arc<str>]) -> Result<WorkBell>;
+
     /// Runs, newest first, from a cursor on.
     async fn runs(
         &self,
@@ -243,6 +267,20 @@ pub struct Chain {
     pub base: Option<(u32, Vec<u8>)>,
     /// Accepted patches after it, up to and with the revision, in order.
     pub overlays: Vec<Record>,
+}
+
+/// Most registered types.
+pub const MOST_TYPES: usize = 1_000;
+
+/// A registered node type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptType {
+    /// `acme.enrich`.
+    pub name: String,
+    /// Never used again, for whatever type.
+    pub version: u64,
+    /// Its document, as it was put.
+    pub document: Vec<u8>,
 }
 
 /// A tag of a workflow.

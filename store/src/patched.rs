@@ -97,6 +97,11 @@ pub(crate) fn chain(
     Ok(Chain { base, overlays: records })
 }
 
+/// The refusal of a type beyond [`crate::MOST_TYPES`].
+pub(crate) fn too_many_types() -> Error {
+    Error::Limit(format!("{} node types are registered, as many as are kept", crate::MOST_TYPES))
+}
+
 /// The refusal of a revision that a run does not have.
 pub(crate) fn no_revision(run: &str, revision: u32) -> Error {
     Error::Limit(format!("{run:.80} has no revision {revision}"))

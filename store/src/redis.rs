@@ -21,6 +21,7 @@ mod request;
 mod session;
 mod signals;
 mod tags;
+mod types;
 mod value;
 
 use std::collections::BTreeMap;
@@ -45,8 +46,8 @@ use self::session::{Session, function};
 use crate::admission::{Admitted, Debit};
 use crate::task::{Beat, Claim, Kept, Signal, SignalEntry, Task, TaskRef};
 use crate::{
-    Backlog, Chain, Commit, Committed, LogLine, OpenTicket, Remembered, Result, Store, Summary,
-    Version,
+    Backlog, Chain, Commit, Committed, KeptType, LogLine, OpenTicket, Remembered, Result, Store,
+    Summary, Version, WorkBell,
 };
 
 /// A store on a Redis or Valkey server.
@@ -297,6 +298,26 @@ impl Store for RedisStore {
 
     async fn refund(&self, tenant: &str, tier: Tier, id: &str) -> Result<()> {
         self.give_back(tenant, tier, id).await
+    }
+
+    async fn types(&self) -> Result<Vec<KeptType>> {
+        self.read_types().await
+    }
+
+    async fn types_version(&self) -> Result<u64> {
+        self.read_types_version().await
+    }
+
+    async fn put_type(&self, name: &str, known: u64, document: &[u8]) -> Result<Option<u64>> {
+        self.write_type(name, known, document).await
+    }
+
+    async fn drop_type(&self, name: &str, known: u64) -> Result<bool> {
+        self.remove_type(name, known).await
+    }
+
+    async fn work_bell(&self, queues: &[Arc<str>]) -> Result<WorkBell> {
+        self.doorbell.work_bell(queues).await
     }
 
     async fn runs(

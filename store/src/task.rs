@@ -12,7 +12,7 @@ use serde_json::Value;
 pub struct Claim {
     /// The process's name, new at every start.
     pub consumer: Arc<str>,
-    /// Node types it serves.
+    /// Queues it serves: node types, some with `@` and a tenant.
     pub types: Arc<[Arc<str>]>,
     /// Which shard.
     pub shard: u32,
@@ -42,7 +42,7 @@ pub struct TaskRef {
     pub run: Arc<str>,
     /// The instance.
     pub instance: String,
-    /// The node type.
+    /// The queue that it is of: the node type, and perhaps `@` and a tenant ([`TaskRef::kind`]).
     pub node_type: Arc<str>,
     /// What its completion carries.
     pub fence: Fence,
@@ -50,6 +50,13 @@ pub struct TaskRef {
     pub cell: u32,
     /// The store's name for the entry.
     pub entry: String,
+}
+
+impl TaskRef {
+    /// The node type.
+    pub fn kind(&self) -> &str {
+        aob_engine::ir::type_of_queue(&self.node_type)
+    }
 }
 
 /// A sign of life.

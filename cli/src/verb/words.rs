@@ -54,6 +54,7 @@ pub(super) fn schema(arguments: &Schema, terminal: Terminal) -> Result<Exit> {
         "workflow" => Some(aob_schema::WORKFLOW),
         "patch" => Some(aob_schema::PATCH),
         "event" => Some(aob_schema::EVENT),
+        "node-type" => Some(aob_schema::NODE_TYPE),
         "workflow-node" => aob_schema::node_type("workflow"),
         name => aob_schema::node_type(name),
     };
@@ -64,7 +65,8 @@ pub(super) fn schema(arguments: &Schema, terminal: Terminal) -> Result<Exit> {
             .filter(|name| *name != "workflow")
             .collect();
         let message = format!("there is no schema {}", excerpt(&arguments.name));
-        let known = format!("workflow, patch, event, workflow-node, {}", names.join(", "));
+        let known =
+            format!("workflow, patch, event, node-type, workflow-node, {}", names.join(", "));
         return Err(Problem::new(&catalogue::NO_SCHEMA, "argument NAME", message).detail(known));
     };
     terminal.data(text);

@@ -453,6 +453,15 @@ const CASES: &[Case] = &[
 
 /// Codes that a test of their own provokes.
 const ELSEWHERE: &[(&str, &str)] = &[
+    (
+        "AOB7001",
+        "e2e, worker/types: changed_on_a_version; engine, registry/kept: findings_have_places",
+    ),
+    ("AOB7002", "e2e, worker/types: changed_on_a_version"),
+    ("AOB7003", "e2e, worker/types: changed_on_a_version"),
+    ("AOB7004", "e2e, worker/protocol: of_one_tenant_only, bounds"),
+    ("AOB7005", "e2e, worker/protocol: bounds"),
+    ("AOB7006", "e2e, worker/protocol: bounds"),
     ("AOB1004", "files: hostile_files_end_in_a_clear_refusal"),
     ("AOB1104", "below: long_expressions_are_refused"),
     ("AOB3005", "below: a_large_output_is_refused"),
@@ -513,6 +522,9 @@ const ELSEWHERE: &[(&str, &str)] = &[
 
 /// Codes that no command can be made to show here, and why.
 const OUT_OF_REACH: &[(&str, &str)] = &[
+    ("AOB7011", "a server would have to be silent for an hour"),
+    ("AOB7012", "moto answers for every function, whether it is there or not"),
+    ("AOB7013", "the function's code would have to run, which needs a container engine"),
     ("AOB2020", "no workflow is let in whose nodes or edges have no names"),
     (
         "AOB2109",

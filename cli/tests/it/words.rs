@@ -38,7 +38,7 @@ fn completions_know_the_verbs() {
 #[test]
 fn schemas_are_json() {
     let place = Place::new();
-    for name in ["workflow", "patch", "event", "http", "transform", "workflow-node"] {
+    for name in ["workflow", "patch", "event", "node-type", "http", "transform", "workflow-node"] {
         assert!(place.ends(0, &["schema", name]).json()["$schema"].is_string(), "{name}");
     }
     place.ends(4, &["schema", "htpt"]).says(&["error[AOB5023]", "http"]);

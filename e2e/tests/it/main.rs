@@ -36,3 +36,5 @@ mod patch;
 mod process;
 #[cfg(test)]
 mod turn;
+#[cfg(test)]
+mod worker;

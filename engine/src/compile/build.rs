@@ -10,10 +10,10 @@ use super::layout::{Layout, ix};
 use crate::catalogue::BAD_SHAPE;
 use crate::check::{Analysis, Role, Scope, milliseconds};
 use crate::ir::{
-    After, Body, BodyIx, Edge, Effect, Ir, Join, Kind, Node, NodeIx, OnError, ROOT, Retry,
+    After, Body, BodyIx, Edge, Effect, Ir, Join, Kind, Node, NodeIx, OnError, Pool, ROOT, Retry,
 };
 use crate::issue::Issue;
-use crate::registry::Registry;
+use crate::registry::{Registry, TypeInfo};
 
 /// Builds the IR of a document that no rule refused.
 pub(super) fn build(
@@ -49,6 +49,7 @@ pub(super) fn build(
         limits: analysis.limits,
         agents: ix(agents),
         retention: analysis.retention,
+        types: registry.used(analysis.document.nodes.iter().map(|node| node.node_type)),
         warnings,
     })
 }
@@ -104,6 +105,7 @@ fn nodes(
             retry: written.retry.filter(|_| known).map_or(ONCE, retry),
             timeout: written.timeout.filter(|_| known).and_then(milliseconds),
             on_error: if known { written.on_error } else { OnError::Fail },
+            pool: of.info.map_or(Pool::System, TypeInfo::pool),
             effect: written.effect.filter(|_| of.info.is_some()).unwrap_or(innate),
             innate,
             ins: ix(start)..ix(end),

@@ -110,6 +110,7 @@ pub fn apply_patch_with(
         patch: candidate.id.clone(),
         digest: candidate.ir.digest.clone(),
         revision,
+        types: candidate.ir.types.as_ref().map(|types| types.digest.clone()),
         operations: candidate.operations.clone(),
         reason: candidate.reason.clone(),
         recalled: plan.recalled.iter().cloned().collect(),

@@ -68,6 +68,8 @@ pub(crate) fn begin(started: &Started, event: &Stamp<'_>, irs: &IrSet) -> Result
         revision: event.rev,
         digest: started.digest.as_str().into(),
         pinned: Default::default(),
+        types: started.types.as_deref().map(Into::into),
+        pinned_types: Default::default(),
         base: started.base.as_deref().map(Into::into),
         patch_set: started.patch_set.as_deref().map(Into::into),
         refusals: 0,

@@ -46,11 +46,16 @@ pub(super) fn apply(
     let digest = std::mem::replace(&mut state.head.digest, patched.digest.as_str().into());
     state.head.base.get_or_insert_with(|| digest.clone());
     state.head.pinned.insert(state.head.revision, digest);
+    let types = patched.types.as_deref().map(Into::into);
+    if let Some(types) = std::mem::replace(&mut state.head.types, types) {
+        state.head.pinned_types.insert(state.head.revision, types);
+    }
     state.head.revision = patched.revision;
     state.head.patches += 1;
     state.scopes.insert("".into(), after);
     let live: Vec<u32> = state.scopes.values().map(|marking| marking.revision).collect();
     state.head.pinned.retain(|revision, _| live.contains(revision));
+    state.head.pinned_types.retain(|revision, _| live.contains(revision));
     Ok(())
 }
 

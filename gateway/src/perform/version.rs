@@ -113,7 +113,7 @@ pub(super) async fn set(
         Some(given) if !given.starts_with("sha256:") => given,
         digest => return Ok(digest),
     };
-    let workflow = runs.ir(digest).await?.name.clone();
+    let workflow = runs.ir_for(Some(tenant), digest).await?.name.clone();
     match runs.store().patch_set(tenant, &workflow, &given).await? {
         Some(set) => Ok(Some(set)),
         None => {

@@ -4,6 +4,7 @@ mod config;
 mod errors;
 mod exchange;
 mod expect;
+mod post;
 mod redirect;
 mod reply;
 
@@ -16,6 +17,8 @@ use serde_json::Value;
 
 use super::{Context, Failure, Guard, NodeType, Policy, Stream, Task};
 use config::Call;
+pub(super) use errors::is_passing;
+pub(super) use post::Reply;
 
 /// How many idle connections per host are kept.
 const IDLE: usize = 32;

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use aob_engine::catalogue::{NODE_OUTPUT_LIMIT, NODE_PANIC, NOT_SERVED};
 use futures::FutureExt as _;
@@ -19,6 +19,8 @@ use crate::secret::{Redactor, Secrets};
 /// Node types by name.
 pub struct Registry {
     types: BTreeMap<&'static str, Box<dyn NodeType>>,
+    /// Runs every other type that has a dot in its name.
+    others: OnceLock<Box<dyn NodeType>>,
     output: usize,
 }
 
@@ -26,7 +28,7 @@ impl Registry {
     /// `noop`, `transform`, `http` and `exec` under these rules; give the same ones in every [`Context`].
     #[must_use]
     pub fn built_in(policy: &Arc<Policy>) -> Self {
-        Self { types: BTreeMap::new(), output: policy.output }
+        Self { types: BTreeMap::new(), others: OnceLock::new(), output: policy.output }
             .with(Box::new(Noop))
             .with(Box::new(Transform))
             .with(Box::new(Http::new(policy)))
@@ -38,6 +40,12 @@ impl Registry {
     pub fn with(mut self, node: Box<dyn NodeType>) -> Self {
         self.types.insert(node.name(), node);
         self
+    }
+
+    /// Also types that are registered while the process runs, by what is said of them then.
+    pub(crate) fn serve_others(&self, node: Box<dyn NodeType>) {
+        // Whoever was first serves them.
+        let _ = self.others.set(node);
     }
 
     /// The names of all types, sorted.
@@ -101,7 +109,8 @@ impl Registry {
 
     fn find(&self, task: &Task) -> Result<&dyn NodeType, Failure> {
         let node = self.types.get(task.node_type.as_str());
-        node.map(AsRef::as_ref).ok_or_else(|| {
+        let others = || self.others.get().filter(|_| task.node_type.contains('.'));
+        node.or_else(others).map(AsRef::as_ref).ok_or_else(|| {
             let served = self.names().collect::<Vec<_>>().join(", ");
             Failure::new(
                 &NOT_SERVED,

@@ -159,7 +159,7 @@ impl Runs {
             let message = format!("there is no workflow {} with tag {version}", child.name);
             return Ok(Err(NodeError::new("child_unknown", message)));
         };
-        let ir = match self.ir(&digest).await {
+        let ir = match self.ir_for(Some(tenant), &digest).await {
             Ok(ir) => ir,
             Err(Error::NoGraph(_) | Error::Invalid(_)) => {
                 let message =

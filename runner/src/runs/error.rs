@@ -28,6 +28,15 @@ pub enum Error {
     /// No document with this digest.
     #[error("the graph {0} is not in the store")]
     NoGraph(String),
+    /// The document registers no node type; every finding.
+    #[error("the node type cannot be registered: {}", .0.first().map_or_else(String::new, ToString::to_string))]
+    BadType(Vec<Issue>),
+    /// No such registered type.
+    #[error("there is no registered node type {0}")]
+    NoType(String),
+    /// It is of another version than was named.
+    #[error("the node type {0} has been changed meanwhile")]
+    TypeMoved(String),
     /// The engine takes no decision.
     #[error(transparent)]
     Refused(#[from] Refusal),

@@ -3,7 +3,6 @@
 use std::sync::{Arc, PoisonError};
 
 use aob_engine::canonical::canonical_json;
-use aob_engine::compile::compile;
 use aob_engine::ir::Ir;
 use aob_engine::patch::{Operation, materialize};
 use aob_engine::state::{IrSet, State};
@@ -20,7 +19,7 @@ impl Runs {
     /// The graph that a run's root is read with.
     ///
     /// # Errors
-    /// As [`Runs::ir`].
+    /// [`Error::NoGraph`] if its document is not in the store; [`Error::Invalid`] if it does not compile here.
     pub async fn ir_of(&self, state: &State) -> Result<Arc<Ir>, Error> {
         self.ir_at(state, state.head.revision, &state.head.digest).await
     }
@@ -28,7 +27,7 @@ impl Runs {
     /// Every graph that a live scope of a run is read with.
     ///
     /// # Errors
-    /// As [`Runs::ir`].
+    /// As [`Runs::ir_of`].
     pub(super) async fn irs_of(&self, state: &State) -> Result<IrSet, Error> {
         let mut irs = IrSet::new(state.head.revision, self.ir_of(state).await?);
         for (&revision, digest) in &state.head.pinned {
@@ -39,23 +38,42 @@ impl Runs {
 
     /// The same, if all of them are in memory.
     pub(super) fn known_irs(&self, state: &State) -> Option<IrSet> {
-        let mut irs = IrSet::new(state.head.revision, self.known_ir(&state.head.digest)?);
-        for (&revision, digest) in &state.head.pinned {
-            irs.insert(revision, self.known_ir(digest)?);
+        let head = &state.head;
+        let known = |revision, digest| self.known_ir(digest, types_of(state, revision));
+        let mut irs = IrSet::new(head.revision, known(head.revision, &head.digest)?);
+        for (&revision, digest) in &head.pinned {
+            irs.insert(revision, known(revision, digest)?);
         }
         Some(irs)
     }
 
+    /// The graph of one revision that a live scope is on.
+    ///
+    /// # Errors
+    /// As [`Runs::ir_of`].
+    pub(crate) async fn ir_of_revision(
+        &self,
+        state: &State,
+        revision: u32,
+    ) -> Result<Arc<Ir>, Error> {
+        let digest = match state.head.pinned.get(&revision) {
+            Some(digest) if revision != state.head.revision => digest,
+            _ => &state.head.digest,
+        };
+        self.ir_at(state, revision, digest).await
+    }
+
     async fn ir_at(&self, state: &State, revision: u32, digest: &str) -> Result<Arc<Ir>, Error> {
-        if let Some(ir) = self.known_ir(digest) {
+        let types = types_of(state, revision);
+        if let Some(ir) = self.known_ir(digest, types) {
             return Ok(ir);
         }
-        if state.head.base.is_none() {
-            return self.ir(digest).await;
-        }
-        let document = self.document(state, revision).await?;
-        let ir =
-            Arc::new(compile(&document, &self.registry, &self.ceiling).map_err(Error::Invalid)?);
+        let registry = self.registry_used(types).await?;
+        let document = match state.head.base {
+            Some(_) => self.document(state, revision).await?,
+            None => Arc::new(self.artifact(digest).await?),
+        };
+        let ir = self.judge_with(&document, &registry).await?.map_err(Error::Invalid)?;
         if *ir.digest != *digest {
             let message = format!(
                 "revision {revision} of {} is made of patches that lead to {}, not to {digest}",
@@ -63,7 +81,6 @@ impl Runs {
             );
             return Err(aob_store::Error::Corrupt(message).into());
         }
-        self.remember(digest, &ir);
         Ok(ir)
     }
 
@@ -139,7 +156,7 @@ impl Runs {
         Ok(document)
     }
 
-    fn known_document(&self, digest: &str) -> Option<Arc<Value>> {
+    pub(super) fn known_document(&self, digest: &str) -> Option<Arc<Value>> {
         self.documents.lock().unwrap_or_else(PoisonError::into_inner).get(digest).cloned()
     }
 
@@ -149,5 +166,13 @@ impl Runs {
             documents.clear();
         }
         documents.insert(digest.to_owned(), document.clone());
+    }
+}
+
+/// Digest of what a revision of a run was told of registered types.
+fn types_of(state: &State, revision: u32) -> Option<&str> {
+    match revision == state.head.revision {
+        true => state.head.types.as_deref(),
+        false => state.head.pinned_types.get(&revision).map(|digest| &**digest),
     }
 }

@@ -13,7 +13,7 @@ use aob_engine::issue::Issue;
 use aob_engine::patch::{Accepted, Answer, Checked, Difference, Finding, Preview, Record};
 use aob_engine::route::{self, RefusedPatch};
 use aob_engine::state::{IrSet, State};
-use aob_engine::step::{Now, Refusal, Step};
+use aob_engine::step::{Input, Now, Refusal, Step};
 use aob_store::{Commit, Item, Outcome};
 use serde_json::Value;
 
@@ -82,6 +82,19 @@ impl Runs {
     /// [`Error::NoRun`], [`Error::Busy`], or the store's; [`Error::Throttled`] if it would make the run dearer than
     /// the tenant may have runs for now. A refusal is an answer, no error.
     pub async fn patch(&self, run: &str, ask: &PatchAsk) -> Result<Patched, Error> {
+        self.patch_with(run, ask, &[]).await
+    }
+
+    /// The same with inputs that follow it in the same commit; if one of them does not apply, nothing does.
+    ///
+    /// # Errors
+    /// As [`Runs::patch`].
+    pub async fn patch_with(
+        &self,
+        run: &str,
+        ask: &PatchAsk,
+        then: &[Input],
+    ) -> Result<Patched, Error> {
         let (request, dry_run) = (ask.digest(), ask.is_dry());
         let mut counted = None;
         for race in 0..MOST_RACES {
@@ -94,7 +107,7 @@ impl Runs {
             }
             let state = self.store.load(run).await?.ok_or_else(|| Error::NoRun(run.to_owned()))?;
             let decided = match self.judge_request(&state, ask).await? {
-                Ok(judged) => self.decide_patch(&state, ask, &request, judged).await?,
+                Ok(judged) => self.decide_patch(&state, ask, &request, judged, then).await?,
                 Err(issues) => Decision::Refused(RECEIVER, issues),
             };
             let written = match decided {
@@ -135,6 +148,7 @@ impl Runs {
         ask: &PatchAsk,
         request: &str,
         judged: Checked,
+        then: &[Input],
     ) -> Result<Decision, Error> {
         let irs = self.irs_of(state).await?;
         let claimed = self.store.claimed(state).await?;
@@ -145,7 +159,9 @@ impl Runs {
         let step = loop {
             let now = Now { time: clock::now(), epoch: self.store.epoch() };
             let context = &known.context;
-            match route::apply_patch(&irs, state, context, &candidate, &claimed, now) {
+            let step =
+                route::apply_patch_with(&irs, state, context, &candidate, &claimed, then, now);
+            match step {
                 Ok(Ok(step)) => break step,
                 Ok(Err(issues)) => return Ok(Decision::Refused(COMMIT, judged.placed(issues))),
                 Err(Refusal::Missing(keys)) => {
@@ -193,7 +209,7 @@ impl Runs {
         if !self.write(items).await? {
             return Ok(None);
         }
-        self.remember(&after.head.digest, &judged.ir);
+        self.remember(&judged.ir);
         let document = Arc::new(judged.document);
         self.remember_document(&after.head.digest, &document);
         self.learn(&run, learnt);

@@ -55,12 +55,12 @@ impl Runs {
     /// [`Error::NoFit`] with every finding; [`Error::NoGraph`], or the store's.
     pub async fn keep_patch_set(&self, digest: &str, request: &Value) -> Result<String, Error> {
         let base = self.artifact(digest).await?;
-        let ir = self.ir(digest).await?;
+        let ir = self.ir_for(None, digest).await?;
         let request = read(request, &PatchLimits::default()).map_err(Error::NoFit)?;
         let one = |error| Error::NoFit(vec![Issue::from(error)]);
         let operations = named(&request.operations, Some(&base)).map_err(one)?;
         let document = materialize(&base, &[&operations]).map_err(one)?;
-        self.judge(&document).map_err(Error::NoFit)?;
+        self.judge_for(None, &document).await?.map_err(Error::NoFit)?;
         let set = PatchSet { kind: Kind::PatchSet, workflow: ir.name.clone(), operations };
         let value = serde_json::to_value(&set).unwrap_or_default();
         let digest = canonical::digest(&value);
@@ -71,7 +71,7 @@ impl Runs {
     /// What a run with these options begins on.
     pub(super) async fn ground(&self, options: &StartOptions) -> Result<Ground, Error> {
         let Some(set) = &options.patch_set else {
-            let ir = self.ir(&options.digest).await?;
+            let ir = self.ir_for(Some(&options.tenant), &options.digest).await?;
             return Ok(Ground { ir, revision: 0, on: None, overlay: None });
         };
         let base = self.artifact(&options.digest).await?;
@@ -79,8 +79,8 @@ impl Runs {
             .map_err(|_| Error::NoGraph(set.clone()))?;
         let document = materialize(&base, &[&kept.operations])
             .map_err(|error| Error::NoFit(vec![error.into()]))?;
-        let ir = Arc::new(self.judge(&document).map_err(Error::NoFit)?);
-        self.remember(&ir.digest, &ir);
+        let judged = self.judge_for(Some(&options.tenant), &document).await?;
+        let ir = judged.map_err(Error::NoFit)?;
         self.remember_document(&ir.digest, &Arc::new(document));
         let on = OnPatches { base: options.digest.as_str().into(), set: set.as_str().into() };
         let overlay =

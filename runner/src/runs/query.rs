@@ -1,9 +1,10 @@
 //! Looking at runs.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aob_engine::event::Event;
+use aob_engine::event::{Change, Event};
 use aob_engine::ir::Ir;
 use aob_engine::patch::materialize;
 use aob_engine::state::{CancelMode, IrSet, State, encode, fold};
@@ -139,20 +140,25 @@ impl Runs {
         }
     }
 
-    /// The graphs of all revisions of a run.
-    async fn every_ir(&self, state: &State) -> Result<IrSet, Error> {
+    /// The graphs of all revisions of a run; its events name the registered types that each was told of.
+    async fn every_ir(&self, state: &State, history: &[(Event, Vec<u8>)]) -> Result<IrSet, Error> {
         let mut irs = IrSet::new(state.head.revision, self.ir_of(state).await?);
         if state.head.base.is_some() {
             let base = self.document(state, 0).await?;
             let mut document = Value::clone(&base);
-            irs.insert(0, Arc::new(self.judge(&document).map_err(Error::Invalid)?));
+            let types = types_by_revision(history);
+            let judge = async |revision: u32, document: &Value| {
+                let registry = self.registry_used(types.get(&revision).copied()).await?;
+                self.judge_with(document, &registry).await?.map_err(Error::Invalid)
+            };
+            irs.insert(0, judge(0, &document).await?);
             for (at, overlay) in self.overlays(state).await?.iter().enumerate() {
                 document = materialize(&document, &[&overlay.operations]).map_err(|error| {
                     aob_store::Error::Corrupt(format!("patch {}: {error}", overlay.id))
                 })?;
                 let revision = at as u32 + 1;
                 if revision != state.head.revision {
-                    irs.insert(revision, Arc::new(self.judge(&document).map_err(Error::Invalid)?));
+                    irs.insert(revision, judge(revision, &document).await?);
                 }
             }
         }
@@ -179,7 +185,7 @@ impl Runs {
                     stored.state.head.seq
                 )));
             }
-            let irs = self.every_ir(&stored.state).await?;
+            let irs = self.every_ir(&stored.state, &history).await?;
             let mut state = None;
             for (event, line) in &history {
                 match fold(state, event, line, &irs) {
@@ -197,4 +203,20 @@ impl Runs {
         }
         Err(Error::Busy(run.to_owned()))
     }
+}
+
+/// By revision: the digest of what its graph was told of registered types.
+fn types_by_revision(history: &[(Event, Vec<u8>)]) -> BTreeMap<u32, &str> {
+    let mut told = BTreeMap::new();
+    for (event, _) in history {
+        for change in &event.changes {
+            let (revision, types) = match change {
+                Change::Started(started) => (event.rev, &started.types),
+                Change::Patched(patched) => (patched.revision, &patched.types),
+                _ => continue,
+            };
+            told.extend(types.as_deref().map(|types| (revision, types)));
+        }
+    }
+    told
 }

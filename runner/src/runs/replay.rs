@@ -47,7 +47,7 @@ impl Runs {
             Some(digest) => digest.clone(),
             None => self.keep_graph(&state).await?,
         };
-        let new = self.ir(&digest).await?;
+        let new = self.ir_for(Some(&state.head.tenant), &digest).await?;
         let from = from(ask, &state, &new)?;
         let own = self.input(&ask.run).await?;
         let same =

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use aob_engine::canonical::canonical_json;
-use aob_engine::compile::compile;
 use aob_engine::ir::Ir;
-use aob_engine::issue::Issue;
 use aob_engine::patch::Record;
 use aob_engine::route;
 use aob_engine::state::IrSet;
@@ -91,6 +89,7 @@ pub struct Started {
 }
 
 impl Runs {
+<<<<<<< HEAD
     /// Judges a document without keeping it.
     ///
     /// # Errors
@@ -100,6 +99,9 @@ impl Runs {
     }
 
     /// Judges a workflow, keeps it under its digest, and points a tag at it if one is named.
+=======
+    /// Judges a workflow, keeps it under its digest, and points a tag at it, in somebody's name: `(tag, by)`.
+>>>>>>> h-door
     ///
     /// # Errors
     /// [`Error::Invalid`] with every finding, or the store's.
@@ -109,14 +111,13 @@ impl Runs {
         document: &Value,
         tagged: Option<Tagged<'_>>,
     ) -> Result<Published, Error> {
-        let ir = Arc::new(self.judge(document).map_err(Error::Invalid)?);
+        let ir = self.judge_for(Some(tenant), document).await?.map_err(Error::Invalid)?;
         let published =
             Published { name: ir.name.clone(), digest: ir.digest.clone(), ir: ir.clone() };
         self.store.put_artifact(&published.digest, canonical_json(document).as_bytes()).await?;
         if let Some(Tagged { tag, by }) = tagged {
             self.point(tenant, &published.name, tag, &published.digest, by, None).await?;
         }
-        self.remember(&published.digest, &ir);
         Ok(published)
     }
 

@@ -34,7 +34,7 @@ impl Runs {
         reason: Option<String>,
     ) -> Result<String, Error> {
         if let TagMove::Set(digest) = to {
-            let ir = self.ir(digest).await?;
+            let ir = self.ir_for(Some(tenant), digest).await?;
             if ir.name != workflow {
                 return Err(Error::NoMove(format!(
                     "{digest} is a version of {}, not of {workflow}",

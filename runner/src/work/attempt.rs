@@ -70,7 +70,7 @@ impl Attempts {
         if !self.missed.is_empty() {
             self.missed.remove(&name(&at));
         }
-        if self.options.nodes.is_immediate(&at.node_type) {
+        if self.options.nodes.is_immediate(at.kind()) {
             let result = self.options.nodes.run_now(&attempt(&task));
             return Some(Finished { at, answer: answer(result) });
         }
@@ -160,9 +160,9 @@ fn attempt(task: &Task) -> node::Task {
     node::Task {
         run: task.at.run.to_string(),
         instance: task.at.instance.clone(),
-        node_type: task.at.node_type.to_string(),
+        node_type: task.at.kind().to_owned(),
         attempt: task.attempt,
-        fence: format!("{}.{}", task.at.fence.0, task.at.fence.1),
+        fence: task.at.fence.to_string(),
         key: format!("{}/{}", task.at.run, task.at.instance),
         input: serde_json::Value::clone(&task.input),
     }

@@ -51,7 +51,7 @@ fn signs(options: &LaneOptions, tasks: Vec<TaskRef>) -> Beat {
     Beat {
         consumer: options.consumer.clone(),
         shard: options.shard,
-        types: options.types.clone(),
+        types: options.types.borrow().clone(),
         tasks,
         begin: Vec::new(),
         lease: options.lease.as_millis() as u64,

@@ -41,6 +41,9 @@ The run began.*/
         run: ::std::string::String,
         /// Who owns it.
         tenant: ::std::string::String,
+        /// Digest of what the graph was told of registered types, if nodes of it are of such.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        types: ::std::option::Option<::std::string::String>,
         /// The workflow's name.
         workflow: ::std::string::String,
     },
@@ -357,6 +360,9 @@ The graph was changed: from here on the root is read with the new revision.*/
         reset: ::std::option::Option<::std::vec::Vec<::std::string::String>>,
         /// The new revision.
         revision: u32,
+        /// Digest of what the new graph was told of registered types, if nodes of it are of such.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        types: ::std::option::Option<::std::string::String>,
         /// The patch that it takes out, if it is an undo.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         undoes: ::std::option::Option<::std::string::String>,

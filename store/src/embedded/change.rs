@@ -42,6 +42,8 @@ pub(super) enum Op {
     Move { tenant: String, workflow: String, tag: String, number: u32, to: Arc<Move> },
     /// A set of patches has a name.
     PatchSet { tenant: String, workflow: String, name: String, digest: String },
+    /// A registered node type, or that it is gone. Without a name: so many changes there were.
+    Type { name: String, version: u64, document: Option<Arc<[u8]>> },
     /// In older journals: a tag points at a digest, whoever moved it.
     Tag { tenant: String, workflow: String, tag: String, digest: String },
     /// A dedupe key, which may outlive its run.

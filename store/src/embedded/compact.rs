@@ -263,6 +263,12 @@ fn rest(core: &Core, shared: &Shared) -> (Vec<Op>, u64) {
         digest: digest.clone(),
         document: document.clone(),
     }));
+    ops.extend(core.types.iter().map(|(name, (version, document))| Op::Type {
+        name: name.clone(),
+        version: *version,
+        document: Some(document.clone()),
+    }));
+    ops.push(Op::Type { name: String::new(), version: core.types_version, document: None });
     ops.extend(core.inbox.all().map(|(id, signal)| Op::Signal { id, signal: signal.clone() }));
     let (entries, signals) = shared.numbers();
     ops.push(Op::End { lsn: core.lsn, entries, signals });

@@ -31,6 +31,10 @@ pub(super) struct Core {
     /// Dropped runs that had a key, and since when they are gone.
     pub(super) tombstones: HashMap<Arc<str>, u64>,
     pub(super) artifacts: HashMap<String, Arc<[u8]>>,
+    /// Registered node types by name, with their versions.
+    pub(super) types: BTreeMap<String, (u64, Arc<[u8]>)>,
+    /// Changes of them so far.
+    pub(super) types_version: u64,
     /// The last record.
     pub(super) lsn: u64,
     /// The last record that dropped a run.
@@ -159,6 +163,14 @@ impl Core {
             }
             Op::Refund { tenant, tier, id } => {
                 self.tenant(&tenant.into()).debits.entry(tier).or_default().remove(&id);
+            }
+            Op::Type { name, version, document } => {
+                // A snapshot may have counted later changes.
+                self.types_version = self.types_version.max(version);
+                match document {
+                    Some(document) => drop(self.types.insert(name, (version, document))),
+                    None => drop(self.types.remove(&name)),
+                }
             }
             Op::Tombstone { run, t } => drop(self.tombstones.insert(run, t)),
             Op::LogBase { run, base } => {

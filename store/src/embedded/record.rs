@@ -165,6 +165,12 @@ pub(super) fn write(out: &mut Out, op: &Op) {
             out.byte(self::tier(*tier));
             out.text(id);
         }
+        Op::Type { name, version, document } => {
+            out.byte(24);
+            out.text(name);
+            out.number(*version);
+            out.option(document.as_ref(), |out, document| out.blob(document));
+        }
     }
 }
 
@@ -236,6 +242,11 @@ pub(super) fn read(from: &mut In<'_>) -> Read<Op> {
             tenant: from.text()?,
             tier: pick(&Tier::ALL, from.byte()?)?,
             id: from.text()?,
+        },
+        24 => Op::Type {
+            name: from.text()?,
+            version: from.number()?,
+            document: from.option(|from| from.blob().map(Arc::from))?,
         },
         _ => return Err(Bad("an operation is unknown")),
     })

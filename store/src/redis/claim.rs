@@ -155,12 +155,8 @@ impl RedisStore {
             )));
         }
         let begin: BTreeSet<usize> = beat.begin.iter().copied().collect();
-        let kinds: BTreeSet<&str> = beat
-            .types
-            .iter()
-            .map(|name| &**name)
-            .chain(beat.tasks.iter().map(|task| &*task.node_type))
-            .collect();
+        // Named tasks of other types are looked for one by one.
+        let kinds: BTreeSet<&str> = beat.types.iter().map(|name| &**name).collect();
         let mut args = Args::default();
         args.push(&*beat.consumer);
         args.number(std::time::UNIX_EPOCH.elapsed().map_or(0, |time| time.as_millis() as u64));
@@ -182,9 +178,7 @@ impl RedisStore {
         };
         let mut digits = text(digits).iter();
         let kept = asked.into_iter().map(|asked| asked && digits.next() == Some(&b'1')).collect();
-        let mut unnamed = self.read_tasks(unnamed).await?;
-        // Types that are named but not served are looked through for the names alone.
-        unnamed.retain(|task| beat.types.contains(&task.at.node_type));
+        let unnamed = self.read_tasks(unnamed).await?;
         Ok(Kept { kept, unnamed })
     }
 

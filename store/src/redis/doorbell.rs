@@ -1,5 +1,7 @@
-//! Who waits for news of a run. Commits of this process ring at once; those of others through the channel
-//! `wf.events` of each shard, heard by one task for as long as somebody waits.
+//! Who waits for news of a run, or for a tenant's tasks. Commits of this process ring at once; those of others
+//! through the channels `wf.events` and `wf.work` of each shard, heard by one task for as long as somebody waits.
+
+mod work;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +14,7 @@ use tokio::sync::watch;
 use super::client::Client;
 use super::keys::Keys;
 use super::value::int;
-use crate::Result;
+use crate::{Result, WorkBell};
 
 /// How long the listener goes on after the last waiting one has gone.
 const LINGER: Duration = Duration::from_secs(10);
@@ -29,6 +31,7 @@ pub(super) struct Doorbell {
 #[derive(Default)]
 struct Shared {
     runs: Mutex<BTreeMap<Arc<str>, watch::Sender<u64>>>,
+    work: Mutex<work::Work>,
     listener: Mutex<Option<Listener>>,
 }
 
@@ -74,6 +77,14 @@ impl Doorbell {
         }
     }
 
+    /// See [`crate::Store::work_bell`].
+    pub(super) async fn work_bell(&self, queues: &[Arc<str>]) -> Result<WorkBell> {
+        let bell = work::join(&self.shared, queues);
+        let mut ready = self.listener();
+        let _ = tokio::time::timeout(LOOK, ready.wait_for(|ready| *ready)).await;
+        Ok(bell)
+    }
+
     pub(super) fn close(&self) {
         let listener = self.shared.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(listener) = listener {
@@ -93,9 +104,12 @@ impl Doorbell {
             return listener.ready.clone();
         }
         let (sender, ready) = watch::channel(false);
-        let channels =
-            (0..self.keys.shards()).map(|shard| self.keys.of(shard, "wf.events")).collect();
-        let task = tokio::spawn(listen(self.client.clone(), channels, self.shared.clone(), sender));
+        let task = tokio::spawn(listen(
+            self.client.clone(),
+            self.keys.clone(),
+            self.shared.clone(),
+            sender,
+        ));
         *listener = Some(Listener { task, ready: ready.clone() });
         ready
     }
@@ -116,7 +130,8 @@ impl Shared {
     }
 
     fn is_idle(&self) -> bool {
-        self.runs.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+        let work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
+        work.is_empty() && self.runs.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 }
 
@@ -154,10 +169,16 @@ impl Drop for Waiting<'_> {
 /// Hears the shards' doorbells until nobody has waited for a while.
 async fn listen(
     client: Arc<Client>,
-    channels: Vec<String>,
+    keys: Arc<Keys>,
     shared: Arc<Shared>,
     ready: watch::Sender<bool>,
 ) {
+    let of = |name: &'static str| (0..keys.shards()).map(move |shard| (shard, name));
+    let work: BTreeMap<String, u32> =
+        of("wf.work").map(|(shard, name)| (keys.of(shard, name), shard)).collect();
+    let mut channels: Vec<String> =
+        of("wf.events").map(|(shard, name)| keys.of(shard, name)).collect();
+    channels.extend(work.keys().cloned());
     let mut idle = Instant::now();
     loop {
         ready.send_replace(false);
@@ -168,7 +189,10 @@ async fn listen(
         ready.send_replace(true);
         loop {
             match tokio::time::timeout(Duration::from_secs(1), heard.next()).await {
-                Ok(Some(message)) => ring(message.get_payload_bytes(), &shared),
+                Ok(Some(message)) => match work.get(message.get_channel_name()) {
+                    Some(shard) => work::ring(message.get_payload_bytes(), *shard, &shared),
+                    None => ring(message.get_payload_bytes(), &shared),
+                },
                 Ok(None) => break,
                 Err(_) => {}
             }

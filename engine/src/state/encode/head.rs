@@ -33,6 +33,10 @@ struct Fixed {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pinned: BTreeMap<u32, Arc<str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    types: Option<Arc<str>>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pinned_types: BTreeMap<u32, Arc<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     base: Option<Arc<str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     set: Option<Arc<str>>,
@@ -130,6 +134,8 @@ pub(super) fn read(fields: &Fields, seen: &mut usize) -> Result<(Head, u32), Und
         by: fixed.by,
         keep: fixed.keep,
         pinned: fixed.pinned,
+        types: fixed.types,
+        pinned_types: fixed.pinned_types,
         base: fixed.base,
         patch_set: fixed.set,
         refusals: fixed.refusals,
@@ -157,6 +163,8 @@ fn fixed(head: &Head) -> Fixed {
         parent: head.parent.clone(),
         depth: head.depth,
         pinned: head.pinned.clone(),
+        types: head.types.clone(),
+        pinned_types: head.pinned_types.clone(),
         base: head.base.clone(),
         set: head.patch_set.clone(),
         refusals: head.refusals,
@@ -203,6 +211,8 @@ fn same_fixed(was: &Head, is: &Head) -> bool {
         && was.patch_set == is.patch_set
         && was.parent == is.parent
         && was.pinned == is.pinned
+        && was.types == is.types
+        && was.pinned_types == is.pinned_types
 }
 
 fn same_moving(was: &Head, is: &Head) -> bool {

@@ -119,6 +119,8 @@ fn chain(nodes: usize) -> State {
         seq: 7,
         revision: 0,
         pinned: BTreeMap::new(),
+        types: None,
+        pinned_types: BTreeMap::new(),
         patches: 0,
         digest: format!("sha256:{:064}", 7).into(),
         phase: Phase::Running,

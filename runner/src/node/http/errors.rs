@@ -10,12 +10,17 @@ use super::config::Call;
 use crate::node::{Failure, Refused};
 
 /// Whether a status tells of a state that may pass.
-pub(super) const fn is_passing(status: u16) -> bool {
+pub(in crate::node) const fn is_passing(status: u16) -> bool {
     matches!(status, 408 | 425 | 429 | 500..=599)
 }
 
 /// The failure for an error of the client.
 pub(super) fn failure(error: reqwest::Error, call: &Call) -> Failure {
+    named(error, &call.told())
+}
+
+/// The same for a request that is called so.
+pub(super) fn named(error: reqwest::Error, told: &str) -> Failure {
     if let Some(refused) = Refused::among(&error) {
         return Failure::new(&HTTP_FORBIDDEN, refused.to_string());
     }
@@ -28,7 +33,7 @@ pub(super) fn failure(error: reqwest::Error, call: &Call) -> Failure {
     } else {
         (&HTTP_BROKEN, true)
     };
-    let failure = Failure::new(entry, format!("{}: {}", call.told(), causes(error.without_url())));
+    let failure = Failure::new(entry, format!("{told}: {}", causes(error.without_url())));
     if retryable { failure.retryable() } else { failure }
 }
 

@@ -68,7 +68,10 @@ pub(super) async fn unexpected(response: Response, call: &Call, redactor: &Redac
 }
 
 /// At most `limit` bytes of the body, and whether that is all of it.
-async fn first(mut response: Response, limit: usize) -> Result<(Vec<u8>, bool), reqwest::Error> {
+pub(super) async fn first(
+    mut response: Response,
+    limit: usize,
+) -> Result<(Vec<u8>, bool), reqwest::Error> {
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         let room = limit - bytes.len();

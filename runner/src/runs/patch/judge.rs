@@ -48,7 +48,13 @@ impl Runs {
             }
             (None, What::Request(_)) => return Ok(Err(Vec::new())),
         };
-        Ok(check_patch(&request, undoes, ground, &self.registry, &self.ceiling))
+        let registry = self.registry_for_patch(state).await?;
+        let checked = check_patch(&request, undoes, ground, &registry, &self.ceiling);
+        if let Ok(checked) = &checked {
+            // Whoever decides after this patch is written compiles it to the same.
+            self.keep_used(&checked.ir).await?;
+        }
+        Ok(checked)
     }
 
     /// The accepted patches that lead to the revision of a state, in order.

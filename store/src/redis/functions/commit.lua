@@ -149,6 +149,10 @@ local function publish(shard, args, p)
   local kind = args[p + 1]
   local id = call('XADD', shard.streams[kind] or stream(shard, kind), '*', 'task', args[p + 2])
   shard.quiet[kind] = nil
+  if find(kind, '@', 1, true) then
+    -- Whoever serves a tenant's queue waits for its name, not in the stream: there may be thousands of them.
+    call('PUBLISH', shard.prefix .. 'wf.work', kind)
+  end
   if not shard.known[kind] then
     call('SADD', shard.prefix .. 'streams', kind)
     shard.known[kind] = true

@@ -43,6 +43,7 @@ redis.register_function('aob1_beat', beat)
 redis.register_function('aob1_report', report)
 redis.register_function('aob1_sweep', sweep)
 redis.register_function('aob1_hold', hold)
+redis.register_function('aob1_type', change_type)
 redis.register_function{function_name = 'aob1_chain', callback = chain, flags = {'no-writes'}}
 redis.register_function{function_name = 'aob1_patch', callback = patch, flags = {'no-writes'}}
 redis.register_function('aob1_compact', compact)

@@ -62,6 +62,8 @@ pub(crate) fn start(store: &dyn Store, run: &Arc<str>, nodes: usize) -> Draft {
         revision: 0,
         digest: "sha256:00".into(),
         pinned: BTreeMap::new(),
+        types: None,
+        pinned_types: BTreeMap::new(),
         base: None,
         patch_set: None,
         refusals: 0,

@@ -16,6 +16,7 @@ pub(crate) mod start;
 pub(crate) mod tags;
 pub(crate) mod tasks;
 pub(crate) mod timers;
+pub(crate) mod types;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,6 +77,9 @@ macro_rules! conformance {
                 a_clock_that_is_set, any_window_of_real_time, kept_over_a_restart, debits_out_of_bounds,
             }
             tags { moves_in_order, one_of_two_moves, bounded, sets_of_patches, names_that_would_clash }
+            types {
+                put_on_a_version, dropped_on_a_version, one_of_rivals_changes_it, so_many_types, queues_of_tenants, bell,
+            }
             answered { first_is_remembered, one_is_the_first, keys_are_bounded }
             restart {
                 keeps_everything_acknowledged, kill_keeps_everything_acknowledged, epoch_changes, unclaimed_after_it,

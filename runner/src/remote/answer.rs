@@ -1,0 +1,235 @@
+//! A worker's answer to a task.
+
+use std::sync::Arc;
+
+use aob_engine::canonical::digest;
+use aob_engine::catalogue::{BAD_ANSWER, BAD_TASK};
+use aob_engine::patch::Answer as PatchAnswer;
+use aob_engine::route::LARGEST_OUTPUT;
+use aob_engine::state::{NodeError, State, split_instance};
+use aob_engine::step::{Answer, Envelope, Input, Verdict};
+use aob_store::TaskRef;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Error, Remote, TaskName, refused};
+use crate::runs::{self, PatchAsk, What};
+
+/// Deepest output.
+const DEEPEST: usize = 64;
+/// Longest message of an error, in bytes.
+const MESSAGE: usize = 2_048;
+
+/// A task is done.
+#[derive(Debug, Clone)]
+pub struct Completion {
+    /// As it was given out.
+    pub task: String,
+    /// As it was given out.
+    pub fence: String,
+    /// The output.
+    pub output: Arc<Value>,
+    /// A document of `patch.schema.json`: it takes effect with the answer, or neither does.
+    pub patch: Option<Value>,
+}
+
+/// A task has failed.
+#[derive(Debug, Clone)]
+pub struct Failing {
+    /// As it was given out.
+    pub task: String,
+    /// As it was given out.
+    pub fence: String,
+    /// `lower_case`.
+    pub code: String,
+    /// One sentence.
+    pub message: String,
+    /// Whether another attempt may help; it is made if the node has a `retry`.
+    pub retryable: bool,
+}
+
+/// What became of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Taken {
+    /// It counts.
+    Recorded,
+    /// It was given before, and counted then.
+    Same,
+    /// The attempt was answered before, with something else: that counts.
+    Conflicting,
+    /// The attempt is no longer the current one, or the run is over.
+    Superseded,
+}
+
+impl Remote {
+    /// Takes an output. Asked again, it says so again.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`Error::Patch`]; the store's.
+    pub async fn complete(
+        self: &Arc<Self>,
+        tenant: &str,
+        done: &Completion,
+    ) -> Result<Taken, Error> {
+        let name = TaskName::fenced(&done.task, &done.fence)?;
+        if deeper(&done.output, DEEPEST) {
+            let message = format!("the output is nested deeper than {DEEPEST}");
+            return Err(refused(&BAD_ANSWER, "/output", message));
+        }
+        let size = aob_engine::route::json_size(&done.output);
+        if size > LARGEST_OUTPUT {
+            let message = format!("the output is {size} bytes of JSON, at most {LARGEST_OUTPUT}");
+            return Err(refused(&BAD_ANSWER, "/output", message));
+        }
+        if !self.may_answer(tenant, &name.at).await? {
+            return Ok(Taken::Superseded);
+        }
+        let answer = Answer::Output(done.output.clone());
+        match &done.patch {
+            None => self.settle(&name.at, answer).await,
+            Some(patch) => self.settle_with(&name.at, answer, patch).await,
+        }
+    }
+
+    /// Takes a failure.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], the store's.
+    pub async fn fail(self: &Arc<Self>, tenant: &str, failed: &Failing) -> Result<Taken, Error> {
+        let name = TaskName::fenced(&failed.task, &failed.fence)?;
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        if !(1..=63).contains(&failed.code.len()) || !failed.code.bytes().all(plain) {
+            let message = "a code is 1 to 63 lower-case letters, digits and `_`";
+            return Err(refused(&BAD_ANSWER, "/error/code", message));
+        }
+        if !self.may_answer(tenant, &name.at).await? {
+            return Ok(Taken::Superseded);
+        }
+        let message = &failed.message[..failed.message.floor_char_boundary(MESSAGE)];
+        let error = NodeError::new(failed.code.clone(), message);
+        self.settle(&name.at, Answer::Error { error, retryable: failed.retryable }).await
+    }
+
+    /// Commits an answer.
+    pub(super) async fn settle(
+        self: &Arc<Self>,
+        task: &TaskRef,
+        result: Answer,
+    ) -> Result<Taken, Error> {
+        let (instance, fence) = (task.instance.clone(), task.fence);
+        let input = Input::Settled { instance, fence, result: result.clone() };
+        match self.take_in(&task.run, input).await {
+            Ok(Verdict::Applied) => Ok(Taken::Recorded),
+            Ok(Verdict::Same) => Ok(Taken::Same),
+            Ok(Verdict::Conflicting) => Ok(Taken::Conflicting),
+            Ok(Verdict::Ended) => self.settled_before(task, &result).await,
+            Ok(_) | Err(Error::Runs(runs::Error::NoRun(_))) => Ok(Taken::Superseded),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// An answer to a run that is over may be the one that ended it.
+    async fn settled_before(&self, task: &TaskRef, result: &Answer) -> Result<Taken, Error> {
+        let key = [task.instance.clone()];
+        let kept = self.runs.store().context(&task.run, &key).await?.remove(&task.instance);
+        let Some(Envelope { digest: output, error, .. }) =
+            kept.filter(|kept| kept.fence == task.fence)
+        else {
+            return Ok(Taken::Superseded);
+        };
+        let same = match result {
+            Answer::Output(value) => output.as_deref() == Some(&digest(value)),
+            Answer::Error { error: given, .. } => {
+                let code = error.as_ref().and_then(|error| error.get("code")?.as_str());
+                code == Some(&given.code)
+            }
+        };
+        Ok(if same { Taken::Same } else { Taken::Conflicting })
+    }
+
+    /// Commits an answer with a patch, in the name of the node that gives it.
+    async fn settle_with(
+        self: &Arc<Self>,
+        task: &TaskRef,
+        result: Answer,
+        patch: &Value,
+    ) -> Result<Taken, Error> {
+        let (instance, fence) = (task.instance.clone(), task.fence);
+        // The same answer has the same id, so that asking again is asking once.
+        let content = serde_json::json!([instance, fence.to_string(), patch]);
+        let id = digest(&content);
+        let id = id.trim_start_matches("sha256:").get(..26).unwrap_or_default();
+        let ask = PatchAsk {
+            id: format!("patch_{id}").into(),
+            what: What::Request(patch.clone()),
+            by: format!("agent:{instance}"),
+            groups: Vec::new(),
+            approves: Vec::new(),
+            dry_run: false,
+        };
+        let then = [Input::Settled { instance, fence, result }];
+        let patched = match self.runs.patch_with(&task.run, &ask, &then).await {
+            Ok(patched) => patched,
+            Err(runs::Error::NoRun(_)) => return Ok(Taken::Superseded),
+            Err(error) => return Err(error.into()),
+        };
+        match patched.record.answer {
+            PatchAnswer::Accepted(_) if patched.existing => Ok(Taken::Same),
+            PatchAnswer::Accepted(_) => Ok(Taken::Recorded),
+            PatchAnswer::Refused(findings) => Err(Error::Patch(findings)),
+        }
+    }
+
+    /// Whether the run has such a task for workers of this tenant; one that is not there any more takes no answer.
+    async fn may_answer(&self, tenant: &str, task: &TaskRef) -> Result<bool, Error> {
+        let (scope, id) = split_instance(&task.instance);
+        let peeked = self.runs.peek(&task.run).filter(|state| state.scopes.contains_key(scope));
+        let state = match peeked {
+            Some(state) => state,
+            None => match self.runs.store().load(&task.run).await? {
+                Some(state) => state,
+                None => return Ok(false),
+            },
+        };
+        let stranger = || refused(&BAD_TASK, "/task", "this is no task that was given out");
+        if *state.head.tenant != *tenant {
+            return Err(stranger());
+        }
+        let Some(ir) = self.ir_of_scope(&state, scope).await? else {
+            // The scope or the run is over; what it kept may be the same answer.
+            return Ok(true);
+        };
+        let Some(node) = ir.find(id).map(|ix| ir.node(ix)) else { return Ok(false) };
+        // What the installation's own runners execute is answered by them alone.
+        let registered =
+            |used: &aob_engine::ir::UsedTypes| used.document.get(&*node.node_type).is_some();
+        let is_given = ir.types.as_deref().is_some_and(registered);
+        if !is_given || *node.node_type != *task.kind() {
+            return Err(stranger());
+        }
+        Ok(true)
+    }
+
+    async fn ir_of_scope(
+        &self,
+        state: &State,
+        scope: &str,
+    ) -> Result<Option<Arc<aob_engine::ir::Ir>>, Error> {
+        match state.scopes.get(scope) {
+            Some(marking) => Ok(Some(self.runs.ir_of_revision(state, marking.revision).await?)),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Whether a value is nested deeper than so many levels.
+fn deeper(value: &Value, levels: usize) -> bool {
+    match value {
+        Value::Array(items) => levels == 0 || items.iter().any(|item| deeper(item, levels - 1)),
+        Value::Object(members) => {
+            levels == 0 || members.values().any(|item| deeper(item, levels - 1))
+        }
+        _ => false,
+    }
+}
