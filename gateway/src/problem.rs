@@ -94,17 +94,9 @@ impl Problem {
     /// What kept something from being done to a run.
     pub fn runs(error: runs::Error, about: &str) -> Self {
         match error {
-<<<<<<< HEAD
-            runs::Error::Invalid(issues) | runs::Error::NoFit(issues) => Self::all(about, issues),
-=======
             runs::Error::Invalid(issues)
             | runs::Error::NoFit(issues)
-            | runs::Error::BadType(issues) => {
-                let one =
-                    |issue| Finding { issue, about: about.to_owned(), place: None, source: None };
-                Self::of(issues.into_iter().map(one).collect())
-            }
->>>>>>> h-door
+            | runs::Error::BadType(issues) => Self::all(about, issues),
             runs::Error::NoRun(run) => {
                 Self::new(&catalogue::NO_RUN, about, format!("there is no run {run}"))
             }

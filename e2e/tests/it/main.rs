@@ -35,6 +35,10 @@ mod patch;
 #[cfg(test)]
 mod process;
 #[cfg(test)]
+mod python;
+#[cfg(test)]
+mod telemetry;
+#[cfg(test)]
 mod turn;
 #[cfg(test)]
 mod worker;

@@ -7,6 +7,7 @@ mod expect;
 mod post;
 mod redirect;
 mod reply;
+mod traced;
 
 use std::sync::{Arc, OnceLock};
 
@@ -19,6 +20,7 @@ use super::{Context, Failure, Guard, NodeType, Policy, Stream, Task};
 use config::Call;
 pub(super) use errors::is_passing;
 pub(super) use post::Reply;
+use traced::Traced;
 
 /// How many idle connections per host are kept.
 const IDLE: usize = 32;
@@ -85,7 +87,10 @@ impl Http {
                 "this machine has no certificates to judge servers by",
             ));
         }
-        let response = exchange::send(&connections.client, &self.guard, &mut call, limits).await?;
+        let traced = Traced::begin(task, &mut call);
+        let sent = exchange::send(&connections.client, &self.guard, &mut call, limits).await;
+        traced.end(&sent);
+        let response = sent?;
         let status = response.status();
         cx.log.line(Stream::Node, &format!("{} -> {status}", call.told()));
         if call.expect.holds(status.as_u16()) {

@@ -89,19 +89,7 @@ pub struct Started {
 }
 
 impl Runs {
-<<<<<<< HEAD
-    /// Judges a document without keeping it.
-    ///
-    /// # Errors
-    /// Every finding.
-    pub fn judge(&self, document: &Value) -> Result<Ir, Vec<Issue>> {
-        compile(document, &self.registry, &self.ceiling)
-    }
-
     /// Judges a workflow, keeps it under its digest, and points a tag at it if one is named.
-=======
-    /// Judges a workflow, keeps it under its digest, and points a tag at it, in somebody's name: `(tag, by)`.
->>>>>>> h-door
     ///
     /// # Errors
     /// [`Error::Invalid`] with every finding, or the store's.
@@ -245,7 +233,7 @@ impl Runs {
             };
         }
         let items = item.into_iter().collect();
-        let committed = self.store.commit(Commit { items, claim: None }).await?;
+        let committed = self.put(Commit { items, claim: None }, &[]).await?;
         Ok(committed.outcomes.into_iter().next())
     }
 
@@ -279,7 +267,7 @@ impl Runs {
             first.key.clone_from(&options.key);
             first.patch = record;
         }
-        let committed = self.store.commit(Commit { items, claim: None }).await?;
+        let committed = self.put(Commit { items, claim: None }, &[]).await?;
         match committed.outcomes.into_iter().next() {
             Some(Outcome::Applied) => Ok(Started { run, existing: false }),
             Some(Outcome::Exists(run)) => Ok(Started { run, existing: true }),
