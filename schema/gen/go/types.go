@@ -383,13 +383,16 @@ const ChangeIterationEndedOutcomePassed ChangeIterationEndedOutcome = "passed"
 const ChangeIterationEndedOutcomeSkipped ChangeIterationEndedOutcome = "skipped"
 const ChangeIterationEndedOutcomeSucceeded ChangeIterationEndedOutcome = "succeeded"
 
-// An attempt's lease ran out.
+// An attempt's lease ran out, or a worker that stops handed it back.
 type ChangeLost struct {
 	// The instance: `fetch`, `each[3]/fetch`, `finally/tell`.
 	At string `json:"at"`
 
 	// Change corresponds to the JSON schema field "change".
 	Change string `json:"change"`
+
+	// Whether a worker that stops handed it back: no loss. Left out if not.
+	Returned *bool `json:"returned,omitzero"`
 }
 
 // It was tried to tell somebody of a question. Without `error` it was told; with
@@ -464,6 +467,10 @@ type ChangePatched struct {
 
 	// The new revision.
 	Revision int64 `json:"revision"`
+
+	// Digest of what the new graph was told of registered types, if nodes of it are
+	// of such.
+	Types *string `json:"types,omitzero"`
 
 	// The patch that it takes out, if it is an undo.
 	Undoes *string `json:"undoes,omitzero"`
@@ -567,6 +574,9 @@ type ChangeStarted struct {
 	// Digest of the input.
 	Input string `json:"input"`
 
+	// Milliseconds that it stays after its end at least.
+	Keep *int64 `json:"keep,omitzero"`
+
 	// Where a child run's answer goes.
 	Parent *Parent `json:"parent,omitzero"`
 
@@ -581,6 +591,10 @@ type ChangeStarted struct {
 
 	// Who owns it.
 	Tenant string `json:"tenant"`
+
+	// Digest of what the graph was told of registered types, if nodes of it are of
+	// such.
+	Types *string `json:"types,omitzero"`
 
 	// The workflow's name.
 	Workflow string `json:"workflow"`
@@ -1113,7 +1127,8 @@ type Resources struct {
 	Memory *string `json:"memory,omitzero"`
 }
 
-// How long a finished run is kept, by how it ended. `0s` drops it at once.
+// How long a finished run is kept, by how it ended. `0s` drops it with its end, or
+// as soon as whoever asked for it had a minute to read its result.
 type Retention struct {
 	// Time a run that failed or was cancelled is kept after its end.
 	Failed *string `json:"failed,omitzero"`
@@ -1184,7 +1199,8 @@ type Spec struct {
 	// has no output.
 	Output *string `json:"output,omitzero"`
 
-	// How long a finished run is kept, by how it ended. `0s` drops it at once.
+	// How long a finished run is kept, by how it ended. `0s` drops it with its end,
+	// or as soon as whoever asked for it had a minute to read its result.
 	Retention *Retention `json:"retention,omitzero"`
 
 	// The runner pods of this workflow in Kubernetes. Elsewhere it is kept and not

@@ -493,7 +493,7 @@ export interface ChangeIterationEnded {
   outcome: "succeeded" | "failed" | "skipped" | "passed" | "cancelled";
 }
 /**
- * An attempt's lease ran out.
+ * An attempt's lease ran out, or a worker that stops handed it back.
  */
 export interface ChangeLost {
   /**
@@ -501,6 +501,10 @@ export interface ChangeLost {
    */
   at: string;
   change: "lost";
+  /**
+   * Whether a worker that stops handed it back: no loss. Left out if not.
+   */
+  returned?: boolean;
 }
 /**
  * It was tried to tell somebody of a question. Without `error` it was told; with it and `due` it is tried again then.
@@ -597,6 +601,10 @@ export interface ChangePatched {
    * The new revision.
    */
   revision: number;
+  /**
+   * Digest of what the new graph was told of registered types, if nodes of it are of such.
+   */
+  types?: string;
   /**
    * The patch that it takes out, if it is an undo.
    */
@@ -709,6 +717,10 @@ export interface ChangeStarted {
    */
   input: string;
   /**
+   * Milliseconds that it stays after its end at least.
+   */
+  keep?: number;
+  /**
    * Where a child run's answer goes.
    */
   parent?: Parent;
@@ -728,6 +740,10 @@ export interface ChangeStarted {
    * Who owns it.
    */
   tenant: string;
+  /**
+   * Digest of what the graph was told of registered types, if nodes of it are of such.
+   */
+  types?: string;
   /**
    * The workflow's name.
    */
@@ -1270,7 +1286,7 @@ export interface Resources {
   memory?: string;
 }
 /**
- * How long a finished run is kept, by how it ended. `0s` drops it at once.
+ * How long a finished run is kept, by how it ended. `0s` drops it with its end, or as soon as whoever asked for it had a minute to read its result.
  */
 export interface Retention {
   /**
@@ -1361,7 +1377,7 @@ export interface Spec {
    */
   output?: string;
   /**
-   * How long a finished run is kept, by how it ended. `0s` drops it at once.
+   * How long a finished run is kept, by how it ended. `0s` drops it with its end, or as soon as whoever asked for it had a minute to read its result.
    */
   retention?: Retention;
   /**

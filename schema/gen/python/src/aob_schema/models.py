@@ -402,7 +402,7 @@ class ChangeIteration(Model):
 
 class ChangeLost(Model):
     """
-    An attempt's lease ran out.
+    An attempt's lease ran out, or a worker that stops handed it back.
     """
 
     model_config = ConfigDict(
@@ -413,6 +413,10 @@ class ChangeLost(Model):
     The instance: `fetch`, `each[3]/fetch`, `finally/tell`.
     """
     change: Literal['lost']
+    returned: bool | None = None
+    """
+    Whether a worker that stops handed it back: no loss. Left out if not.
+    """
 
 
 class ChangeNotified(Model):
@@ -1243,7 +1247,7 @@ class Resources(Model):
 
 class Retention(Model):
     """
-    How long a finished run is kept, by how it ended. `0s` drops it at once.
+    How long a finished run is kept, by how it ended. `0s` drops it with its end, or as soon as whoever asked for it had a minute to read its result.
     """
 
     model_config = ConfigDict(
@@ -1716,6 +1720,12 @@ class ChangePatched(Model):
     """
     The new revision.
     """
+    types: Annotated[
+        str | None, Field(max_length=71, pattern='^sha256:[0-9a-f]{64}$')
+    ] = None
+    """
+    Digest of what the new graph was told of registered types, if nodes of it are of such.
+    """
     undoes: Annotated[str | None, Field(max_length=64)] = None
     """
     The patch that it takes out, if it is an undo.
@@ -1802,6 +1812,10 @@ class ChangeStarted(Model):
     """
     Digest of the input.
     """
+    keep: Annotated[int | None, Field(ge=0, le=9007199254740991)] = None
+    """
+    Milliseconds that it stays after its end at least.
+    """
     parent: Parent | None = None
     """
     Where a child run's answer goes.
@@ -1824,6 +1838,12 @@ class ChangeStarted(Model):
     tenant: Annotated[str, Field(max_length=63)]
     """
     Who owns it.
+    """
+    types: Annotated[
+        str | None, Field(max_length=71, pattern='^sha256:[0-9a-f]{64}$')
+    ] = None
+    """
+    Digest of what the graph was told of registered types, if nodes of it are of such.
     """
     workflow: Annotated[str, Field(max_length=63)]
     """
@@ -2105,7 +2125,7 @@ class Spec(Model):
     """
     retention: Retention | None = None
     """
-    How long a finished run is kept, by how it ended. `0s` drops it at once.
+    How long a finished run is kept, by how it ended. `0s` drops it with its end, or as soon as whoever asked for it had a minute to read its result.
     """
     runner: Runner | None = None
     """
