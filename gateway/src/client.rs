@@ -20,6 +20,8 @@ use crate::socket::{self, Way};
 const LONGEST: usize = 512 << 20;
 /// How long an answer may take beyond what it waits for itself.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long an idle connection is kept: less than a gateway keeps it.
+const IDLE: Duration = Duration::from_secs(4);
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(10);
 
@@ -71,6 +73,7 @@ impl Client {
         let http = reqwest::Client::builder()
             .unix_socket(PathBuf::from(way.path()))
             .connect_timeout(CONNECT)
+            .pool_idle_timeout(IDLE)
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(std::io::Error::other)?;
@@ -104,6 +107,7 @@ impl Client {
         }
         let mut http = reqwest::Client::builder()
             .connect_timeout(CONNECT)
+            .pool_idle_timeout(IDLE)
             .redirect(reqwest::redirect::Policy::none());
         if is_near(&url) {
             // No proxy leads back to this machine.
@@ -203,7 +207,16 @@ fn is_near(url: &url::Url) -> bool {
 impl Operations for Client {
     async fn call(&self, request: Request) -> Result<Value> {
         let (built, route) = self.request(&request)?;
-        let response = built.send().await.map_err(|error| self.gone(&error))?;
+        let response = match built.send().await {
+            // A connection that had idled may be closed just when it is used again; looking twice does no harm.
+            Err(error)
+                if route.method == Method::Get && !error.is_connect() && !error.is_timeout() =>
+            {
+                self.request(&request)?.0.send().await
+            }
+            sent => sent,
+        };
+        let response = response.map_err(|error| self.gone(&error))?;
         let status = response.status();
         let bytes = self.bytes(response).await?;
         let value: Value = serde_json::from_slice(&bytes).map_err(|error| {

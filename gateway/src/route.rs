@@ -35,7 +35,7 @@ pub struct Route {
     pub body: Body,
     /// What the caller must be allowed to do, to `resource`.
     pub verb: &'static str,
-    /// `runs`, `workflows`, `runpatches`, `gates`, `nodetypes`, `tasks`.
+    /// `runs`, `workflows`, `runpatches`, `gates`, `nodetypes`, `tasks`, `api`.
     pub resource: &'static str,
     /// The error that an answer of null is over HTTP.
     pub missing: Option<&'static Entry>,

@@ -18,7 +18,7 @@ const KEEP: (&str, &str) = ("update", "workflows");
 
 /// Every route.
 pub static ROUTES: &[Route] = &[
-    Route::new(Get, "about", "/", ("get", "runs"), of::<About>),
+    Route::new(Get, "about", "/", ("get", "api"), of::<About>),
     // Workflows: versions, tags, sets of patches.
     Route::new(Post, "publish", "/workflows", ("create", "workflows"), of::<Published>),
     Route::new(Get, "workflows", "/workflows", ("list", "workflows"), of::<Page<WorkflowRow>>)

@@ -105,7 +105,7 @@ async fn start(http: &reqwest::Client, urls: &[String], key: &str) -> String {
 async fn one_of_two_is_killed_under_load() {
     let redis = RedisServer::start(ServerOptions::default()).unwrap();
     let service = serve(&redis.url()).await;
-    let rate = ["--rate", "100000", "--tier-limits", "simple=100000"];
+    let rate = ["--rate", "100000", "--tier-limits", "simple=10000"];
     let (mut first, second) =
         (Gateway::start(&redis.url(), &rate), Gateway::start(&redis.url(), &rate));
     let urls = [first.url.clone(), second.url.clone()];
@@ -159,7 +159,7 @@ async fn it_behaves_as_it_is_described() {
     let service = serve(&redis.url()).await;
     let gateway = Gateway::start(
         &redis.url(),
-        &["--rate", "100000", "--tier-limits", "simple=100000,standard=100000,heavy=100000"],
+        &["--rate", "100000", "--tier-limits", "simple=10000,standard=10000,heavy=10000"],
     );
     let examples = std::env::var("AOB_EXAMPLES").unwrap_or_else(|_| "12".to_owned());
     let config = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/schemathesis.toml");
@@ -193,4 +193,41 @@ async fn it_behaves_as_it_is_described() {
             .join("\n")
     );
     service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_are_asked_for_over_tls() {
+    use aob_gateway::client::{Client, Proof};
+    use sha2::Digest as _;
+    let redis = RedisServer::start(ServerOptions::default()).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let (key, cert, tokens) = (path("key.pem"), path("cert.pem"), path("tokens.yaml"));
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
+        .args(["-nodes", "-days", "2", "-subj", "/CN=gateway"])
+        .args(["-addext", "subjectAltName=IP:127.0.0.1"])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+        .args(["-keyout", &key, "-out", &cert])
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let digest = data_encoding::HEXLOWER.encode(&sha2::Sha256::digest("s3cret"));
+    let entry = format!("tokens: [{{name: 'user:ada', sha256: '{digest}', roles: [viewer]}}]\n");
+    std::fs::write(&tokens, entry).unwrap();
+    let flags = ["--tokens", &tokens, "--tls-cert", &cert, "--tls-key", &key];
+    let gateway = Gateway::start(&redis.url(), &flags);
+    let url = gateway.url.replace("http://", "https://");
+    let pem = std::fs::read(&cert).unwrap();
+    let client = |token: &str, trusted: Option<&[u8]>| {
+        Client::at(&url, Proof::Token(token.to_owned()), None, trusted).unwrap()
+    };
+    client("s3cret", Some(&pem)).about().await.unwrap();
+    let code = async |client: Client| client.about().await.unwrap_err().entry().unwrap().code;
+    assert_eq!(code(client("guess", Some(&pem))).await, "AOB6007");
+    // Whose certificate is not trusted is not asked.
+    assert_eq!(code(client("s3cret", None)).await, "AOB5006");
+    // And nobody is served without TLS.
+    let plain = Client::at(&gateway.url, Proof::Token("s3cret".into()), None, None).unwrap();
+    assert_eq!(code(plain).await, "AOB5006");
 }
