@@ -1,4 +1,4 @@
-//! Secrets as files: `<folder>/<name>/<key>`.
+//! Secrets as files: `<folder>/<name>/<key>`; as credentials of systemd `<folder>/secrets_<name>_<key>`.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
@@ -29,7 +29,14 @@ pub(super) fn read(folder: &Path, name: &str, key: &str) -> Result<String, Failu
     }
     // A mounted Kubernetes secret is symbolic links within its folder; only links that leave it are refused.
     let root = folder.canonicalize().map_err(|error| told(&error))?;
-    let path = root.join(name).join(key).canonicalize().map_err(|error| told(&error))?;
+    let path = match root.join(name).join(key).canonicalize() {
+        // `LoadCredential=secrets:FOLDER` makes one flat folder of all. A name with `_` would be two things there.
+        Err(error) if error.kind() == ErrorKind::NotFound && !name.contains('_') => {
+            root.join(format!("secrets_{name}_{key}")).canonicalize()
+        }
+        nested => nested,
+    };
+    let path = path.map_err(|error| told(&error))?;
     if !path.starts_with(&root) {
         return Err(invalid("is a link that leaves the secrets folder"));
     }
@@ -65,6 +72,18 @@ fn is_name(part: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn credentials_of_systemd_are_one_flat_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("secrets_erp_api_token"), "value\n").unwrap();
+        std::fs::write(folder.path().join("tokens"), "not a secret of workflows").unwrap();
+        assert_eq!(read(folder.path(), "erp", "api_token").unwrap(), "value");
+        // The same file, were names with `_` looked for.
+        for (name, key) in [("erp_api", "token"), ("erp", "token"), ("tokens", "")] {
+            assert!(read(folder.path(), name, key).is_err(), "{name}/{key}");
+        }
+    }
 
     #[test]
     fn files_are_judged() {

@@ -13,6 +13,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("aob-engine", &["aob-schema"]),
     ("aob-store", &["aob-engine"]),
     ("aob-telemetry", &[]),
+    ("aob-node-tuning", &["aob-telemetry"]),
     ("aob-runner", &["aob-engine", "aob-store", "aob-telemetry"]),
     ("aob-gateway", &["aob-schema", "aob-engine", "aob-store", "aob-runner", "aob-telemetry"]),
     (

@@ -11,9 +11,18 @@ const MEDIAN: usize = 160;
 
 pub(super) fn run() -> Outcome {
     let mut lengths = Vec::new();
-    for member in
-        ["schema", "engine", "store", "telemetry", "runner", "gateway", "cli", "e2e", "xtask"]
-    {
+    for member in [
+        "schema",
+        "engine",
+        "store",
+        "telemetry",
+        "runner",
+        "gateway",
+        "cli",
+        "node-tuning",
+        "e2e",
+        "xtask",
+    ] {
         count(&root().join(member), &mut lengths)?;
     }
     lengths.sort_unstable();
