@@ -19,8 +19,10 @@ mod version;
 mod words;
 
 use std::future::Future;
+use std::time::Duration;
 
 use aob_engine::catalogue;
+use aob_telemetry::trace;
 
 use crate::arguments::{LogsCommand, Verb, Where};
 use crate::exit::Exit;
@@ -29,6 +31,9 @@ use crate::problem::{Problem, Result};
 use crate::show::terminal::Terminal;
 
 use kept::{graph_at, kept};
+
+/// How long the last spans of a command may take to be sent.
+const FLUSH: Duration = Duration::from_secs(2);
 
 /// Does what a verb says.
 pub(crate) fn perform(verb: Verb, terminal: Terminal) -> Result<Exit> {
@@ -79,9 +84,15 @@ fn block(
     verb: impl Future<Output = Result<Exit>>,
 ) -> Result<Exit> {
     let runtime = runtime.enable_all().build();
-    runtime
-        .map_err(|error| Problem::new(&catalogue::SYSTEM, "threads", error.to_string()))?
-        .block_on(verb)
+    let runtime =
+        runtime.map_err(|error| Problem::new(&catalogue::SYSTEM, "threads", error.to_string()))?;
+    runtime.block_on(async {
+        trace::begin("aob")
+            .map_err(|why| Problem::new(&catalogue::USAGE, "the environment", why))?;
+        let done = verb.await;
+        trace::flush(FLUSH).await;
+        done
+    })
 }
 
 /// Opens the store that the flags name.

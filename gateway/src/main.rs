@@ -70,13 +70,15 @@ struct Args {
     print: Option<Page>,
 }
 
-/// What is generated from the table of routes.
+/// What is generated from the tables of routes and of metrics.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum Page {
     /// `docs/reference/openapi.json`.
     Openapi,
     /// `docs/reference/rights.md`.
     Rights,
+    /// `docs/reference/metrics.md`.
+    Metrics,
 }
 
 impl Page {
@@ -87,6 +89,7 @@ impl Page {
                 serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
             }
             Self::Rights => aob_gateway::route::page::rights(),
+            Self::Metrics => aob_telemetry::metrics::page(),
         }
     }
 }

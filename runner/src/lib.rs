@@ -2,10 +2,11 @@
 //! nothing of Kubernetes and holds nothing in memory that matters.
 //!
 //! [`runs`] decides and commits, [`work`] executes, [`coordinate`] and [`sweep`] bring in what
-//! happened elsewhere, [`service`] puts them together.
+//! happened elsewhere, [`service`] puts them together, [`vitals`] says whether it is well.
 
 pub mod clock;
 pub mod coordinate;
+mod measure;
 pub mod node;
 pub mod notice;
 pub mod runs;
@@ -13,4 +14,5 @@ pub mod secret;
 pub mod service;
 pub mod signature;
 pub mod sweep;
+pub mod vitals;
 pub mod work;

@@ -1,5 +1,6 @@
 //! `aob-runner`: any number of these processes serve one Redis. Nothing in their memory matters.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,8 +13,16 @@ use aob_runner::notice::{Hook, Notices};
 use aob_runner::runs::{Runs, Settings, TierLimits};
 use aob_runner::secret::Secrets;
 use aob_runner::service::{Service, ServiceOptions};
+use aob_runner::vitals;
 use aob_store::redis::{Options, RedisStore};
+use aob_telemetry::admin::Admin;
+use aob_telemetry::health::Health;
+use aob_telemetry::notify::Manager;
+use aob_telemetry::{Format, Stop, trace};
 use clap::Parser;
+
+/// How long a last batch of spans may take to be sent.
+const FLUSH: Duration = Duration::from_secs(3);
 
 /// Executes nodes of workflow runs and routes their results.
 #[derive(Debug, Parser)]
@@ -24,7 +33,11 @@ use clap::Parser;
 Examples:
   aob-runner --redis redis://127.0.0.1:6379 --coordinate
   aob-runner --redis redis://127.0.0.1:6379 --types http,transform --slots 256
-  aob-runner --redis unix:///run/redis/redis.sock --coordinate --allow-exec --secrets /etc/aob/secrets"
+  aob-runner --redis unix:///run/redis/redis.sock --coordinate --allow-exec --secrets /etc/aob/secrets
+  aob-runner --redis redis://127.0.0.1:6379 --admin 127.0.0.1:9464
+  curl -X PUT -d info,aob_runner=debug http://127.0.0.1:9464/log
+
+RUST_LOG chooses what is logged at first. Traces are sent if OTEL_EXPORTER_OTLP_ENDPOINT says where to."
 )]
 struct Args {
     /// The Redis or Valkey server: redis://, rediss:// or unix://
@@ -72,11 +85,22 @@ struct Args {
     /// The secret that signs these requests: NAME/KEY in the secrets folder
     #[arg(long, env = "AOB_NOTIFY_SECRET", value_name = "NAME/KEY")]
     notify_secret: Option<String>,
+    /// Address of the admin port: /metrics, /healthz, /readyz, and the log's level at /log
+    #[arg(long, env = "AOB_ADMIN", value_name = "ADDR:PORT")]
+    admin: Option<SocketAddr>,
+    /// How log lines look: text on a terminal and JSON elsewhere, or always the same
+    #[arg(long, env = "AOB_LOG_FORMAT", value_name = "FORMAT", default_value = "auto", value_parser = ["auto", "text", "json"])]
+    log_format: String,
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    aob_telemetry::log(aob_telemetry::Format::Auto, "info");
+    let format = match args.log_format.as_str() {
+        "text" => Format::Text,
+        "json" => Format::Json,
+        _ => Format::Auto,
+    };
+    aob_telemetry::log(format, "info");
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -94,6 +118,17 @@ fn main() -> ExitCode {
 }
 
 async fn serve(args: Args) -> Result<(), Box<dyn std::error::Error>> {
+    let mut stop = Stop::listen()?;
+    trace::begin("aob-runner")?;
+    let health = Arc::new(Health::default());
+    let admin = match args.admin {
+        Some(address) => {
+            Some(Admin::listen(address, health.clone()).await.map_err(|error| {
+                format!("the admin port {address} cannot be listened on: {error}")
+            })?)
+        }
+        None => None,
+    };
     let policy =
         Arc::new(Policy::allowing(args.allow_exec.as_deref(), args.allow_private.as_deref())?);
     let nodes = Arc::new(node::Registry::built_in(&policy));
@@ -121,7 +156,7 @@ async fn serve(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     let settings = Settings { tiers: Some(TierLimits::parse(&args.tier_limits)?), notices };
     let runs = Runs::with(store, Registry::builtin(), Ceiling::default(), settings);
     let service = Service::spawn(&ServiceOptions {
-        runs,
+        runs: runs.clone(),
         nodes,
         policy,
         secrets,
@@ -134,9 +169,32 @@ async fn serve(args: Args) -> Result<(), Box<dyn std::error::Error>> {
         idle: Duration::from_secs(1),
         drain: Duration::from_secs(args.drain),
     });
-    tracing::info!(coordinate = args.coordinate || args.coordinate_only, "aob-runner serves");
-    let why = aob_telemetry::stopped().await?;
+    vitals::watch(&health, &runs, &service);
+    let admin = admin.as_ref().map(|admin| admin.address().to_string());
+    tracing::info!(
+        coordinate = args.coordinate || args.coordinate_only,
+        admin,
+        "aob-runner serves"
+    );
+    let manager = Manager::from_env().map(Arc::new);
+    let watched = manager.clone().map(|manager| {
+        manager.ready("moves runs");
+        let health = health.clone();
+        tokio::spawn(async move { manager.watch(health).await })
+    });
+    let why = stop.next().await;
     tracing::info!(why, "aob-runner stops: finishing what runs");
-    service.stop().await;
+    health.stop();
+    if let Some(manager) = &manager {
+        manager.stopping("finishes what runs");
+    }
+    tokio::select! {
+        () = service.stop() => {}
+        again = stop.next() => return Err(format!("{again} came again: what runs is left to others").into()),
+    }
+    trace::flush(FLUSH).await;
+    if let Some(watched) = watched {
+        watched.abort();
+    }
     Ok(())
 }

@@ -110,6 +110,11 @@ impl Runs {
         self.notices.as_ref()
     }
 
+    /// Whether a node type is built in or registered.
+    pub fn knows(&self, node_type: &str) -> bool {
+        self.registry.get(node_type).is_some()
+    }
+
     /// A lane of a shard says that it commits again; starts go with its commits from then on.
     pub(crate) fn busy(&self, shard: u32) -> Option<Busy<'_>> {
         self.shares.busy(shard)

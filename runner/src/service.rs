@@ -1,9 +1,12 @@
 //! Everything that moves runs in one process: lanes, coordinators, sweepers, the log.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aob_store::LogLine;
+use aob_telemetry::metrics::metrics;
+use futures::future::BoxFuture;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -44,8 +47,48 @@ pub struct ServiceOptions {
     pub drain: Duration,
 }
 
+/// The parts of a service that are to run until it is stopped.
+#[derive(Clone, Default)]
+pub struct Parts {
+    begun: Arc<AtomicUsize>,
+    running: Arc<AtomicUsize>,
+}
+
+/// One of them, for as long as it runs.
+struct Running(Arc<AtomicUsize>);
+
+impl Parts {
+    /// Whether all run.
+    ///
+    /// # Errors
+    /// How many are left, and what helps.
+    pub fn check(&self) -> Result<(), String> {
+        let (begun, running) =
+            (self.begun.load(Ordering::Relaxed), self.running.load(Ordering::Relaxed));
+        if running >= begun {
+            return Ok(());
+        }
+        Err(format!(
+            "{running} of {begun} lanes, coordinators and sweepers run; a restart of this process helps"
+        ))
+    }
+
+    fn begin(&self) -> Running {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        self.running.fetch_add(1, Ordering::Relaxed);
+        Running(self.running.clone())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// A process's part in moving runs.
 pub struct Service {
+    parts: Parts,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
     log: tokio::task::JoinHandle<()>,
@@ -55,7 +98,15 @@ impl Service {
     /// Begins.
     pub fn spawn(options: &ServiceOptions) -> Self {
         let (stop, stopped) = watch::channel(false);
+        let parts = Parts::default();
         let mut tasks = JoinSet::new();
+        let mut spawn = |part: BoxFuture<'static, ()>| {
+            let running = parts.begin();
+            tasks.spawn(async move {
+                part.await;
+                drop(running);
+            });
+        };
         let (sink, lines) = LogSink::channel(4_096);
         let log = tokio::spawn(keep_log(options.runs.clone(), lines));
         let process = format!("{}-{:08x}", std::process::id(), rand::random::<u32>());
@@ -76,21 +127,21 @@ impl Service {
                     idle: options.idle,
                     drain: options.drain,
                 };
-                tasks.spawn(lane(own, stopped.clone()));
+                spawn(Box::pin(lane(own, stopped.clone())));
             }
             if options.coordinate {
                 let consumer: Arc<str> = format!("{process}-c{shard}").into();
-                tasks.spawn(coordinate(options.runs.clone(), shard, consumer, stopped.clone()));
-                tasks.spawn(sweep(
-                    options.runs.clone(),
-                    shard,
-                    options.lease,
-                    options.sweep,
-                    stopped.clone(),
-                ));
+                spawn(Box::pin(coordinate(options.runs.clone(), shard, consumer, stopped.clone())));
+                let runs = options.runs.clone();
+                spawn(Box::pin(sweep(runs, shard, options.lease, options.sweep, stopped.clone())));
             }
         }
-        Self { stop, tasks, log }
+        Self { parts, stop, tasks, log }
+    }
+
+    /// What of it is to run until it is stopped.
+    pub fn parts(&self) -> Parts {
+        self.parts.clone()
     }
 
     /// Ends: nothing new is claimed, running tasks finish or are handed back.
@@ -125,6 +176,7 @@ async fn keep_log(runs: Arc<Runs>, mut lines: mpsc::Receiver<node::LogLine>) {
         }
         for (run, lines) in by_run {
             if let Err(error) = runs.store().log(&run, &lines).await {
+                metrics().log_lines_dropped.add([], lines.len() as u64);
                 tracing::warn!(run_id = %run, %error, "log lines could not be kept");
             }
         }

@@ -366,6 +366,12 @@ impl Store for Embedded {
         self.shared.backlog()
     }
 
+    async fn ready(&self) -> Result<()> {
+        self.shared.check()?;
+        let live = self.shared.core().live;
+        self.shared.admission.admit(live)
+    }
+
     fn inspect(&self, run: &str) -> Vec<String> {
         let dir = self.shared.dir().display();
         match self.shared.journal {

@@ -216,6 +216,17 @@ pub trait Store: Send + Sync + 'static {
     /// Types with unclaimed tasks, and since when the oldest waits (milliseconds since 1970).
     async fn backlog(&self) -> Result<Vec<Backlog>>;
 
+    /// Whether commits and starts are taken now.
+    ///
+    /// # Errors
+    /// What a commit or a start would meet: [`Error::Unreachable`], [`Error::Epoch`], [`Error::Full`], the disk's.
+    async fn ready(&self) -> Result<()>;
+
+    /// What this process has counted of its way to the store, by name: `answered`, `failed`, `connected`.
+    fn counts(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+
     /// What is needed to see a run with the store's own tools: lines to type.
     fn inspect(&self, run: &str) -> Vec<String>;
 

@@ -335,6 +335,25 @@ impl Store for RedisStore {
         self.count_backlog().await
     }
 
+    async fn ready(&self) -> Result<()> {
+        // A hold of a run that cannot be is refused, but only under the epoch in force, in each shard.
+        let mut args = Args::default();
+        args.push("-");
+        args.number(0);
+        let before = self.session.epoch();
+        for shard in 0..self.keys.shards() {
+            self.function("aob1_hold", shard, &args).await?;
+        }
+        if self.session.epoch() != before {
+            return Err(crate::Error::Epoch);
+        }
+        self.memory.admit(&self.client).await
+    }
+
+    fn counts(&self) -> Vec<(&'static str, u64)> {
+        self.client.counts()
+    }
+
     fn inspect(&self, run: &str) -> Vec<String> {
         self.lines_to_type(run)
     }

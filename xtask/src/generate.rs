@@ -64,7 +64,9 @@ pub(crate) fn run(flags: &Flags) -> Outcome {
         external::write(&root, &bundle, &documents, flags.full)?;
     }
     // Last, since the gateway is built from what is written above.
-    for (name, page) in [("openapi.json", "openapi"), ("rights.md", "rights")] {
+    let pages =
+        [("openapi.json", "openapi"), ("rights.md", "rights"), ("metrics.md", "metrics")];
+    for (name, page) in pages {
         let path = Path::new("docs/reference").join(name);
         settle(&root, flags, path, &gateway(page)?, &mut stale)?;
     }
@@ -192,7 +194,7 @@ fn pretty(value: &Value) -> Result<String, serde_json::Error> {
     Ok(serde_json::to_string_pretty(value)? + "\n")
 }
 
-/// A page that the gateway makes of its table of routes.
+/// A page that the gateway makes of its tables.
 fn gateway(page: &str) -> Result<String, Box<dyn std::error::Error>> {
     let arguments =
         ["run", "-q", "-p", "aob-gateway", "--bin", "aob-gateway", "--", "--print", page];

@@ -9,6 +9,10 @@ use crate::shell::{has, run, say};
 /// What tries the gateway against its own description.
 pub(crate) const SCHEMATHESIS: (&str, &[&str]) = ("schemathesis", &["schemathesis==4.32.5"]);
 
+/// What reads metrics and traces as those do who made the formats.
+pub(crate) const TELEMETRY: (&str, &[&str]) =
+    ("telemetry", &["opentelemetry-proto==1.45.2", "prometheus-client==0.26.0"]);
+
 /// Installs the package of each missing program.
 pub(crate) fn packages(wanted: &[(&str, &str)]) -> Outcome {
     let missing: Vec<&str> =

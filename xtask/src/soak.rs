@@ -20,6 +20,7 @@ pub(crate) struct Flags {
 /// Runs the long forms one after the other; their figures go to the terminal.
 pub(crate) fn run(flags: &Flags) -> Outcome {
     install::packages(&[("redis-server", "redis-server"), ("strace", "strace")])?;
+    install::python(install::TELEMETRY)?;
     let cases = flags.cases.to_string();
     let seconds = flags.seconds.to_string();
     let seed =

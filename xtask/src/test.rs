@@ -15,6 +15,7 @@ pub(crate) fn run() -> Outcome {
         ("python3", "python3-venv"),
     ])?;
     install::python(install::SCHEMATHESIS)?;
+    install::python(install::TELEMETRY)?;
     check::run()?;
     types::run()?;
     // Tests start the binaries, so these are built before any of them runs.

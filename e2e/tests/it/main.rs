@@ -35,4 +35,8 @@ mod patch;
 #[cfg(test)]
 mod process;
 #[cfg(test)]
+mod python;
+#[cfg(test)]
+mod telemetry;
+#[cfg(test)]
 mod turn;

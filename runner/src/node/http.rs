@@ -6,6 +6,7 @@ mod exchange;
 mod expect;
 mod redirect;
 mod reply;
+mod traced;
 
 use std::sync::{Arc, OnceLock};
 
@@ -16,6 +17,7 @@ use serde_json::Value;
 
 use super::{Context, Failure, Guard, NodeType, Policy, Stream, Task};
 use config::Call;
+use traced::Traced;
 
 /// How many idle connections per host are kept.
 const IDLE: usize = 32;
@@ -82,7 +84,10 @@ impl Http {
                 "this machine has no certificates to judge servers by",
             ));
         }
-        let response = exchange::send(&connections.client, &self.guard, &mut call, limits).await?;
+        let traced = Traced::begin(task, &mut call);
+        let sent = exchange::send(&connections.client, &self.guard, &mut call, limits).await;
+        traced.end(&sent);
+        let response = sent?;
         let status = response.status();
         cx.log.line(Stream::Node, &format!("{} -> {status}", call.told()));
         if call.expect.holds(status.as_u16()) {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use aob_telemetry::metrics::metrics;
 use tokio::sync::mpsc;
 
 use super::Task;
@@ -139,6 +140,7 @@ impl LogSink {
             self.dropped.fetch_add(dropped, Ordering::Relaxed);
         }
         if send(stream, text).is_err() {
+            metrics().log_lines_dropped.one([]);
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -50,6 +50,11 @@ impl Registry {
         self.types.values().filter(|node| node.is_allowed(policy)).map(|node| node.name())
     }
 
+    /// The name of a type that is served here, else `other`: what may be a metric's label.
+    pub(crate) fn known(&self, node_type: &str) -> &'static str {
+        self.types.get_key_value(node_type).map_or("other", |(name, _)| name)
+    }
+
     /// Whether tasks of this type can go to [`Registry::run_now`].
     #[must_use]
     pub fn is_immediate(&self, node_type: &str) -> bool {

@@ -12,6 +12,7 @@ use super::decide::Learnt;
 use super::share::{Told, told};
 use super::ticket::call_for_notices;
 use super::{Error, Runs};
+use crate::measure;
 
 /// Lost races after which a caller hands its inputs to the coordinators.
 const MOST_RACES: usize = 3;
@@ -110,7 +111,7 @@ impl Runs {
                 continue;
             }
             let Committed { mut outcomes, claimed: tasks } =
-                match self.store.commit(Commit { items, claim: claim.clone() }).await {
+                match self.put(Commit { items, claim: claim.clone() }, works).await {
                     Ok(committed) => committed,
                     Err(error) => {
                         let shared = claim.as_ref().filter(|_| !starts.is_empty());
@@ -143,7 +144,9 @@ impl Runs {
             for (at, learnt, item) in decided {
                 match outcomes.get(item) {
                     Some(Outcome::Applied) => {
-                        done[at] = Some(Done::Decided(self.learn(&works[at].run, learnt)));
+                        let verdicts = self.learn(&works[at].run, learnt);
+                        measure::hops(&works[at].inputs, &verdicts);
+                        done[at] = Some(Done::Decided(verdicts));
                     }
                     Some(Outcome::Ended) => {
                         done[at] =
@@ -182,6 +185,14 @@ impl Runs {
             }
         }
         Err(Error::Busy(run.to_owned()))
+    }
+
+    /// Hands a commit to the store; `works` are what it was decided on, if they are known.
+    pub(super) async fn put(&self, commit: Commit, works: &[Work]) -> aob_store::Result<Committed> {
+        let sent = measure::Sent::new(&commit);
+        let answer = self.store.commit(commit).await;
+        sent.answered(&answer, works);
+        answer
     }
 
     /// Decides one work on what is known here; none if that is not enough.

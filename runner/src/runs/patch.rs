@@ -20,7 +20,7 @@ use serde_json::Value;
 use super::cache::Known;
 use super::decide::Decided;
 use super::{Error, Runs};
-use crate::clock;
+use crate::{clock, measure};
 
 /// Lost races after which the run is held, so that the patch goes first.
 const PATIENCE: usize = 2;
@@ -197,6 +197,7 @@ impl Runs {
         let document = Arc::new(judged.document);
         self.remember_document(&after.head.digest, &document);
         self.learn(&run, learnt);
+        measure::patch(COMMIT, true);
         if Self::is_base(after.head.revision) {
             self.compact(&after, &document).await;
         }
@@ -238,12 +239,13 @@ impl Runs {
             return Ok(None);
         }
         self.learn(&state.head.run, learnt);
+        measure::patch(layer, false);
         Ok(Some(Patched::refused(record)))
     }
 
     /// Commits items that belong together; false if the run has moved on.
     async fn write(&self, items: Vec<Item>) -> Result<bool, Error> {
-        let committed = match self.store.commit(Commit { items, claim: None }).await {
+        let committed = match self.put(Commit { items, claim: None }, &[]).await {
             Ok(committed) => committed,
             Err(aob_store::Error::Epoch) => {
                 self.cache.clear();

@@ -211,7 +211,7 @@ impl Runs {
             };
         }
         let items = item.into_iter().collect();
-        let committed = self.store.commit(Commit { items, claim: None }).await?;
+        let committed = self.put(Commit { items, claim: None }, &[]).await?;
         Ok(committed.outcomes.into_iter().next())
     }
 
@@ -245,7 +245,7 @@ impl Runs {
             first.key.clone_from(&options.key);
             first.patch = record;
         }
-        let committed = self.store.commit(Commit { items, claim: None }).await?;
+        let committed = self.put(Commit { items, claim: None }, &[]).await?;
         match committed.outcomes.into_iter().next() {
             Some(Outcome::Applied) => Ok(Started { run, existing: false }),
             Some(Outcome::Exists(run)) => Ok(Started { run, existing: true }),

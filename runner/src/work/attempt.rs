@@ -8,6 +8,7 @@ use aob_store::{Task, TaskRef};
 use tokio::sync::mpsc;
 
 use super::{Finished, LaneOptions, Message, answer, lease};
+use crate::measure::{Attempt, fence_name};
 use crate::node::{self, Canceller, Reason};
 
 /// Attempts under way.
@@ -71,8 +72,10 @@ impl Attempts {
             self.missed.remove(&name(&at));
         }
         if self.options.nodes.is_immediate(&at.node_type) {
-            let result = self.options.nodes.run_now(&attempt(&task));
-            return Some(Finished { at, answer: answer(result) });
+            let measured = Attempt::begin(&self.options.nodes, &task, false);
+            let answer = answer(self.options.nodes.run_now(&attempt(&task)));
+            measured.end(&answer);
+            return Some(Finished { at, answer });
         }
         if self.running.contains_key(&name(&at)) {
             return None;
@@ -90,6 +93,7 @@ impl Attempts {
                 // Another one holds it, or nobody knows: then it must not begin here.
                 return drop(sender.send(Message::Refused(at)).await);
             }
+            let measured = Attempt::begin(&options.nodes, &task, true);
             let input = attempt(&task);
             let run = options.nodes.run(&input, &context);
             let result = match timeout {
@@ -105,7 +109,9 @@ impl Attempts {
                     }
                 }
             };
-            drop(sender.send(Message::Finished(Finished { at, answer: answer(result) })).await);
+            let answer = answer(result);
+            measured.end(&answer);
+            drop(sender.send(Message::Finished(Finished { at, answer })).await);
         });
         self.running.insert(name(&named), Running { at: named, once, canceller, task: handle });
         None
@@ -162,7 +168,7 @@ fn attempt(task: &Task) -> node::Task {
         instance: task.at.instance.clone(),
         node_type: task.at.node_type.to_string(),
         attempt: task.attempt,
-        fence: format!("{}.{}", task.at.fence.0, task.at.fence.1),
+        fence: fence_name(task.at.fence),
         key: format!("{}/{}", task.at.run, task.at.instance),
         input: serde_json::Value::clone(&task.input),
     }

@@ -2,6 +2,7 @@
 
 use aob_engine::state::CancelMode;
 use aob_store::{Beat, Kept, TaskRef};
+use aob_telemetry::metrics::metrics;
 use tokio::sync::mpsc;
 
 use super::{LaneOptions, Message};
@@ -30,6 +31,7 @@ pub(super) async fn beat(options: LaneOptions, tasks: Vec<TaskRef>, sender: mpsc
     let mut lost: Vec<TaskRef> = Vec::new();
     for (at, kept) in tasks.into_iter().zip(kept.kept) {
         if !kept || is_over(&options, &at.run).await {
+            metrics().leases_lost.one([]);
             lost.push(at);
         }
     }

@@ -1,5 +1,6 @@
 //! Connections: one for short calls, shared by everybody; and one of its own for each call that waits.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -35,6 +36,9 @@ pub(super) struct Client {
     connecting: tokio::sync::Mutex<()>,
     idle: Mutex<Vec<MultiplexedConnection>>,
     patience: Duration,
+    answered: AtomicU64,
+    failed: AtomicU64,
+    connected: AtomicU64,
 }
 
 #[derive(Clone)]
@@ -71,6 +75,9 @@ impl Client {
             connecting: tokio::sync::Mutex::new(()),
             idle: Mutex::new(Vec::new()),
             patience,
+            answered: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            connected: AtomicU64::new(0),
         };
         let connection =
             this.connection(Some(ANSWER)).await.map_err(|error| match classify(&error) {
@@ -106,6 +113,9 @@ impl Client {
             None => self.connection(None).await.map_err(|error| refuse(&error))?,
         };
         let answer = tokio::time::timeout(wait + LATE, one(&mut connection, command)).await;
+        if let Ok(answer) = &answer {
+            self.count(answer);
+        }
         match answer {
             Ok(Ok(answer)) => {
                 let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
@@ -122,6 +132,19 @@ impl Client {
             Ok(Err(error)) => Err(refuse(&error)),
             Err(_) => Err(Failure::Store(Error::Unreachable("no answer in time".into()))),
         }
+    }
+
+    /// Calls that were answered, also by a refusal; calls whose connection failed; connections made.
+    pub(super) fn counts(&self) -> Vec<(&'static str, u64)> {
+        [("answered", &self.answered), ("failed", &self.failed), ("connected", &self.connected)]
+            .map(|(name, count)| (name, count.load(Ordering::Relaxed)))
+            .to_vec()
+    }
+
+    fn count<T>(&self, answer: &std::result::Result<T, RedisError>) {
+        let broken = answer.as_ref().is_err_and(|error| matches!(classify(error), Class::Broken));
+        let count = if broken { &self.failed } else { &self.answered };
+        count.fetch_add(1, Ordering::Relaxed);
     }
 
     /// What is published to channels from now on, on a connection of its own.
@@ -146,6 +169,7 @@ impl Client {
                             connection.req_packed_commands(pipeline, 0, pipeline.len()).await
                         }
                     };
+                    self.count(&answer);
                     match answer {
                         Ok(answers) => return Ok(answers),
                         Err(error) => (number, error),
@@ -222,7 +246,9 @@ impl Client {
         let config = AsyncConnectionConfig::new()
             .set_response_timeout(answer)
             .set_connection_timeout(Some(CONNECT));
-        self.client.get_multiplexed_async_connection_with_config(&config).await
+        let made = self.client.get_multiplexed_async_connection_with_config(&config).await?;
+        self.connected.fetch_add(1, Ordering::Relaxed);
+        Ok(made)
     }
 }
 

@@ -1,0 +1,111 @@
+//! The table of all metrics: name, unit, labels with their values, and what each says. The page
+//! `docs/reference/metrics.md` is made of it.
+
+use prometheus::Registry;
+
+use super::Declared;
+use super::kind::{Counter, Gauge, Seconds};
+
+macro_rules! table {
+    ($($field:ident: $kind:ident($name:literal, $unit:literal, [$($label:literal: $values:literal),*], $help:literal);)*) => {
+        /// The metrics of a process, as [`TABLE`] declares them.
+        pub struct Metrics {
+            pub(super) registry: Registry,
+            $(#[doc = $help] pub $field: $kind<{ <[&str]>::len(&[$($label),*]) }>,)*
+        }
+
+        /// Every metric.
+        pub const TABLE: &[Declared] = &[$(Declared {
+            name: $name,
+            kind: $kind::<{ <[&str]>::len(&[$($label),*]) }>::KIND,
+            unit: $unit,
+            labels: &[$(($label, $values)),*],
+            help: $help,
+        },)*];
+
+        impl Metrics {
+            /// All at nothing, in a registry of their own.
+            pub(super) fn new() -> Self {
+                let registry = Registry::new();
+                let mut declared = TABLE.iter();
+                // In the order of the table, as everything here is made of the same lines.
+                let mut next = || declared.next().unwrap_or(&TABLE[0]);
+                let metrics = Self { $($field: $kind::new(next(), &registry),)* registry };
+                metrics.begin();
+                metrics
+            }
+
+            /// Names that could not be registered.
+            #[cfg(test)]
+            pub(super) fn broken(&self) -> Vec<&'static str> {
+                let mut broken = Vec::new();
+                $(if !self.$field.is_there() { broken.push($name); })*
+                broken
+            }
+        }
+    };
+}
+
+table! {
+    runs_started: Counter("aob_runs_started_total", "runs", ["by": "request, run"],
+        "Runs that this process started, for whoever asked or for the run that waits for them.");
+    runs_ended: Counter("aob_runs_ended_total", "runs", ["outcome": "succeeded, failed, cancelled"],
+        "Runs whose end this process wrote.");
+    hops: Counter("aob_hops_total", "attempts", [],
+        "Answers of attempts that this process turned into their consequences.");
+    commit_items: Counter("aob_commit_items_total", "items",
+        ["outcome": "applied, conflict, held, unknown, ended, claimed, exists, unlinked"],
+        "Decisions handed to the store, one for each run of a commit; a conflict is decided again.");
+    commit_seconds: Seconds("aob_commit_seconds", "seconds", [],
+        "Time from handing a commit to the store to its answer.");
+    commit_errors: Counter("aob_commit_errors_total", "commits", [],
+        "Commits that the store did not answer, or refused as a whole.");
+    attempts: Counter("aob_attempts_total", "attempts",
+        ["type": "a known node type, other", "outcome": "succeeded, failed, retryable, left"],
+        "Attempts that ended here; left is one that was handed back or taken away.");
+    attempt_seconds: Seconds("aob_attempt_seconds", "seconds", ["type": "a known node type, other"],
+        "Time that attempts took here.");
+    attempts_running: Gauge("aob_attempts_running", "attempts", [],
+        "Attempts under way here.");
+    leases_lost: Counter("aob_leases_lost_total", "attempts", [],
+        "Attempts under way here whose lease had gone to somebody else, or was no longer wanted.");
+    tasks_waiting: Gauge("aob_tasks_waiting", "tasks", ["type": "a known node type, other"],
+        "Tasks in the store that nobody has claimed; the same from every process.");
+    tasks_oldest: Gauge("aob_tasks_oldest_seconds", "seconds", ["type": "a known node type, other"],
+        "How long the oldest unclaimed task has waited; the same from every process.");
+    tickets_opened: Counter("aob_tickets_opened_total", "tickets", ["asks": "gate, failure, unknown"],
+        "Questions to people that this process asked.");
+    tickets_closed: Counter("aob_tickets_closed_total", "tickets", [],
+        "Questions that were answered or are no longer asked; opened less closed, over all processes, is open.");
+    patches: Counter("aob_patches_total", "patches",
+        ["layer": "runner, receiver, commit", "verdict": "accepted, refused"],
+        "Requests to patch a run that were answered here, by the layer that had the last word.");
+    store_calls: Counter("aob_store_calls_total", "calls", ["what": "answered, failed, connected"],
+        "Calls to the Redis server that were answered, that were not, and connections made.");
+    log_lines_dropped: Counter("aob_log_lines_dropped_total", "lines", [],
+        "Log lines of nodes that could not be kept.");
+    spans: Counter("aob_spans_total", "spans", ["what": "sent, dropped"],
+        "Spans of traces that were sent, and that were not: the receiver was away or too slow.");
+    build_info: Gauge("aob_build_info", "one", ["version": "of this program"],
+        "Always 1.");
+    memory: Gauge("process_resident_memory_bytes", "bytes", [],
+        "Memory of this process.");
+    files: Gauge("process_open_fds", "files", [],
+        "Open files of this process.");
+    threads: Gauge("process_threads", "threads", [],
+        "Threads of this process.");
+    started: Gauge("process_start_time_seconds", "seconds", [],
+        "When this process began to count, in seconds since 1970.");
+}
+
+impl Metrics {
+    /// What has no labels is shown from the begin, at 0.
+    fn begin(&self) {
+        self.hops.add([], 0);
+        self.commit_errors.add([], 0);
+        self.attempts_running.set([], 0);
+        self.leases_lost.add([], 0);
+        self.tickets_closed.add([], 0);
+        self.log_lines_dropped.add([], 0);
+    }
+}
