@@ -11,6 +11,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 
 def attributes(pairs):
@@ -25,12 +26,12 @@ def told(resource, scope, span):
         "id": span.span_id.hex(),
         "parent": span.parent_span_id.hex(),
         "name": span.name,
-        "kind": span.SpanKind.Name(span.kind),
+        "kind": Span.SpanKind.Name(span.kind),
         "start": span.start_time_unix_nano,
         "end": span.end_time_unix_nano,
         "attributes": attributes(span.attributes),
         "links": [{"trace": link.trace_id.hex(), "span": link.span_id.hex()} for link in span.links],
-        "status": span.status.Code.Name(span.status.code),
+        "status": Status.StatusCode.Name(span.status.code),
         "message": span.status.message,
     }
 
