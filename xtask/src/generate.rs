@@ -64,8 +64,7 @@ pub(crate) fn run(flags: &Flags) -> Outcome {
         external::write(&root, &bundle, &documents, flags.full)?;
     }
     // Last, since the gateway is built from what is written above.
-    let pages =
-        [("openapi.json", "openapi"), ("rights.md", "rights"), ("metrics.md", "metrics")];
+    let pages = [("openapi.json", "openapi"), ("rights.md", "rights"), ("metrics.md", "metrics")];
     for (name, page) in pages {
         let path = Path::new("docs/reference").join(name);
         settle(&root, flags, path, &gateway(page)?, &mut stale)?;
