@@ -7,10 +7,8 @@ use serde_json::{Map, Value, json};
 
 use crate::operation::Request;
 use crate::problem::Sent;
-use crate::route::{Body, Kind, Method, ROOT, ROUTES, Route, TENANT};
+use crate::route::{Body, Kind, LARGEST, Method, ROOT, ROUTES, Route, TENANT};
 
-/// Largest integer that every reader of JSON keeps.
-const LARGEST: u64 = (1 << 53) - 1;
 /// Numbers that a problem may be answered with, beside what the route itself answers.
 const PROBLEMS: [(&str, &str); 12] = [
     ("400", "Not understood."),

@@ -9,6 +9,7 @@ mod table;
 use aob_engine::catalogue::Entry;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
+pub(crate) use decode::LARGEST;
 pub use encode::{Encoded, encode};
 pub use table::ROUTES;
 

@@ -9,6 +9,8 @@ use super::{Body, Kind, Route, TENANT};
 use crate::operation::Request;
 use crate::problem::{Problem, Result};
 
+/// Largest integer that every reader of JSON keeps.
+pub(crate) const LARGEST: u64 = (1 << 53) - 1;
 /// Most values of a list in a query.
 const MOST_VALUES: usize = 256;
 
@@ -45,8 +47,8 @@ impl Route {
             let value = match kind {
                 Kind::Text | Kind::List => Value::from(value.into_owned()),
                 Kind::Number => match value.parse::<u64>() {
-                    Ok(number) => number.into(),
-                    Err(_) => return Err(wrong(name, "it is not a number from 0")),
+                    Ok(number) if number <= LARGEST => number.into(),
+                    _ => return Err(wrong(name, "it is not a number from 0 to 2^53 - 1")),
                 },
                 Kind::Flag => match &*value {
                     "true" => true.into(),

@@ -161,7 +161,7 @@ async fn it_behaves_as_it_is_described() {
         &redis.url(),
         &["--rate", "100000", "--tier-limits", "simple=10000,standard=10000,heavy=10000"],
     );
-    let examples = std::env::var("AOB_EXAMPLES").unwrap_or_else(|_| "12".to_owned());
+    let examples = std::env::var("AOB_EXAMPLES").unwrap_or_else(|_| "4".to_owned());
     let config = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/schemathesis.toml");
     let scratch = tempfile::tempdir().unwrap();
     let mut command = tokio::process::Command::new(&program);
