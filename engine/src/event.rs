@@ -120,8 +120,12 @@ pub enum Change {
     },
     /// An attempt failed; the next begins at `due`.
     Backoff { at: String, due: u64, error: NodeError },
-    /// An attempt's lease ran out.
-    Lost { at: String },
+    /// An attempt's lease ran out, or a worker that stops handed it back.
+    Lost {
+        at: String,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        returned: bool,
+    },
     /// A question was opened.
     Waiting {
         at: String,
@@ -255,6 +259,9 @@ pub struct Started {
     /// The run whose recorded outputs it began with, and the instances that ran anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replays: Option<Replays>,
+    /// Milliseconds that it stays after its end at least.
+    #[serde(default, skip_serializing_if = "is_zero64")]
+    pub keep: u64,
 }
 
 /// What a replay goes back to.

@@ -47,6 +47,8 @@ pub const GRACE: u64 = 30_000;
 pub const FINALLY: u64 = 10 * 60_000;
 /// Deepest child run.
 pub const DEEPEST_CHILD: u32 = 5;
+/// Most places named at which an input does not fit.
+const MOST_MISFITS: usize = 100;
 
 /// The first step of a run.
 ///
@@ -76,6 +78,7 @@ pub fn start(
             .replay
             .as_ref()
             .map(|replay| Replays { run: replay.run.to_string(), from: replay.from.clone() }),
+        keep: request.keep,
     };
     let stamp = Stamp { n: 1, t: now.time, rev: revision, epoch: now.epoch, by: &request.by };
     let state = state::begin(&started, &stamp, irs)?;
@@ -337,7 +340,7 @@ pub(crate) fn size(value: &Value) -> u64 {
 
 fn check_input(ir: &Ir, input: &Value) -> Result<u64, Refusal> {
     let bytes = size(input);
-    let refuse = |issue: Issue| Refusal::Start(Box::new(issue));
+    let refuse = |issue: Issue| Refusal::Start(vec![issue]);
     if bytes > LARGEST_OUTPUT {
         let message = format!("the input has {bytes} bytes; at most {LARGEST_OUTPUT} are taken");
         return Err(refuse(Issue::new(&catalogue::BAD_INPUT, "", message)));
@@ -350,15 +353,17 @@ fn check_input(ir: &Ir, input: &Value) -> Result<u64, Refusal> {
             crate::issue::excerpt(&error.to_string()),
         ))
     })?;
-    match validator.iter_errors(input).next() {
-        None => Ok(bytes),
-        Some(error) => {
+    let misfits: Vec<Issue> = validator
+        .iter_errors(input)
+        .take(MOST_MISFITS)
+        .map(|error| {
             let place = error.instance_path().to_string();
             let message =
                 format!("the input does not fit: {}", crate::issue::excerpt(&error.to_string()));
-            Err(refuse(Issue::new(&catalogue::BAD_INPUT, place, message)))
-        }
-    }
+            Issue::new(&catalogue::BAD_INPUT, place, message)
+        })
+        .collect();
+    if misfits.is_empty() { Ok(bytes) } else { Err(Refusal::Start(misfits)) }
 }
 
 fn kind(change: &Change) -> Kind {

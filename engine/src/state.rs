@@ -127,6 +127,9 @@ pub struct Head {
     pub depth: u32,
     /// Who asked for the run.
     pub by: Arc<str>,
+    /// Milliseconds that it stays after its end at least.
+    #[serde(default, skip_serializing_if = "is_zero64")]
+    pub keep: u64,
 }
 
 /// Where a run stands.
@@ -266,6 +269,9 @@ pub struct Live {
     /// Attempts that were lost.
     #[serde(rename = "l", default, skip_serializing_if = "is_zero")]
     pub losses: u32,
+    /// Attempts that a worker which stopped handed back.
+    #[serde(rename = "b", default, skip_serializing_if = "is_zero")]
+    pub returns: u32,
     /// When its timer goes off: end of a backoff or delay, deadline of a gate, timeout of a container.
     #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
     pub due: Option<u64>,
@@ -418,7 +424,12 @@ impl Container {
 impl Live {
     /// The attempt that is under way or comes next, from 1.
     pub fn attempt(&self) -> u32 {
-        self.failures + self.losses + 1
+        self.failures + self.losses + self.returns + 1
+    }
+
+    /// Whether an attempt was made before.
+    pub fn was_tried(&self) -> bool {
+        self.attempt() > 1
     }
 }
 
@@ -450,6 +461,10 @@ impl State {
 }
 
 fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+fn is_zero64(number: &u64) -> bool {
     *number == 0
 }
 

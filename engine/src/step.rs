@@ -36,6 +36,16 @@ pub struct StartRequest {
     pub on: Option<OnPatches>,
     /// Answers of another run to begin with.
     pub replay: Option<Arc<Replay>>,
+    /// Milliseconds that it stays after its end at least, whatever its graph says: whoever asked wants to read how
+    /// it went.
+    pub keep: u64,
+}
+
+impl StartRequest {
+    /// A run that nobody waits for, on a graph as it was kept, with nothing done yet.
+    pub fn new(run: Arc<str>, tenant: Arc<str>, input: Arc<Value>, by: Arc<str>) -> Self {
+        Self { run, tenant, input, by, parent: None, depth: 0, on: None, replay: None, keep: 0 }
+    }
 }
 
 /// A graph with a set of patches over it.
@@ -80,8 +90,22 @@ pub enum Input {
         /// Whether the worker had said that it begins.
         begun: bool,
     },
+    /// A worker that stops hands an attempt back. That is no loss: nothing went wrong with it.
+    Returned {
+        /// The instance.
+        instance: String,
+        /// Of the attempt.
+        fence: Fence,
+        /// Whether the worker had said that it begins.
+        begun: bool,
+    },
     /// A time that was waited for has come.
     Timer(Timer),
+    /// The run's duration is over: its timer, with what was known when this was asked.
+    Overdue {
+        /// Instances whose task a worker holds.
+        claimed: Vec<String>,
+    },
     /// A person's answer to a ticket.
     Decision(Decision),
     /// It was tried to tell somebody of a question.
@@ -395,9 +419,9 @@ pub enum Refusal {
     /// The IR of this revision is not at hand.
     #[error("revision {0} must be loaded first")]
     Revision(u32),
-    /// The run may not start.
-    #[error("{}: {}", .0.entry.code, .0.message)]
-    Start(Box<crate::issue::Issue>),
+    /// The run may not start; every finding.
+    #[error("{}", .0.first().map_or_else(String::new, |first| format!("{}: {}", first.entry.code, first.message)))]
+    Start(Vec<crate::issue::Issue>),
     /// State and graph do not belong together: a defect or a damaged store.
     #[error("the run's state does not fit its graph: {0}")]
     Corrupt(String),

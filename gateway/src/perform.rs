@@ -26,6 +26,9 @@ use crate::problem::{Problem, Result};
 
 /// Most rows, events or log lines of one answer.
 const MOST: u32 = 1_000;
+/// Milliseconds that a run stays after its end at least: whoever asked for it reads how it went, also where its graph
+/// says `retention: 0s`.
+const KEEP: u64 = 60_000;
 /// Longest wait of one answer.
 const LONGEST: Duration = Duration::from_secs(10);
 /// Most runs whose tenant is remembered.
@@ -140,10 +143,10 @@ impl Performer {
             Request::Start { workflow, inline, input, key, patch_set } => {
                 let digest = version::meant(runs, tenant, workflow, inline).await?;
                 let patch_set = version::set(runs, tenant, &digest, patch_set).await?;
-                let input = Arc::new(input.unwrap_or_else(|| json!({})));
-                let (tenant, by) = (caller.tenant.clone(), caller.name.as_str().into());
-                let options =
-                    StartOptions { tenant, digest, input, by, key, patch_set, replay: None };
+                let input = input.unwrap_or_else(|| json!({}));
+                let (tenant, by) = (caller.tenant.clone(), caller.name.as_str());
+                let new = StartOptions::new(tenant, digest, input, by);
+                let options = StartOptions { key, patch_set, keep: KEEP, ..new };
                 started(runs.start(&options).await?)
             }
             Request::Runs { cursor, most, status, workflow, since } => {
@@ -195,7 +198,7 @@ impl Performer {
                     None => None,
                 };
                 let by = caller.name.as_str().into();
-                let ask = runs::ReplayAsk { run, from, input, digest, by, key };
+                let ask = runs::ReplayAsk { run, from, input, digest, by, key, keep: KEEP };
                 started(runs.replay(&ask).await?)
             }
             Request::Promote { run, tag, reason } => {

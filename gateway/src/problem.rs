@@ -56,6 +56,12 @@ impl Problem {
         Self::of(vec![Finding { issue, about: about.into(), place: None, source: None }])
     }
 
+    /// Issues found in something that has no text to show; at least one.
+    pub fn all(about: &str, issues: Vec<Issue>) -> Self {
+        let one = |issue| Finding { issue, about: about.to_owned(), place: None, source: None };
+        Self::of(issues.into_iter().map(one).collect())
+    }
+
     /// The first finding with one more line that shows it.
     pub fn detail(mut self, line: impl Into<String>) -> Self {
         if let Some(first) = self.findings.first_mut() {
@@ -88,11 +94,7 @@ impl Problem {
     /// What kept something from being done to a run.
     pub fn runs(error: runs::Error, about: &str) -> Self {
         match error {
-            runs::Error::Invalid(issues) | runs::Error::NoFit(issues) => {
-                let one =
-                    |issue| Finding { issue, about: about.to_owned(), place: None, source: None };
-                Self::of(issues.into_iter().map(one).collect())
-            }
+            runs::Error::Invalid(issues) | runs::Error::NoFit(issues) => Self::all(about, issues),
             runs::Error::NoRun(run) => {
                 Self::new(&catalogue::NO_RUN, about, format!("there is no run {run}"))
             }
@@ -110,7 +112,7 @@ impl Problem {
                 about,
                 format!("the graph {digest} is not in the store"),
             ),
-            runs::Error::Refused(Refusal::Start(issue)) => Self::found(about, *issue),
+            runs::Error::Refused(Refusal::Start(issues)) => Self::all(about, issues),
             runs::Error::Refused(refusal) => {
                 Self::new(&catalogue::STORE_CORRUPT, about, refusal.to_string())
             }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aob_engine::step::{Due, Input};
 use aob_store::SignalEntry;
 use tokio::sync::watch;
 
@@ -46,6 +47,21 @@ pub async fn coordinate(
     }
 }
 
+/// A duration that is over spares what workers hold, so the decision has to know what that is, as of now.
+async fn tell_claims(runs: &Runs, work: &mut Work) -> Result<(), crate::runs::Error> {
+    for input in &mut work.inputs {
+        let over = match input {
+            Input::Timer(timer) => timer.instance.is_empty() && timer.what == Due::Duration,
+            Input::Overdue { .. } => true,
+            _ => false,
+        };
+        if over && let Some(state) = runs.store().load(&work.run).await? {
+            *input = Input::Overdue { claimed: runs.store().claimed(&state).await? };
+        }
+    }
+    Ok(())
+}
+
 /// Commits signals, one event per run. What loses every race stays pending and comes again.
 async fn serve(runs: &Arc<Runs>, mut entries: Vec<SignalEntry>) -> Result<(), crate::runs::Error> {
     if let Some(notices) = runs.notices() {
@@ -67,7 +83,10 @@ async fn serve(runs: &Arc<Runs>, mut entries: Vec<SignalEntry>) -> Result<(), cr
     }
     let mut works: Vec<Work> = by_run.into_values().collect();
     for _ in 0..20 {
-        let (done, _) = runs.commit(&works, None).await?;
+        for work in &mut works {
+            tell_claims(runs, work).await?;
+        }
+        let done = runs.commit(&works).await?;
         let mut raced = Vec::new();
         for (done, work) in done.into_iter().zip(works) {
             match done {

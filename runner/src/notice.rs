@@ -184,7 +184,7 @@ impl Notices {
         let work =
             [Work { run: run.clone(), inputs: vec![input], signals: vec![entry.id.clone()] }];
         for _ in 0..RACES {
-            match runs.commit(&work, None).await?.0.pop() {
+            match runs.commit(&work).await?.pop() {
                 Some(Done::Raced) => drop(runs.store().hold(run, 100).await?),
                 Some(Done::Failed(error)) => return Err(error),
                 _ => return Ok(()),

@@ -30,13 +30,13 @@ use rustc_hash::FxHashMap;
 use serde_json::Value;
 
 pub use admission::{Throttled, TierLimits};
-pub use commit::{Done, Work};
+pub use commit::{Done, Progress, Work};
 pub use ending::Ending;
 pub use error::Error;
 pub use patch::{PatchAsk, Patched, What};
 pub use query::RunView;
 pub use replay::ReplayAsk;
-pub use start::{Published, StartOptions, Started};
+pub use start::{Published, StartOptions, Started, Tagged};
 pub use tag::TagMove;
 pub use ticket::{Approvers, TicketView};
 

@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::clock;
 use crate::node;
-use crate::runs::{Busy, Done, Runs, Work};
+use crate::runs::{Busy, Done, Progress, Runs, Work};
 use crate::secret::Secrets;
 
 use attempt::Attempts;
@@ -216,10 +216,12 @@ async fn hand_in(options: &LaneOptions, batch: Vec<Finished>, claim: Claim) -> V
             signals: Vec::new(),
         })
         .collect();
+    let mut progress = Progress::new(works.len(), Some(claim));
     let mut wait = Duration::from_millis(20);
     loop {
-        match options.runs.commit(&works, Some(claim.clone())).await {
-            Ok((done, tasks)) => {
+        match options.runs.commit_on(&works, &mut progress).await {
+            Ok(()) => {
+                let (done, tasks) = progress.end();
                 for (done, (run, results)) in done.into_iter().zip(by_run) {
                     match done {
                         Done::Decided(_) | Done::NoRun => {}
@@ -269,7 +271,7 @@ async fn report(options: &LaneOptions, results: &[Finished]) {
 /// Gives tasks back that this process will not finish.
 async fn hand_back(options: &LaneOptions, tasks: Vec<(TaskRef, bool)>) {
     for (task, begun) in tasks {
-        let input = Input::Lost { instance: task.instance.clone(), fence: task.fence, begun };
+        let input = Input::Returned { instance: task.instance.clone(), fence: task.fence, begun };
         let signal = Signal { run: task.run.clone(), input, t: clock::now() };
         if let Err(error) = options.runs.store().report(&options.consumer, &task, &signal).await {
             tracing::warn!(run_id = %task.run, instance = %task.instance, %error, "a task could not be handed back");

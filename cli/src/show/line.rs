@@ -49,7 +49,12 @@ pub(crate) fn line(change: &Change, event: &Event, picture: &Picture) -> Option<
                 length(due.saturating_sub(event.t))
             )
         }
-        Change::Lost { at } => format!("{at} lost its worker; another attempt follows"),
+        Change::Lost { at, returned: false } => {
+            format!("{at} lost its worker; another attempt follows")
+        }
+        Change::Lost { at, returned: true } => {
+            format!("{at} was handed back by a worker that stops; another attempt follows")
+        }
         Change::Waiting { at, ticket, asks, error, .. } => match asks {
             Asks::Gate => format!("{at} waits for an approval: {ticket}"),
             Asks::Failure => {
@@ -139,7 +144,7 @@ pub(crate) fn subject(change: &Change) -> Option<&str> {
         | Change::IterationEnded { at, .. }
         | Change::Settled { at, .. }
         | Change::Backoff { at, .. }
-        | Change::Lost { at }
+        | Change::Lost { at, .. }
         | Change::Waiting { at, .. }
         | Change::Voted { at, .. }
         | Change::Answered { at, .. }

@@ -115,7 +115,7 @@ impl Picture {
                 row.started.get_or_insert(t);
                 (row.due, row.ticket) = (None, None);
             }),
-            Change::Ready { at } | Change::Lost { at } => {
+            Change::Ready { at } | Change::Lost { at, .. } => {
                 self.with(at, |row| row.state = NodeState::Ready)
             }
             Change::Begun { at, total, due, .. } => self.with(at, |row| {

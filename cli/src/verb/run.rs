@@ -152,19 +152,12 @@ fn plan(arguments: &Run, terminal: Terminal, workflows: &[Workflow], input: &Giv
 
 /// Judges the input as the start will: by the engine's own first step, which is thrown away.
 fn fits(workflow: &Workflow, input: &Given) -> Result<()> {
-    let request = StartRequest {
-        run: "run_00000000000000000000000000".into(),
-        tenant: TENANT.into(),
-        input: Arc::new(input.value.clone()),
-        by: super::user().into(),
-        parent: None,
-        depth: 0,
-        on: None,
-        replay: None,
-    };
+    let run = "run_00000000000000000000000000".into();
+    let given = Arc::new(input.value.clone());
+    let request = StartRequest::new(run, TENANT.into(), given, super::user().into());
     let irs = IrSet::new(0, workflow.ir.clone());
     match route::start(&irs, 0, &request, Now { time: now(), epoch: 0 }) {
-        Err(Refusal::Start(issue)) => Err(placed(Problem::found("the input", *issue), input)),
+        Err(Refusal::Start(issues)) => Err(placed(Problem::all("the input", issues), input)),
         _ => Ok(()),
     }
 }

@@ -24,16 +24,9 @@ fuzz_target!(|text: &[u8]| {
     };
     for document in documents {
         let Ok(ir) = compile(&document.value, &REGISTRY, &Ceiling::default()) else { continue };
-        let request = StartRequest {
-            run: "run_00000000000000000000000000".into(),
-            tenant: "default".into(),
-            input: Arc::new(serde_json::json!({})),
-            by: "user:fuzz".into(),
-            parent: None,
-            depth: 0,
-            on: None,
-            replay: None,
-        };
+        let input = Arc::new(serde_json::json!({}));
+        let run = "run_00000000000000000000000000".into();
+        let request = StartRequest::new(run, "default".into(), input, "user:fuzz".into());
         let irs = IrSet::new(0, Arc::new(ir));
         match route::start(&irs, 0, &request, Now { time: 1, epoch: 1 }) {
             Ok(step) => assert_eq!(decode(&encode(&step.state)).as_ref(), Ok(&step.state)),

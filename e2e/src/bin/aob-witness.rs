@@ -10,7 +10,7 @@ use aob_e2e::answer::{self, TENANT};
 use aob_e2e::{serve, witness};
 use aob_engine::check::Ceiling;
 use aob_runner::node::Policy;
-use aob_runner::runs::{Runs, StartOptions};
+use aob_runner::runs::{Runs, StartOptions, Tagged};
 use aob_runner::service::{Service, ServiceOptions};
 use aob_store::Store;
 use aob_store::embedded::{self, Embedded};
@@ -106,17 +106,15 @@ async fn run(args: &Args, runs: &Runs) -> Outcome {
     let document: Value = serde_json::from_slice(&std::fs::read(
         args.workflow.as_deref().unwrap_or_else(|| Path::new("")),
     )?)?;
-    let digest = runs.publish(TENANT, &document, Some(("main", "user:witness"))).await?.digest;
+    let digest = runs
+        .publish(TENANT, &document, Some(Tagged { tag: "main", by: "user:witness" }))
+        .await?
+        .digest;
     let mut open = Vec::new();
     for number in args.first..args.first + args.runs {
         let options = StartOptions {
-            tenant: TENANT.into(),
-            digest: digest.clone(),
-            input: Arc::new(json!({})),
-            by: "user:witness".into(),
             key: Some(format!("run-{number}")),
-            patch_set: None,
-            replay: None,
+            ..StartOptions::new(TENANT, &digest, json!({}), "user:witness")
         };
         open.push(runs.start(&options).await?.run);
     }

@@ -141,7 +141,7 @@ fn told(history: &[(Event, Vec<u8>)]) -> BTreeMap<&str, Told> {
                 Change::Published { at, .. } => {
                     all.entry(at).or_default().published.push(Fence(event.epoch, event.n));
                 }
-                Change::Lost { at } => all.entry(at).or_default().lost += 1,
+                Change::Lost { at, .. } => all.entry(at).or_default().lost += 1,
                 Change::Waiting { at, asks: Asks::Unknown, .. } => {
                     all.entry(at).or_default().asked += 1
                 }

@@ -9,7 +9,7 @@ use aob_engine::check::Ceiling;
 use aob_engine::registry::Registry;
 use aob_engine::state::State;
 use aob_runner::node::{self, ExecPolicy, Policy, Private};
-use aob_runner::runs::{Runs, StartOptions};
+use aob_runner::runs::{Runs, StartOptions, Tagged};
 use aob_runner::service::{Service, ServiceOptions};
 use aob_store::Store;
 use aob_store::redis::{Options, RedisStore};
@@ -44,7 +44,7 @@ pub(crate) fn one_at_a_time(runs: &Arc<Runs>) -> ServiceOptions {
 
 /// Publishes a workflow; its digest.
 pub(crate) async fn publish(runs: &Runs, document: &Value) -> String {
-    runs.publish(TENANT, document, Some(("main", "user:ann")))
+    runs.publish(TENANT, document, Some(Tagged { tag: "main", by: "user:ann" }))
         .await
         .unwrap_or_else(|error| panic!("{error}: {document}"))
         .digest
@@ -57,15 +57,7 @@ pub(crate) async fn start(runs: &Runs, digest: &str, input: Value) -> Arc<str> {
 
 /// A start, repeatable with a key.
 pub(crate) fn request(digest: &str, input: Value, key: Option<String>) -> StartOptions {
-    StartOptions {
-        tenant: TENANT.into(),
-        digest: digest.to_owned(),
-        input: Arc::new(input),
-        by: "user:ada".into(),
-        key,
-        patch_set: None,
-        replay: None,
-    }
+    StartOptions { key, ..StartOptions::new(TENANT, digest, input, "user:ada") }
 }
 
 /// Starts so many runs without input, several at once.

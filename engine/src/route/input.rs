@@ -15,7 +15,9 @@ pub(super) fn actor(input: &Input) -> Option<&str> {
         Input::Cancel { by, .. } | Input::Suspend { by, .. } => Some(by),
         Input::Settled { .. }
         | Input::Lost { .. }
+        | Input::Returned { .. }
         | Input::Timer(_)
+        | Input::Overdue { .. }
         | Input::Notified(_)
         | Input::Deferred { .. } => None,
     }
@@ -28,8 +30,10 @@ impl Router<'_> {
         }
         match input {
             Input::Settled { instance, fence, result } => self.completed(instance, *fence, result),
-            Input::Lost { instance, fence, begun } => self.lost(instance, *fence, *begun),
+            Input::Lost { instance, fence, begun } => self.lost(instance, *fence, *begun, false),
+            Input::Returned { instance, fence, begun } => self.lost(instance, *fence, *begun, true),
             Input::Timer(timer) => self.due(timer),
+            Input::Overdue { claimed } => self.overdue(Some(claimed)),
             Input::Decision(decision) => self.decide(decision),
             Input::Notified(notified) => self.notified(notified),
             Input::Deferred { instance, fence, due, error } => {
@@ -116,7 +120,13 @@ impl Router<'_> {
         Ok(if same { Verdict::Same } else { Verdict::Conflicting })
     }
 
-    fn lost(&mut self, instance: &str, fence: Fence, begun: bool) -> Result<Verdict, Refusal> {
+    fn lost(
+        &mut self,
+        instance: &str,
+        fence: Fence,
+        begun: bool,
+        returned: bool,
+    ) -> Result<Verdict, Refusal> {
         let Some(at) = self.find(instance)? else { return Ok(Verdict::Superseded) };
         let Some(live) = self.live(&at) else { return Ok(Verdict::Superseded) };
         let is_task = matches!(at.node().kind, Kind::Task { .. });
@@ -133,7 +143,7 @@ impl Router<'_> {
                 let about = serde_json::json!({"attempt": fence.1});
                 self.ask(&at, Asks::Unknown, &about, None, Some(error))?;
             }
-        } else if losses + 1 > MOST_LOSSES {
+        } else if !returned && losses + 1 > MOST_LOSSES {
             let message = format!("the worker went away in {} attempts", losses + 1);
             self.fail(&at, NodeError::new("lost", message), Cause::Lost, None)?;
         } else if self.is_draining(&at.scope) {
@@ -141,7 +151,7 @@ impl Router<'_> {
             self.fail(&at, NodeError::new("lost", "the worker went away"), Cause::Lost, None)?;
         } else {
             self.let_go(&at);
-            self.emit(Change::Lost { at: instance.to_owned() })?;
+            self.emit(Change::Lost { at: instance.to_owned(), returned })?;
         }
         Ok(Verdict::Applied)
     }
@@ -205,13 +215,7 @@ impl Router<'_> {
     fn run_due(&mut self, timer: &Timer) -> Result<Verdict, Refusal> {
         let phase = self.state.head.phase;
         match timer.what {
-            Due::Duration if self.state.head.cancel.is_none() && phase != Phase::Finally => {
-                let time = rfc3339(self.state.head.deadline);
-                let error = NodeError::new("duration", format!("the run was not done by {time}"));
-                let outcome = RunOutcome::Failed;
-                self.emit(Change::Failing { scope: String::new(), error })?;
-                self.end_early(CancelMode::Graceful, outcome, None, None)?;
-            }
+            Due::Duration => return self.overdue(None),
             Due::Grace if self.state.head.cancel.is_some() && phase == Phase::Draining => {
                 self.cut_scope(&"".into(), &Cause::Cancel)?;
                 self.work.push_back(Work::Scope("".into()));
@@ -224,6 +228,19 @@ impl Router<'_> {
             }
             _ => return Ok(Verdict::Superseded),
         }
+        Ok(Verdict::Applied)
+    }
+
+    /// The run's duration is over; without `claimed` every published task counts as claimed.
+    fn overdue(&mut self, claimed: Option<&[String]>) -> Result<Verdict, Refusal> {
+        let head = &self.state.head;
+        if head.cancel.is_some() || head.phase == Phase::Finally {
+            return Ok(Verdict::Superseded);
+        }
+        let time = rfc3339(head.deadline);
+        let error = NodeError::new("duration", format!("the run was not done by {time}"));
+        self.emit(Change::Failing { scope: String::new(), error })?;
+        self.end_early(CancelMode::Graceful, RunOutcome::Failed, claimed, None)?;
         Ok(Verdict::Applied)
     }
 
@@ -260,6 +277,11 @@ impl Router<'_> {
     ) -> Result<(), Refusal> {
         let grace = self.now.time.saturating_add(GRACE);
         let in_finally = self.state.head.phase == Phase::Finally;
+        // A success whose exit handler is cut short is none; a failure stays one.
+        let outcome = match self.state.head.outcome {
+            Some(RunOutcome::Failed) if in_finally => RunOutcome::Failed,
+            _ => outcome,
+        };
         if self.state.head.suspended {
             // Whoever ends a run wants its exit handler to run.
             self.emit(Change::Suspended { on: false })?;
@@ -270,7 +292,6 @@ impl Router<'_> {
             self.cut_scope(&root, &Cause::Cancel)?;
             if in_finally {
                 self.cut_scope(&"finally".into(), &Cause::Cancel)?;
-                let outcome = self.state.head.outcome.unwrap_or(outcome);
                 self.work.clear();
                 return self.end_run(outcome, None, None);
             }

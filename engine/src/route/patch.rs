@@ -299,8 +299,9 @@ impl Router<'_> {
                 if !mutant::is(Mutant::RootsNotBegun) {
                     self.begin(&at)?;
                 }
-            } else if mutant::is(Mutant::JoinsNotRecomputed) {
-            } else if plan.joins.contains(&*at.node().id) || plan.recalled.contains(&*at.node().id)
+            } else if (plan.joins.contains(&*at.node().id)
+                || plan.recalled.contains(&*at.node().id))
+                && !mutant::is(Mutant::JoinsNotRecomputed)
             {
                 self.work.push_back(Work::Join(root.clone(), ix));
             }

@@ -94,6 +94,7 @@ pub(crate) fn begin(started: &Started, event: &Stamp<'_>, irs: &IrSet) -> Result
         bytes: started.bytes,
         depth: started.depth,
         by: event.by.into(),
+        keep: started.keep,
     };
     Ok(State { head, scopes: [("".into(), root)].into(), cells: 0, free: Default::default() })
 }
@@ -204,11 +205,12 @@ pub(crate) fn apply(
             live.due = Some(*due);
             live.error = Some(error.clone());
         }
-        Change::Lost { at } => {
+        Change::Lost { at, returned } => {
             release(state, irs, at)?;
             let place = Place::find(state, irs, at)?;
             let live = place.live(state, at)?;
-            live.losses += 1;
+            live.losses += u32::from(!returned);
+            live.returns += u32::from(*returned);
             place.marking(state)?.nodes[place.slot] = NodeState::Ready;
         }
         Change::Waiting { at, ticket, asks, binds, due, error } => {
@@ -426,6 +428,7 @@ fn set<'a>(
         fence,
         failures: 0,
         losses: 0,
+        returns: 0,
         due: None,
         ticket: None,
         error: None,

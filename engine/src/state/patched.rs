@@ -88,7 +88,7 @@ impl Carry<'_> {
                 continue;
             };
             // What was tried before keeps its count of failures and stays enabled.
-            let tried = live.is_some_and(|live| live.failures + live.losses > 0)
+            let tried = live.is_some_and(|live| live.was_tried())
                 && !mutant::is(Mutant::RecallForgetsFailures);
             match (recalled, live) {
                 (true, Some(live)) if tried => {

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use crate::patching::edit::{Edit, patched};
 use crate::patching::play::{Play, compiled, decision, ran_on};
-use crate::patching::shrink::fails;
+use crate::patching::shrink::{fails, graph_told};
+use crate::patching::trail;
 use crate::random::{Random, answer, body, mutate, number};
 use crate::simulate::{Simulation, open_tickets};
 
@@ -31,7 +32,7 @@ fn an_iteration_goes_by_the_body_it_began_with() {
         match fails(|| judged(seed, &mut random, &document, &mut tally)) {
             Ok(true) => runs += 1,
             Ok(false) => {}
-            Err(why) => panic!("AOB_SEED={} AOB_CASES=1\n{document}\n{why}", seed - 1),
+            Err(why) => panic!("AOB_SEED={} AOB_CASES=1\n{}{why}", seed - 1, trail::told()),
         }
     }
     println!("seeds {first}..={seed}: {runs} runs with patched bodies; {tally:?}");
@@ -58,6 +59,7 @@ struct Tally {
 /// Plays a run that is patched once or twice, and compares; false if no patch was accepted.
 fn judged(seed: u64, random: &mut Random, document: &Value, tally: &mut Tally) -> bool {
     let mut play = Play::start(seed, document).expect("it compiled");
+    trail::begin(document);
     let mut course = Course::new(seed);
     let mut documents = vec![document.clone()];
     // By outermost iteration: which document was current when it began.
@@ -95,6 +97,8 @@ fn judged(seed: u64, random: &mut Random, document: &Value, tally: &mut Tally) -
         .map(|document| {
             let mut other = Course::new(seed);
             let mut run = Play::start(seed, document).expect("an accepted graph compiles").run;
+            trail::note("a run on this alone:");
+            trail::note(&graph_told(document));
             while other.step(&mut run, random) {}
             other.iterations(&run)
         })
@@ -176,15 +180,18 @@ impl Course {
                 let answer = answer(self.seed, &instance, *failures);
                 *failures += u64::from(matches!(answer, Answer::Error { .. }));
                 let ran = format!("{instance} {} on {}", task.attempt, ran_on(&task));
+                trail::note(&format!("answer {ran}"));
                 self.ran.entry(scope).or_default().push(ran);
                 assert_eq!(run.complete(&task, answer), Verdict::Applied);
             }
             Next::Timer(timer, due) => {
+                trail::note(&format!("time comes for {}", timer.instance));
                 run.timers.remove(&timer);
                 run.now.time = run.now.time.max(due);
                 assert_eq!(run.take(&[Input::Timer(timer)]), [Verdict::Applied]);
             }
             Next::Ticket(asks) => {
+                trail::note(&format!("reply to {instance}"));
                 let reply = if asks == Asks::Gate { Reply::Approve(None) } else { Reply::Fail };
                 let decided = Input::Decision(decision(&instance, &reply));
                 assert_eq!(run.take(&[decided]), [Verdict::Applied]);

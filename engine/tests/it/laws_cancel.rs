@@ -384,6 +384,7 @@ fn ticket(run: &Simulation, instance: &str) -> Option<String> {
 fn ended_well(run: &Simulation) {
     let mut settled: BTreeMap<&str, u32> = BTreeMap::new();
     let (mut suspended, mut over, mut cancel, mut in_finally) = (false, false, None, false);
+    let mut cut = false;
     for (event, line) in &run.events {
         let public = serde_json::from_slice::<aob_schema::Event>(line);
         assert!(public.is_ok(), "every event is of the schema's form: {public:?}");
@@ -399,6 +400,7 @@ fn ended_well(run: &Simulation) {
                 Change::Failing { scope, .. } => over |= scope.is_empty(),
                 Change::Cancelled { mode, outcome, .. } => {
                     over = true;
+                    cut |= in_finally && *outcome == RunOutcome::Cancelled;
                     if !in_finally {
                         cancel = Some((*mode, *outcome));
                     }
@@ -419,7 +421,10 @@ fn ended_well(run: &Simulation) {
         );
         assert!(marking.live.is_empty(), "nothing is live");
     }
-    if let Some((mode, outcome)) = cancel {
+    if cut {
+        // A success whose exit handler was cut short.
+        assert_eq!(run.state.head.outcome, Some(RunOutcome::Cancelled));
+    } else if let Some((mode, outcome)) = cancel {
         assert_eq!(run.state.head.outcome, Some(outcome));
         assert!(mode == CancelMode::Graceful || !in_finally, "now leaves the exit handler out");
     } else {

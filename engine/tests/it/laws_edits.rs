@@ -11,7 +11,8 @@ use crate::patching::edit::{Edit, INTO_BODY, alike, asked, may_be_undone, patche
 use crate::patching::play::Play;
 use crate::patching::request::request;
 use crate::patching::same::graph;
-use crate::patching::shrink::fails;
+use crate::patching::shrink::{fails, step_told};
+use crate::patching::trail;
 use crate::random::{Random, number};
 
 #[test]
@@ -100,6 +101,7 @@ fn each(
         let Some(document) = graph(&mut random) else { continue };
         let played = fails(|| {
             let mut play = Play::start(seed, &document).expect("it compiled");
+            trail::begin(&document);
             for round in 0..60 {
                 if play.run.state.is_ended() {
                     break;
@@ -107,16 +109,18 @@ fn each(
                 // Several patches are tried at one point: to come there costs more.
                 for turn in 0..3 {
                     points += 1;
-                    if let Some(what) = attempt(&mut random, &play, 3 * round + turn) {
+                    let at = 3 * round + turn;
+                    if let Some(what) = trail::aside(|| attempt(&mut random, &play, at)) {
                         *tally.entry(what).or_default() += 1;
                     }
                 }
                 let Some(step) = play.choose(&mut random) else { break };
+                trail::note(&step_told(&step));
                 play.step(&step);
             }
         });
         if let Err(why) = played {
-            panic!("AOB_SEED={} AOB_CASES=1\n{document}\n{why}", seed - 1);
+            panic!("AOB_SEED={} AOB_CASES=1\n{}{why}", seed - 1, trail::told());
         }
     }
     println!("{law}: seeds {first}..={seed}, {points} points; {tally:?}");

@@ -5,5 +5,6 @@ pub(crate) mod play;
 pub(crate) mod request;
 pub(crate) mod same;
 pub(crate) mod shrink;
+pub(crate) mod trail;
 pub(crate) mod twin;
 pub(crate) mod watch;

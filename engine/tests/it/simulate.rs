@@ -35,16 +35,8 @@ impl Simulation {
     pub(crate) fn start(ir: Ir, input: Value) -> Self {
         let irs = IrSet::new(0, Arc::new(ir));
         let now = Now { time: 1_790_000_000_000, epoch: 7 };
-        let request = StartRequest {
-            run: "run_00000000000000000000000000".into(),
-            tenant: "default".into(),
-            input: Arc::new(input),
-            by: "user:ada".into(),
-            parent: None,
-            depth: 0,
-            on: None,
-            replay: None,
-        };
+        let run = "run_00000000000000000000000000".into();
+        let request = StartRequest::new(run, "default".into(), Arc::new(input), "user:ada".into());
         let step = route::start(&irs, 0, &request, now).expect("the run starts");
         let event = step.event.clone().expect("a start is an event");
         let folded = fold(None, &event, &step.line, &irs).expect("the start folds");

@@ -40,20 +40,47 @@ pub enum Done {
     Failed(Error),
 }
 
+/// How far a commit has come. It takes several calls of the store where races are lost, and any of them may fail: what
+/// came of those before, the tasks claimed above all, must not be lost with it.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// By work.
+    done: Vec<Option<Done>>,
+    claimed: Vec<Task>,
+    /// Not made yet.
+    claim: Option<Claim>,
+}
+
+impl Progress {
+    /// Nothing has been done.
+    pub fn new(works: usize, claim: Option<Claim>) -> Self {
+        Self { done: (0..works).map(|_| None).collect(), claimed: Vec::new(), claim }
+    }
+
+    /// What became of each work, and what was claimed.
+    pub fn end(self) -> (Vec<Done>, Vec<Task>) {
+        (self.done.into_iter().map(|done| done.unwrap_or(Done::Raced)).collect(), self.claimed)
+    }
+}
+
 impl Runs {
-    /// Commits works, then claims. Works of different runs stand for themselves; a run must not be named twice.
-    /// With a claim, starts that wait for a lane of its shard go along.
+    /// Commits works. Works of different runs stand for themselves; a run must not be named twice.
     ///
     /// # Errors
     /// The store's, if it cannot be reached: what became of the works is unknown then, and asking again is safe.
-    pub async fn commit(
-        &self,
-        works: &[Work],
-        mut claim: Option<Claim>,
-    ) -> Result<(Vec<Done>, Vec<Task>), Error> {
-        let mut done: Vec<Option<Done>> = works.iter().map(|_| None).collect();
-        let mut claimed = Vec::new();
-        let mut open: Vec<usize> = (0..works.len()).collect();
+    pub async fn commit(&self, works: &[Work]) -> Result<Vec<Done>, Error> {
+        let mut progress = Progress::new(works.len(), None);
+        self.commit_on(works, &mut progress).await?;
+        Ok(progress.end().0)
+    }
+
+    /// Commits works, then claims. With a claim, starts that wait for a lane of its shard go along.
+    ///
+    /// # Errors
+    /// As [`Runs::commit`]; asking again with the same progress goes on where it stopped.
+    pub async fn commit_on(&self, works: &[Work], progress: &mut Progress) -> Result<(), Error> {
+        let Progress { done, claimed, claim } = progress;
+        let mut open: Vec<usize> = (0..works.len()).filter(|&at| done[at].is_none()).collect();
         for race in 0.. {
             if race == MOST_RACES {
                 for at in open.drain(..) {
@@ -99,7 +126,7 @@ impl Runs {
             open = rest;
             let own = items.len();
             let mut starts = Vec::new();
-            if let Some(claim) = &claim {
+            if let Some(claim) = claim.as_ref() {
                 for start in self.shares.take(claim.shard, MOST_ITEMS.saturating_sub(own)) {
                     let (item, told) = start.part();
                     items.push(item);
@@ -133,7 +160,7 @@ impl Runs {
                         continue;
                     }
                 };
-            claim = None;
+            *claim = None;
             claimed.extend(tasks);
             for (start, outcome) in
                 starts.into_iter().zip(outcomes.split_off(own.min(outcomes.len())))
@@ -159,7 +186,7 @@ impl Runs {
             }
             open.sort_unstable();
         }
-        Ok((done.into_iter().map(|done| done.unwrap_or(Done::Raced)).collect(), claimed))
+        Ok(())
     }
 
     /// Applies inputs to one run, however many others do so too.
@@ -173,8 +200,7 @@ impl Runs {
                 // Whoever lost that often goes first once.
                 self.store.hold(run, 100).await?;
             }
-            let (done, _) = self.commit(&works, None).await?;
-            match done.into_iter().next() {
+            match self.commit(&works).await?.into_iter().next() {
                 Some(Done::Decided(verdicts)) => return Ok(verdicts),
                 Some(Done::NoRun) | None => return Err(Error::NoRun(run.to_owned())),
                 Some(Done::Failed(error)) => return Err(error),
@@ -243,4 +269,52 @@ enum Prepared {
     Items(Vec<Item>, Learnt),
     /// Nothing is to be written.
     Done(Done),
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use aob_engine::check::Ceiling;
+    use aob_engine::registry::Registry;
+    use aob_engine::step::Answer;
+    use aob_store::Store as _;
+    use aob_store::embedded::Embedded;
+    use serde_json::json;
+
+    use super::*;
+    use crate::runs::StartOptions;
+
+    /// What was claimed is kept where a later call of the store fails, and asking again makes nothing twice.
+    #[tokio::test]
+    async fn what_was_claimed_outlives_a_failure() {
+        let store = Arc::new(Embedded::volatile());
+        let runs = Runs::new(store.clone(), Registry::builtin(), Ceiling::default());
+        let document = json!({
+            "apiVersion": "aob.dev/v1alpha1", "kind": "Workflow", "metadata": {"name": "two"},
+            "spec": {"nodes": [{"id": "a", "type": "noop"}, {"id": "b", "type": "noop"}]}
+        });
+        let digest = runs.publish("default", &document, None).await.unwrap().digest;
+        let options = StartOptions::new("default", digest, json!({}), "user:ada");
+        let run = runs.start(&options).await.unwrap().run;
+        let types: Arc<[Arc<str>]> = Arc::new(["noop".into()]);
+        let claim = Claim { consumer: "lane".into(), types, shard: 0, max: 1 };
+        let mut progress = Progress::new(0, Some(claim));
+        runs.commit_on(&[], &mut progress).await.unwrap();
+        let task = progress.claimed.first().cloned().expect("a task");
+        let input = Input::Settled {
+            instance: task.at.instance.clone(),
+            fence: task.at.fence,
+            result: Answer::Output(Arc::new(json!(null))),
+        };
+        let works = [Work { run: run.clone(), inputs: vec![input], signals: Vec::new() }];
+        progress.done.push(None);
+        runs.cache.clear();
+        store.close().await.unwrap();
+        runs.commit_on(&works, &mut progress).await.expect_err("the store is closed");
+        assert_eq!(progress.claimed, [task], "it is not lost with the call that failed");
+        assert!(progress.claim.is_none(), "and nothing is claimed again");
+        let (done, _) = progress.end();
+        assert!(matches!(done[..], [Done::Raced]), "nobody takes it for written: {done:?}");
+    }
 }

@@ -19,6 +19,9 @@ use crate::clock;
 /// Rounds of loading before a decision is given up: each names further keys, so few are ever needed.
 const MOST_LOADS: usize = 10_000;
 
+/// Most findings in a child's input that its parent is told.
+const MOST_TOLD: usize = 5;
+
 /// A decision, and what is known of the run besides.
 pub(super) struct Decided {
     pub(super) before: Arc<State>,
@@ -165,20 +168,20 @@ impl Runs {
             }
             Err(error) => return Err(error),
         };
+        let (input, by) = (child.input.clone(), parent.head.by.clone());
         let request = StartRequest {
-            run: child.run.clone(),
-            tenant: tenant.clone(),
-            input: child.input.clone(),
-            by: parent.head.by.clone(),
             parent: Some(child.parent.clone()),
             depth: child.depth,
-            on: None,
-            replay: None,
+            ..StartRequest::new(child.run.clone(), tenant.clone(), input, by)
         };
         let now = Now { time: clock::now(), epoch: self.store.epoch() };
         match route::start(&IrSet::new(0, ir.clone()), 0, &request, now) {
             Ok(step) => Ok(Ok(self.first_item(step, &ir, None, None))),
-            Err(Refusal::Start(issue)) => Ok(Err(NodeError::new("child_input", issue.message))),
+            Err(Refusal::Start(issues)) => {
+                let messages: Vec<String> =
+                    issues.into_iter().take(MOST_TOLD).map(|issue| issue.message).collect();
+                Ok(Err(NodeError::new("child_input", messages.join("; "))))
+            }
             Err(refusal) => Err(refusal.into()),
         }
     }
@@ -202,7 +205,7 @@ impl Runs {
             };
             send.push(Signal { run: parent.run.clone(), input, t: clock::now() });
         }
-        let succeeded = step.state.head.outcome == Some(RunOutcome::Succeeded);
+        let retention = retention(&step.state, ir);
         Item {
             before: None,
             after: Arc::new(step.state),
@@ -212,7 +215,7 @@ impl Runs {
             send,
             link: 0,
             key,
-            retention: if succeeded { ir.retention.succeeded } else { ir.retention.failed },
+            retention,
             patch,
         }
     }
@@ -236,7 +239,7 @@ impl Decided {
         for (child, mode) in &effects.cancel {
             send.push(Signal { run: child.clone(), input: cancel_child(*mode), t: time });
         }
-        let succeeded = state.head.outcome == Some(RunOutcome::Succeeded);
+        let retention = retention(&state, &ir);
         let after = Arc::new(state);
         let learnt =
             Learnt { verdicts, after: after.clone(), context: effects.context.clone(), known };
@@ -249,11 +252,18 @@ impl Decided {
             send,
             link: 0,
             key: None,
-            retention: if succeeded { ir.retention.succeeded } else { ir.retention.failed },
+            retention,
             patch: None,
         };
         (item, learnt)
     }
+}
+
+/// Milliseconds that a run stays after its end: as its graph says, and at least as long as whoever asked for it wants.
+fn retention(state: &State, ir: &Ir) -> u64 {
+    let succeeded = state.head.outcome == Some(RunOutcome::Succeeded);
+    let own = if succeeded { ir.retention.succeeded } else { ir.retention.failed };
+    own.max(state.head.keep)
 }
 
 fn cancel_child(mode: CancelMode) -> Input {

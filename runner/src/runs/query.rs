@@ -107,7 +107,7 @@ impl Runs {
             let input = Input::Cancel { mode, by: by.to_owned(), reason: reason.clone(), claimed };
             let works = [Work { run: run.into(), inputs: vec![input], signals: Vec::new() }];
             // Decided on stale claims it is refused as a whole, and asked again with fresh ones.
-            match self.commit(&works, None).await?.0.pop() {
+            match self.commit(&works).await?.pop() {
                 Some(Done::Decided(mut verdicts)) => {
                     return Ok(verdicts.pop().unwrap_or(Verdict::Unknown));
                 }

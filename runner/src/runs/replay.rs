@@ -29,6 +29,8 @@ pub struct ReplayAsk {
     pub by: Arc<str>,
     /// The same key within 72 h is the same run.
     pub key: Option<String>,
+    /// Milliseconds that the new run stays after its end at least.
+    pub keep: u64,
 }
 
 impl Runs {
@@ -73,6 +75,7 @@ impl Runs {
             key: ask.key.clone(),
             patch_set: None,
             replay: Some(Arc::new(replay)),
+            keep: ask.keep,
         };
         self.start(&options).await
     }

@@ -144,7 +144,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::runs::{Runs, StartOptions};
+    use crate::runs::{Progress, Runs, StartOptions};
 
     async fn runs() -> (Arc<Runs>, StartOptions) {
         let runs =
@@ -154,16 +154,7 @@ mod tests {
             "spec": {"nodes": [{"id": "a", "type": "noop"}]}
         });
         let digest = runs.publish("default", &document, None).await.unwrap().digest;
-        let options = StartOptions {
-            tenant: "default".into(),
-            digest,
-            input: Arc::new(json!({})),
-            by: "user:ada".into(),
-            key: None,
-            patch_set: None,
-            replay: None,
-        };
-        (runs, options)
+        (runs, StartOptions::new("default", digest, json!({}), "user:ada"))
     }
 
     fn claim() -> aob_store::Claim {
@@ -183,7 +174,9 @@ mod tests {
             tokio::task::yield_now().await;
         }
         let busy = busy.end().expect("something waits, so the lane goes on");
-        let (done, tasks) = runs.commit(&[], Some(claim())).await.unwrap();
+        let mut progress = Progress::new(0, Some(claim()));
+        runs.commit_on(&[], &mut progress).await.unwrap();
+        let (done, tasks) = progress.end();
         assert!(done.is_empty());
         let started = start.await.unwrap().unwrap();
         assert_eq!(tasks.len(), 1, "what it published was claimed with it");

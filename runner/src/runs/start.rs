@@ -47,6 +47,38 @@ pub struct StartOptions {
     pub patch_set: Option<String>,
     /// Answers of another run to begin with.
     pub replay: Option<Arc<Replay>>,
+    /// Milliseconds that it stays after its end at least, whatever its graph says.
+    pub keep: u64,
+}
+
+impl StartOptions {
+    /// A run on a graph as it was kept, under no key.
+    pub fn new(
+        tenant: impl Into<Arc<str>>,
+        digest: impl Into<String>,
+        input: Value,
+        by: impl Into<Arc<str>>,
+    ) -> Self {
+        Self {
+            tenant: tenant.into(),
+            digest: digest.into(),
+            input: Arc::new(input),
+            by: by.into(),
+            key: None,
+            patch_set: None,
+            replay: None,
+            keep: 0,
+        }
+    }
+}
+
+/// A tag to point at what is kept, and in whose name.
+#[derive(Debug, Clone, Copy)]
+pub struct Tagged<'a> {
+    /// The tag.
+    pub tag: &'a str,
+    /// `user:<name>`.
+    pub by: &'a str,
 }
 
 /// A run that began, or had begun before under the same key.
@@ -67,7 +99,7 @@ impl Runs {
         compile(document, &self.registry, &self.ceiling)
     }
 
-    /// Judges a workflow, keeps it under its digest, and points a tag at it, in somebody's name: `(tag, by)`.
+    /// Judges a workflow, keeps it under its digest, and points a tag at it if one is named.
     ///
     /// # Errors
     /// [`Error::Invalid`] with every finding, or the store's.
@@ -75,13 +107,13 @@ impl Runs {
         &self,
         tenant: &str,
         document: &Value,
-        tag: Option<(&str, &str)>,
+        tagged: Option<Tagged<'_>>,
     ) -> Result<Published, Error> {
         let ir = Arc::new(self.judge(document).map_err(Error::Invalid)?);
         let published =
             Published { name: ir.name.clone(), digest: ir.digest.clone(), ir: ir.clone() };
         self.store.put_artifact(&published.digest, canonical_json(document).as_bytes()).await?;
-        if let Some((tag, by)) = tag {
+        if let Some(Tagged { tag, by }) = tagged {
             self.point(tenant, &published.name, tag, &published.digest, by, None).await?;
         }
         self.remember(&published.digest, &ir);
@@ -134,14 +166,15 @@ impl Runs {
             let now = Now { time: clock::now(), epoch: self.store.epoch() };
             let run = id::run(now.time, random, shard);
             let request = StartRequest {
-                run: run.clone(),
-                tenant: options.tenant.clone(),
-                input: options.input.clone(),
-                by: options.by.clone(),
-                parent: None,
-                depth: 0,
                 on: on.clone(),
                 replay: options.replay.clone(),
+                keep: options.keep,
+                ..StartRequest::new(
+                    run.clone(),
+                    options.tenant.clone(),
+                    options.input.clone(),
+                    options.by.clone(),
+                )
             };
             let step = route::start(&IrSet::new(revision, ir.clone()), revision, &request, now)?;
             // What cannot start does not count; what is tried again counts once.

@@ -9,7 +9,7 @@ use aob_engine::registry::Registry;
 use aob_engine::state::RunOutcome;
 use aob_engine::tier::Tier;
 use aob_runner::runs::{
-    Error, PatchAsk, ReplayAsk, Runs, Settings, StartOptions, Throttled, TierLimits, What,
+    Error, PatchAsk, ReplayAsk, Runs, Settings, StartOptions, Tagged, Throttled, TierLimits, What,
 };
 use aob_store::embedded::Embedded;
 use serde_json::{Value, json};
@@ -44,7 +44,7 @@ async fn published(runs: &Runs, agents: usize) -> String {
     let mut nodes: Vec<Value> = (0..agents).map(|n| agent(&format!("agent{n}"))).collect();
     nodes.push(json!({"id": "ask", "type": "approval", "config": {"title": "Go on?"}}));
     let document = workflow(&format!("agents{agents}"), &nodes);
-    runs.publish("default", &document, Some(("main", "user:ada"))).await.expect("kept").digest
+    runs.publish("default", &document, Some(Tagged { tag: "main", by: "user:ada" })).await.expect("kept").digest
 }
 
 fn options(digest: &str) -> StartOptions {
@@ -221,6 +221,7 @@ async fn a_replay_counts_as_what_it_starts() {
         digest: None,
         by: "user:ada".into(),
         key: None,
+        keep: 0,
     };
     throttled(runs.replay(&ask).await, Tier::Standard);
 }
@@ -232,7 +233,7 @@ async fn child_runs_wait_for_their_turn() {
     let runs = runs(3, 3, 3, WINDOW);
     let service = serve(&runs);
     let child = workflow("child", &[json!({"id": "a", "type": "noop"})]);
-    runs.publish("default", &child, Some(("main", "user:ada"))).await.expect("kept");
+    runs.publish("default", &child, Some(Tagged { tag: "main", by: "user:ada" })).await.expect("kept");
     let parent = workflow(
         "parent",
         &[

@@ -7,7 +7,7 @@ use aob_engine::registry::Registry;
 use aob_engine::state::{CancelMode, RunOutcome};
 use aob_engine::step::{Decision, Input, Reply, Verdict};
 use aob_runner::node::{self, Policy};
-use aob_runner::runs::{Runs, StartOptions};
+use aob_runner::runs::{Runs, StartOptions, Tagged};
 use aob_runner::secret::Secrets;
 use aob_runner::service::{Service, ServiceOptions};
 use aob_store::embedded::Embedded;
@@ -50,20 +50,12 @@ async fn start(runs: &Runs, file: &str, input: Value) -> Arc<str> {
     let mut digest = None;
     for document in read::documents(&text, &read::Limits::default()).expect("it reads") {
         let published = runs
-            .publish("default", &document.value, Some(("main", "user:ada")))
+            .publish("default", &document.value, Some(Tagged { tag: "main", by: "user:ada" }))
             .await
             .expect("it is kept");
         digest.get_or_insert(published.digest);
     }
-    let options = StartOptions {
-        tenant: "default".into(),
-        digest: digest.expect("a workflow"),
-        input: Arc::new(input),
-        by: "user:ada".into(),
-        key: None,
-        patch_set: None,
-        replay: None,
-    };
+    let options = StartOptions::new("default", digest.expect("a workflow"), input, "user:ada");
     runs.start(&options).await.expect("it starts").run
 }
 
@@ -147,15 +139,7 @@ async fn the_end_of_a_run_that_goes_with_it_is_told() {
         }
     });
     let digest = local.runs.publish("default", &document, None).await.expect("it is kept").digest;
-    let options = StartOptions {
-        tenant: "default".into(),
-        digest,
-        input: Arc::new(json!({})),
-        by: "user:ada".into(),
-        key: None,
-        patch_set: None,
-        replay: None,
-    };
+    let options = StartOptions::new("default", digest, json!({}), "user:ada");
     let (started, mut ending) = local.runs.start_followed(&options).await.expect("it starts");
     let waited =
         tokio::time::timeout(Duration::from_secs(20), ending.state()).await.expect("it ends");

@@ -121,15 +121,7 @@ async fn start(runs: &Runs, tenant: &str, title: &str) -> Arc<str> {
         }}]}
     });
     let digest = runs.publish(tenant, &document, None).await.expect("kept").digest;
-    let options = StartOptions {
-        tenant: tenant.into(),
-        digest,
-        input: Arc::new(json!({})),
-        by: "user:ada".into(),
-        key: None,
-        patch_set: None,
-        replay: None,
-    };
+    let options = StartOptions::new(tenant, digest, json!({}), "user:ada");
     runs.start(&options).await.expect("it starts").run
 }
 

@@ -23,6 +23,9 @@ The run began.*/
         digest: ::std::string::String,
         /// Digest of the input.
         input: ::std::string::String,
+        /// Milliseconds that it stays after its end at least.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        keep: ::std::option::Option<u64>,
         /// Where a child run's answer goes.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         parent: ::std::option::Option<Parent>,
@@ -155,11 +158,14 @@ An attempt failed; the next begins at `due`.*/
     },
     /** Lost
 
-An attempt's lease ran out.*/
+An attempt's lease ran out, or a worker that stops handed it back.*/
     #[serde(rename = "lost")]
     Lost {
         /// The instance: `fetch`, `each[3]/fetch`, `finally/tell`.
         at: ::std::string::String,
+        /// Whether a worker that stops handed it back: no loss. Left out if not.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        returned: ::std::option::Option<bool>,
     },
     /** Waiting
 

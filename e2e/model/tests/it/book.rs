@@ -231,15 +231,11 @@ impl Book {
         self.once(hash(("start", name, &run, fence, epoch)), || {
             let digest = self.names.lock().unwrap()[name].clone();
             let irs = IrSet::new(0, self.graph(&digest).1);
+            let input = Arc::new(json!({}));
             let request = StartRequest {
-                run: run.clone(),
-                tenant: "default".into(),
-                input: Arc::new(json!({})),
-                by: "user:ada".into(),
                 parent: parent.cloned(),
                 depth: child.map_or(0, |child| child.depth),
-                on: None,
-                replay: None,
+                ..StartRequest::new(run.clone(), "default".into(), input, "user:ada".into())
             };
             let step = route::start(&irs, 0, &request, now(epoch)).unwrap();
             self.decided(("start", &run, epoch), None, vec![(step, irs)], &[], epoch)

@@ -71,15 +71,7 @@ async fn large(product: &Product, nodes: u32) -> Result<Arc<str>> {
 }
 
 fn options(digest: String) -> StartOptions {
-    StartOptions {
-        tenant: TENANT.into(),
-        digest,
-        input: Arc::new(json!({})),
-        by: "user:bench".into(),
-        key: None,
-        patch_set: None,
-        replay: None,
-    }
+    StartOptions::new(TENANT, digest, json!({}), "user:bench")
 }
 
 /// A new node behind `from`.

@@ -78,15 +78,7 @@ impl Product {
     /// How a run of this shape is started.
     pub(crate) async fn options(&self, shape: Shape) -> Result<StartOptions> {
         let published = self.runs.publish(TENANT, &graph::workflow(shape), None).await?;
-        Ok(StartOptions {
-            tenant: TENANT.into(),
-            digest: published.digest,
-            input: Arc::new(json!({})),
-            by: "user:bench".into(),
-            key: None,
-            patch_set: None,
-            replay: None,
-        })
+        Ok(StartOptions::new(TENANT, published.digest, json!({}), "user:bench"))
     }
 
     fn serve(&self) -> Service {

@@ -98,6 +98,7 @@ async fn a_replay_executes_only_what_comes_after() {
             digest: None,
             by: "user:ada".into(),
             key: None,
+            keep: 0,
         };
         let replayed = runs.replay(&asked).await.unwrap().run;
         finish(&options, std::slice::from_ref(&replayed)).await;

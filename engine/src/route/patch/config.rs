@@ -57,10 +57,7 @@ impl Router<'_> {
         self.live(at).is_some_and(|live| {
             let code = live.error.as_ref().map(|error| error.code.as_str());
             let answered = asked && matches!(code, Some("rejected" | "deadline"));
-            live.failures + live.losses == 0
-                && live.container.is_none()
-                && live.child.is_none()
-                && !answered
+            !live.was_tried() && live.container.is_none() && live.child.is_none() && !answered
         })
     }
 

@@ -111,7 +111,7 @@ impl Router<'_> {
 
     pub(super) fn progress_of(&self, at: &At, claimed: &[String]) -> Progress {
         let live = self.live(at);
-        let tried = live.is_some_and(|live| live.failures + live.losses > 0);
+        let tried = live.is_some_and(|live| live.was_tried());
         match (self.node_state(at), &at.node().kind) {
             (NodeState::Idle, _) => Progress::Open,
             (NodeState::Ready, _) if tried => Progress::Republished,

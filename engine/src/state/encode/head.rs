@@ -24,6 +24,8 @@ struct Fixed {
     started: u64,
     deadline: u64,
     by: Arc<str>,
+    #[serde(default, skip_serializing_if = "is_zero64")]
+    keep: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     parent: Option<Parent>,
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -126,6 +128,7 @@ pub(super) fn read(fields: &Fields, seen: &mut usize) -> Result<(Head, u32), Und
         bytes: moving.bytes,
         depth: fixed.depth,
         by: fixed.by,
+        keep: fixed.keep,
         pinned: fixed.pinned,
         base: fixed.base,
         patch_set: fixed.set,
@@ -150,6 +153,7 @@ fn fixed(head: &Head) -> Fixed {
         started: head.started,
         deadline: head.deadline,
         by: head.by.clone(),
+        keep: head.keep,
         parent: head.parent.clone(),
         depth: head.depth,
         pinned: head.pinned.clone(),
@@ -189,8 +193,8 @@ fn same_fixed(was: &Head, is: &Head) -> bool {
         && text(&was.tenant, &is.tenant)
         && text(&was.digest, &is.digest)
         && text(&was.by, &is.by)
-        && (was.started, was.deadline, was.depth, was.patches, was.refusals)
-            == (is.started, is.deadline, is.depth, is.patches, is.refusals)
+        && (was.started, was.deadline, was.depth, was.patches, was.refusals, was.keep)
+            == (is.started, is.deadline, is.depth, is.patches, is.refusals, is.keep)
         && (was.agents, was.denials) == (is.agents, is.denials)
         && was.patchers == is.patchers
         && was.base == is.base
@@ -242,5 +246,9 @@ fn number<N: FromStr>(fields: &Fields, name: &str, seen: &mut usize) -> Result<N
 }
 
 fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+fn is_zero64(number: &u64) -> bool {
     *number == 0
 }

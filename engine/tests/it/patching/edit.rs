@@ -11,6 +11,7 @@ use aob_engine::state::{Asks, EdgeState, NodeState};
 use serde_json::Value;
 
 use super::play::{Play, compiled, ran_on};
+use super::trail;
 use super::twin::view;
 use crate::simulate::Simulation;
 
@@ -57,6 +58,7 @@ pub(crate) const INTO_BODY: &str = "into a begun body";
 pub(crate) fn patched(play: &Play, edits: &[&Edit]) -> Result<Play, &'static str> {
     let mut fork = play.clone();
     for edit in edits {
+        trail::patch(&edit.operations);
         if edits.len() > 1 && fork.is_into_begun_body(&edit.ir) {
             // L4's business: what has begun keeps its body, so it matters what came first.
             return Err(INTO_BODY);
@@ -76,7 +78,11 @@ pub(crate) fn patched(play: &Play, edits: &[&Edit]) -> Result<Play, &'static str
             verdicts: Vec::new(),
         };
         let claimed = fork.claimed.clone();
-        fork.run.patch(&candidate, &claimed).map_err(|issues| issues[0].entry.name)?;
+        fork.run.patch(&candidate, &claimed).map_err(|issues| {
+            let rule = issues[0].entry.name;
+            trail::note(&format!("refused: {rule}"));
+            rule
+        })?;
         fork.document.clone_from(&edit.document);
     }
     Ok(fork)
@@ -146,7 +152,7 @@ fn marking(run: &Simulation) -> BTreeMap<String, String> {
                 state => format!("{state:?}"),
             };
             let live = marking.live.get(&(slot as u32));
-            let tried = live.map(|live| (live.failures, live.losses));
+            let tried = live.map(|live| (live.failures, live.losses, live.returns));
             let asks = live.and_then(|live| Some(live.ticket.as_ref()?.asks));
             let progress = live.and_then(|live| live.container.as_ref());
             let name = aob_engine::state::instance_name(scope, &ir.node(ix).id);

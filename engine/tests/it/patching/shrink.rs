@@ -131,43 +131,52 @@ fn retain(document: &mut Value, what: &str, keep: impl FnMut(&Value) -> bool) {
 
 /// A case for people: the graph, then what happens.
 pub(crate) fn told(case: &Case) -> String {
-    let mut text = format!("answers: seed {}\nnodes:\n", case.seed);
-    for node in case.document["spec"]["nodes"].as_array().into_iter().flatten() {
-        let _ = writeln!(text, "  {}", flow(node, &["id", "type"]));
-    }
-    text.push_str("edges:\n");
-    for edge in case.document["spec"]["edges"].as_array().into_iter().flatten() {
-        let _ = writeln!(text, "  {}", flow(edge, &["from", "to"]));
-    }
-    text.push_str("then:\n");
+    let mut text = format!("answers: seed {}\n{}then:\n", case.seed, graph_told(&case.document));
     for step in &case.steps {
-        let _ = match step {
-            Step::Patch(request, approves) => {
-                let who = if *approves { " by an approver" } else { "" };
-                let cancel = &request["cancel"];
-                let cancel =
-                    if cancel.is_null() { String::new() } else { format!(", cancel {cancel}") };
-                let _ = writeln!(text, "  - patch{who}{cancel}:");
-                let operations = request["operations"].as_array();
-                operations
-                    .into_iter()
-                    .flatten()
-                    .try_for_each(|op| writeln!(text, "      {}", flow(op, &["op", "path"])))
-            }
-            Step::Claim(name) => writeln!(text, "  - claim {name}"),
-            Step::Answer(name) => writeln!(text, "  - answer {name}"),
-            Step::Lost(name) => writeln!(text, "  - lose {name}"),
-            Step::Timer(name) => writeln!(text, "  - time comes for {name}"),
-            Step::Reply(name) => writeln!(text, "  - reply to {name}"),
-            Step::Suspend => writeln!(text, "  - suspend or resume"),
-        };
+        let _ = writeln!(text, "  - {}", step_told(step));
     }
     text.push_str("  - and everything else, by name\n");
     text
 }
 
+/// A graph for people, a node or an edge a line.
+pub(crate) fn graph_told(document: &Value) -> String {
+    let mut text = "nodes:\n".to_owned();
+    for node in document["spec"]["nodes"].as_array().into_iter().flatten() {
+        let _ = writeln!(text, "  {}", flow(node, &["id", "type"]));
+    }
+    text.push_str("edges:\n");
+    for edge in document["spec"]["edges"].as_array().into_iter().flatten() {
+        let _ = writeln!(text, "  {}", flow(edge, &["from", "to"]));
+    }
+    text
+}
+
+/// What happens, for people.
+pub(crate) fn step_told(step: &Step) -> String {
+    match step {
+        Step::Patch(request, approves) => {
+            let who = if *approves { " by an approver" } else { "" };
+            let cancel = &request["cancel"];
+            let cancel =
+                if cancel.is_null() { String::new() } else { format!(", cancel {cancel}") };
+            let mut text = format!("patch{who}{cancel}:");
+            for op in request["operations"].as_array().into_iter().flatten() {
+                let _ = write!(text, "\n      {}", flow(op, &["op", "path"]));
+            }
+            text
+        }
+        Step::Claim(name) => format!("claim {name}"),
+        Step::Answer(name) => format!("answer {name}"),
+        Step::Lost(name) => format!("lose {name}"),
+        Step::Timer(name) => format!("time comes for {name}"),
+        Step::Reply(name) => format!("reply to {name}"),
+        Step::Suspend => "suspend or resume".to_owned(),
+    }
+}
+
 /// The first members plainly, the others by name.
-fn flow(item: &Value, first: &[&str]) -> String {
+pub(crate) fn flow(item: &Value, first: &[&str]) -> String {
     let plain: Vec<&str> = first.iter().filter_map(|key| item[*key].as_str()).collect();
     let mut text = plain.join(" ");
     for (key, value) in item.as_object().into_iter().flatten() {

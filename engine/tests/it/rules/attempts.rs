@@ -167,6 +167,25 @@ fn at_most_three_losses_per_instance() {
     assert_eq!(run.told(), ["a failed: lost; failing; ended failed"]);
 }
 
+/// A worker that stops in order hands back what it holds, as often as it is restarted.
+#[test]
+fn what_is_handed_back_is_no_loss() {
+    let mut run = Run::start("nodes: [{id: a, type: noop, retry: {attempts: 2, backoff: 1s}}]");
+    for attempt in 2..=9 {
+        let task = run.task("a");
+        run.hands_back("a", true);
+        assert_eq!(run.told().pop(), Some(format!("a handed back; a out #{attempt}")));
+        let answer = Answer::Output(Arc::new(json!(1)));
+        assert_eq!(run.sim.complete(&task, answer), Verdict::Superseded, "the old fence is closed");
+    }
+    run.lost("a", true);
+    run.ok("a");
+    assert_eq!(run.outcome(), Some("succeeded"));
+    let mut run = Run::start("nodes: [{id: a, type: noop, effect: once}]");
+    run.hands_back("a", true);
+    assert_eq!(run.told().pop(), Some("a asks unknown".to_owned()), "it may have had its effect");
+}
+
 #[test]
 fn a_new_attempt_has_a_new_fence_and_the_old_one_counts_no_more() {
     for effect in ["pure", "idempotent"] {

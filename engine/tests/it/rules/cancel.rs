@@ -155,9 +155,14 @@ fn the_exit_handler_is_stopped_only_by_now() {
     assert_eq!(other.cancel(CancelMode::Now, &[]), Verdict::Applied);
     assert_eq!(
         other.told()[2..],
-        ["cancel now; finally/tell cancelled by cancel; ended succeeded"],
-        "how the graph went"
+        ["cancel now; finally/tell cancelled by cancel; ended cancelled"],
+        "a success whose exit handler was cut short is none"
     );
+    let mut failed =
+        Run::start("nodes: [{id: a, type: noop}, {id: tell, type: noop, within: finally}]");
+    failed.breaks("a");
+    failed.cancel(CancelMode::Now, &[]);
+    assert_eq!(failed.outcome(), Some("failed"), "a failure stays one");
 }
 
 #[test]
@@ -262,6 +267,22 @@ fn a_duration_reached_is_a_graceful_cancel_with_outcome_failed() {
     run.run_time(Due::Grace);
     assert_eq!(run.told(), ["a cancelled by cancel; a->next dead; ended failed"]);
     assert_eq!(run.failure().map(|(code, _)| code), Some("duration".to_owned()));
+}
+
+/// With what workers hold it spares no more than a cancel does.
+#[test]
+fn a_duration_reached_takes_back_what_nobody_has_claimed() {
+    let mut run = Run::start(
+        "limits: {duration: 1h}, nodes: [{id: held, type: noop}, {id: open, type: noop}]",
+    );
+    let cell = run.task("open").cell;
+    let overdue = [Input::Overdue { claimed: vec!["held".to_owned()] }];
+    assert_eq!(run.step(&overdue).effects.recall, [cell]);
+    assert_eq!(run.sim.take(&overdue), [Verdict::Applied]);
+    assert_eq!(run.told()[1..], ["failing; cancel gracefully; open cancelled by cancel"]);
+    run.ok("held");
+    assert_eq!(run.outcome(), Some("failed"));
+    assert_eq!(run.sim.take(&overdue), [Verdict::Ended]);
 }
 
 #[test]

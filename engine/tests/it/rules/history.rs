@@ -29,7 +29,8 @@ fn told(change: &Change) -> String {
         }
         Change::Edge { scope, edge, state } => format!("{scope}:{edge} {}", state.name()),
         Change::Backoff { at, .. } => format!("{at} backs off"),
-        Change::Lost { at } => format!("{at} lost"),
+        Change::Lost { at, returned: false } => format!("{at} lost"),
+        Change::Lost { at, returned: true } => format!("{at} handed back"),
         Change::Waiting { at, asks, .. } => format!("{at} asks {}", question(*asks)),
         Change::Voted { at, by, .. } => format!("{at} has a vote of {by}"),
         Change::Answered { at, answer, .. } => format!("{at} answered {answer}"),

@@ -131,9 +131,23 @@ fn an_input_that_is_too_large_or_does_not_fit_starts_nothing() {
     for input in [json!({}), json!({"since": text(256 * 1024)})] {
         let refusal =
             aob_engine::route::start(&irs, 0, &request(input), now).expect_err("it is refused");
-        let aob_engine::step::Refusal::Start(issue) = refusal else { panic!("{refusal}") };
-        assert_eq!(issue.entry.name, "BAD_INPUT");
+        let aob_engine::step::Refusal::Start(issues) = refusal else { panic!("{refusal}") };
+        assert_eq!(issues[0].entry.name, "BAD_INPUT");
     }
+}
+
+#[test]
+fn an_input_is_told_everything_that_does_not_fit() {
+    let spec = "input: {type: object, required: [a], properties: {b: {type: integer}, c: {type: string}}}, nodes: []";
+    let ir = super::run::compiled(spec, &Ceiling::default()).expect("it compiles");
+    let irs = aob_engine::state::IrSet::new(0, std::sync::Arc::new(ir));
+    let now = aob_engine::step::Now { time: 1, epoch: 1 };
+    let input = request(json!({"b": "x", "c": 1}));
+    let refusal = aob_engine::route::start(&irs, 0, &input, now).expect_err("it is refused");
+    let aob_engine::step::Refusal::Start(issues) = refusal else { panic!("{refusal}") };
+    let mut places: Vec<&str> = issues.iter().map(|issue| &*issue.pointer).collect();
+    places.sort_unstable();
+    assert_eq!(places, ["", "/b", "/c"]);
 }
 
 /// Of this many bytes as JSON.

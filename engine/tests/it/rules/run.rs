@@ -53,16 +53,8 @@ pub(crate) fn refused(spec: &str) -> Vec<&'static str> {
 
 /// How a run is started that nobody else waits for.
 pub(crate) fn request(input: Value) -> StartRequest {
-    StartRequest {
-        run: "run_00000000000000000000000000".into(),
-        tenant: "default".into(),
-        input: Arc::new(input),
-        by: "user:ada".into(),
-        parent: None,
-        depth: 0,
-        on: None,
-        replay: None,
-    }
+    let run = "run_00000000000000000000000000".into();
+    StartRequest::new(run, "default".into(), Arc::new(input), "user:ada".into())
 }
 
 #[track_caller]
@@ -163,6 +155,14 @@ impl Run {
         let task = self.task(at);
         let input = Input::Lost { instance: task.instance, fence: task.fence, begun };
         assert_eq!(self.sim.take(&[input]), [Verdict::Applied], "the loss of {at}");
+    }
+
+    /// A worker that stops hands an attempt back.
+    #[track_caller]
+    pub(crate) fn hands_back(&mut self, at: &str, begun: bool) {
+        let task = self.task(at);
+        let input = Input::Returned { instance: task.instance, fence: task.fence, begun };
+        assert_eq!(self.sim.take(&[input]), [Verdict::Applied], "{at} handed back");
     }
 
     /// A person's answer, by bob.

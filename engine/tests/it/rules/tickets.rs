@@ -12,6 +12,23 @@ use super::run::{Run, decision};
 const ASKS: &str = r#"nodes: [{id: gate, type: approval, config: {title: "?"}}, {id: broken, type: noop, onError: pause},
     {id: odd, type: noop, effect: once}, {id: out, type: noop}]"#;
 
+/// What a gate answers is what its type's schema promises, with a reason and without.
+#[test]
+fn what_a_gate_answers_fits_its_schema() {
+    let schema = include_str!("../../../../schema/node-types/approval.schema.json");
+    let schema: serde_json::Value = serde_json::from_str(schema).expect("it is JSON");
+    let output = jsonschema::validator_for(&schema["x-aob-output"]).expect("it is a schema");
+    for reason in [None, Some("they are paid".to_owned())] {
+        let mut run = Run::start(
+            r#"nodes: [{id: gate, type: approval, config: {title: "?"}}, {id: out, type: noop}]"#,
+        );
+        let answer = Decision { reason, ..decision("gate", Reply::Approve(None)) };
+        assert_eq!(run.decided(answer), Verdict::Applied);
+        let value = run.value("gate").expect("an output");
+        assert!(output.is_valid(value), "{value}");
+    }
+}
+
 #[test]
 fn each_question_has_its_answers() {
     let mut run = Run::start(ASKS);

@@ -45,16 +45,8 @@ fn item(before: Option<Arc<State>>, step: Step, retention: u64) -> Item {
 
 fn begin(store: &RedisStore, ir: &Arc<Ir>, number: u64, retention: u64) -> Item {
     let time = 1_700_000_000_000 + number;
-    let request = StartRequest {
-        run: aob_store::id::run(time, u128::from(number), 0),
-        tenant: "default".into(),
-        input: Arc::new(json!({})),
-        by: "user:ann".into(),
-        parent: None,
-        depth: 0,
-        on: None,
-        replay: None,
-    };
+    let run = aob_store::id::run(time, u128::from(number), 0);
+    let request = StartRequest::new(run, "default".into(), Arc::new(json!({})), "user:ann".into());
     let now = Now { time, epoch: store.epoch() };
     item(None, start(&IrSet::new(0, ir.clone()), 0, &request, now).unwrap(), retention)
 }

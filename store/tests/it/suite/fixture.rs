@@ -87,6 +87,7 @@ pub(crate) fn start(store: &dyn Store, run: &Arc<str>, nodes: usize) -> Draft {
         denials: 0,
         bytes: 0,
         depth: 0,
+        keep: 0,
         by: "user:ann".into(),
     };
     let scopes = BTreeMap::from([(ScopePath::from(""), root)]);
@@ -187,6 +188,7 @@ impl Draft {
             fence,
             failures: before.as_ref().map_or(0, |live| live.failures),
             losses: before.as_ref().map_or(0, |live| live.losses),
+            returns: 0,
             due: None,
             ticket: None,
             error: None,
@@ -258,6 +260,7 @@ impl Draft {
             fence,
             failures: 0,
             losses: 0,
+            returns: 0,
             due: None,
             ticket: Some(ticket),
             error: None,

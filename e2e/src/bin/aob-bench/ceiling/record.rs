@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aob_engine::step::{Answer, Input};
-use aob_runner::runs::{StartOptions, Work};
+use aob_runner::runs::{Progress, StartOptions, Work};
 use aob_store::{Claim, Task, id};
 
 use super::MOST_ITEMS;
@@ -69,7 +69,9 @@ impl<'a> Recorder<'a> {
         while !tasks.is_empty() {
             let inputs = tasks.iter().map(answer).collect();
             let work = Work { run: run.clone(), inputs, signals: Vec::new() };
-            tasks = runs.commit(&[work], Some(claim.clone())).await?.1;
+            let mut progress = Progress::new(1, Some(claim.clone()));
+            runs.commit_on(&[work], &mut progress).await?;
+            tasks = progress.end().1;
             commits.push(self.next(tasks.len()).await?);
         }
         match runs.store().load(&run).await? {
