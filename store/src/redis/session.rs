@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use ::redis::{Cmd, cmd};
+use ::redis::{Cmd, Value, cmd};
 
 use super::client::{Client, Failure};
 use super::keys::{Keys, MOST_SHARDS};
@@ -70,7 +70,8 @@ impl Session {
             return Ok(());
         }
         load(client).await?;
-        let (epoch, grace) = epochs(client, keys, self.lease).await?;
+        let sure = is_sure(client).await?;
+        let (epoch, grace) = epochs(client, keys, self.lease, sure).await?;
         *self.grace.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + grace;
         self.epoch.store(epoch, Ordering::Release);
         Ok(())
@@ -187,16 +188,38 @@ async fn load(client: &Client) -> Result<()> {
     Ok(())
 }
 
+/// Whether the server has every write on its disk before it acknowledges it. One that does not tell has not.
+async fn is_sure(client: &Client) -> Result<bool> {
+    let mut pipeline = ::redis::pipe();
+    let wanted =
+        [("appendonly", "yes"), ("appendfsync", "always"), ("no-appendfsync-on-rewrite", "no")];
+    for (name, _) in wanted {
+        pipeline.cmd("CONFIG").arg("GET").arg(name);
+    }
+    let answers = client.calls(&pipeline).await?;
+    let is = |answer: &Value, value: &str| {
+        items(answer).get(1).is_some_and(|is| text(is) == value.as_bytes())
+    };
+    Ok(answers.len() == wanted.len()
+        && answers.iter().zip(wanted).all(|(answer, (_, value))| is(answer, value)))
+}
+
 /// Opens all shards under one epoch; answers it, and how long tasks of an older one count as claimed.
-async fn epochs(client: &Client, keys: &Keys, lease: Duration) -> Result<(u64, Duration)> {
+async fn epochs(
+    client: &Client,
+    keys: &Keys,
+    lease: Duration,
+    sure: bool,
+) -> Result<(u64, Duration)> {
     for attempt in 0..8 {
         let fresh: u64 = rand::random_range(1..=u64::MAX);
-        let (epoch, grace) = open(client, keys, 0, "", fresh, lease, false).await?;
+        let how = |force| Opening { fresh, lease, force, sure };
+        let (epoch, grace) = open(client, keys, 0, "", how(false)).await?;
         let wanted = hex(epoch);
         let mut same = true;
         for shard in 1..keys.shards() {
             // Another epoch in a shard: the server restarted meanwhile, or, for good, keys were lost.
-            same &= open(client, keys, shard, &wanted, fresh, lease, attempt > 3).await?.0 == epoch;
+            same &= open(client, keys, shard, &wanted, how(attempt > 3)).await?.0 == epoch;
         }
         if same {
             return Ok((epoch, grace));
@@ -205,22 +228,29 @@ async fn epochs(client: &Client, keys: &Keys, lease: Duration) -> Result<(u64, D
     Err(Error::Unreachable("the server restarts again and again".into()))
 }
 
+/// How a shard is opened.
+struct Opening {
+    /// The epoch if another one has to begin.
+    fresh: u64,
+    lease: Duration,
+    /// Whether the wanted epoch is set in any case.
+    force: bool,
+    /// Whether every write is on disk before it is acknowledged.
+    sure: bool,
+}
+
 async fn open(
     client: &Client,
     keys: &Keys,
     shard: u32,
     wanted: &str,
-    fresh: u64,
-    lease: Duration,
-    force: bool,
+    how: Opening,
 ) -> Result<(u64, Duration)> {
+    let flag = |set| if set { "1" } else { "" };
     let mut command = cmd("FCALL");
     command.arg("aob1_open").arg(1).arg(keys.of(shard, "epoch"));
-    command.arg(wanted).arg(hex(fresh)).arg(lease.as_millis() as u64).arg(if force {
-        "1"
-    } else {
-        ""
-    });
+    command.arg(wanted).arg(hex(how.fresh)).arg(how.lease.as_millis() as u64);
+    command.arg(flag(how.force)).arg(flag(how.sure));
     let answer = client.call(&command, true).await.map_err(|failure| match failure {
         Failure::Changed => Error::Unreachable("the server's functions were removed".into()),
         other => other.into(),

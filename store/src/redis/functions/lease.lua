@@ -55,12 +55,12 @@ local function beat(keys, args)
   end
   for i = 5 + kinds, #args, 4 do
     local kind, id, fence, flags = args[i], args[i + 1], args[i + 2], args[i + 3]
-    local begins, old = flags == '1', sub(fence, 2, 17) ~= shard.token
-    local keep = owns(shard, consumer, mine, kind, id, fence, old)
+    local begins, epoch = flags == '1', sub(fence, 2, 17)
+    local keep = owns(shard, consumer, mine, kind, id, fence, epoch ~= shard.token)
     local key = stream(shard, kind)
     named[kind .. ' ' .. id] = true
     if keep and begins then
-      if old then
+      if not shard.kin[epoch] then
         -- It may have begun under a claim that was lost: that is for a person to say.
         lost(shard, body(key, id), true, args[3])
         call('XCLAIM', key, 'workers', 'parked', 0, id, 'JUSTID')

@@ -6,14 +6,14 @@
 
 -- While a library is loaded there are no globals but `redis`: the first call sets these.
 local call, try, error_reply
-local unpack, tonumber, pairs, floor, min, max, sub, match, gmatch, find, format, concat, decode, byte
+local unpack, tonumber, pairs, floor, min, max, sub, match, gmatch, find, format, rep, concat, decode, byte
 
 local function bind()
   call, try, error_reply = redis.call, redis.pcall, redis.error_reply
   unpack, tonumber, pairs = _G.unpack, _G.tonumber, _G.pairs
   floor, min, max, concat = math.floor, math.min, math.max, table.concat
   sub, match, gmatch, find = string.sub, string.match, string.gmatch, string.find
-  format, byte, decode = string.format, string.byte, struct.unpack
+  format, rep, byte, decode = string.format, string.rep, string.byte, struct.unpack
 end
 
 -- Values given to one command at most: Lua's stack holds about 8,000.
@@ -88,28 +88,48 @@ local function append(into, kind, entries)
   end
 end
 
--- args: 1 epoch wanted ('' if any), 2 a fresh one, 3 grace in ms, 4 '1' to set the wanted one in any case.
+-- Epochs remembered of which nothing is missing.
+local KIN = 64
+
+-- args: 1 epoch wanted ('' if any), 2 a fresh one, 3 grace in ms, 4 '1' to set the wanted one in any case, 5 '1' if
+-- every write is on disk before it is acknowledged.
 -- A server whose run id is not the stored one has restarted or was promoted: what it knows may be a prefix
--- of what was acknowledged, so its epoch becomes another.
+-- of what was acknowledged, so its epoch becomes another. If it restarted on its own disk, before and after which
+-- every write was there first, nothing is missing: the epochs before are its kin, no claim of theirs is in doubt, and
+-- what they gave out may begin. Stored: epoch, run id, end of the grace, whether writes are on disk first, its kin.
 local function open(keys, args)
   if not call then
     bind()
   end
   local id = match(call('INFO', 'server'), 'run_id:(%x+)')
   local stored = call('GET', keys[1])
-  local token, owner, grace
+  local token, owner, grace, safe, kin
   if stored then
-    token, owner, grace = match(stored, '^(%x+) (%x+) (%d+)$')
+    token, owner, grace, safe, kin = match(stored, '^(%x+) (%x+) (%d+) ?(%d?) ?(.*)$')
   end
-  local time = now()
-  if owner ~= id or (args[4] == '1' and token ~= args[1]) then
-    grace = stored and time + tonumber(args[3]) or time
+  local time, forced, sure = now(), args[4] == '1' and token ~= args[1], args[5] == '1' and '1' or '0'
+  local before = stored
+  if owner ~= id or forced then
+    -- A promoted server remembers whose replica it was.
+    local own = find(call('INFO', 'replication'), 'master_replid2:' .. rep('0', 40), 1, true)
+    if token and owner ~= id and not forced and own and safe == '1' and sure == '1' then
+      kin = sub(token .. ' ' .. kin, 1, 17 * KIN)
+    else
+      local used = stored or call('EXISTS', sub(keys[1], 1, -6) .. 'streams') == 1
+      kin, grace = '', used and time + tonumber(args[3]) or time
+    end
     token = args[1] ~= '' and args[1] or args[2]
-    stored = token .. ' ' .. id .. ' ' .. format('%.0f', grace)
+  end
+  stored = concat({token, id, format('%.0f', tonumber(grace)), sure, kin or ''}, ' ')
+  if stored ~= before then
     call('SET', keys[1], stored)
   end
+  local known = {[token] = true}
+  for epoch in gmatch(kin or '', '%x+') do
+    known[epoch] = true
+  end
   opened[keys[1]] = {
-    prefix = sub(keys[1], 1, -6), token = token, stored = stored, grace = tonumber(grace),
+    prefix = sub(keys[1], 1, -6), token = token, stored = stored, grace = tonumber(grace), kin = known,
     streams = {}, known = {}, quiet = {}, cursors = {}, cleaned = {}, claims = 0, swept = 0,
   }
   return {token, max(0, tonumber(grace) - time)}

@@ -7,13 +7,13 @@ use ::redis::cmd;
 use aob_engine::step::{Answer, Input};
 use aob_store::redis::{Options, RedisStore};
 use aob_store::testing::{RedisServer, ServerOptions};
-use aob_store::{Beat, Commit, Error, Outcome, Signal, Store};
+use aob_store::{Beat, Commit, Error, Outcome, Signal, Store, Task};
 use serde_json::json;
 
 use super::proxy::Proxy;
 use crate::suite::fixture::{
-    AT_ONCE, BEGIN, LONG, applied, claim, commit, commit_and_claim, instances, next, noops, run_id,
-    signals, start,
+    AT_ONCE, BEGIN, Draft, LONG, applied, claim, commit, commit_and_claim, instances, next, noops,
+    run_id, signals, start,
 };
 
 fn server() -> RedisServer {
@@ -115,15 +115,122 @@ async fn nothing_is_written_before_the_epoch_changed() {
     }
 }
 
+/// Where a restart may lose what was acknowledged.
+fn forgetful() -> RedisServer {
+    let options = ServerOptions { appendfsync: Some("everysec"), ..ServerOptions::default() };
+    RedisServer::start(options).unwrap()
+}
+
+fn beat(name: &str, task: &Task, begin: &[usize]) -> Beat {
+    Beat {
+        consumer: name.into(),
+        shard: 0,
+        types: [Arc::from("noop")].into(),
+        tasks: vec![task.at.clone()],
+        begin: begin.to_vec(),
+        lease: 30_000,
+    }
+}
+
+/// Where every write is on disk before it is acknowledged a restart leaves no claim in doubt, however often: what
+/// nobody had begun begins, and what nobody had claimed is taken back at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_that_loses_nothing_leaves_nothing_in_doubt() {
+    let mut server = server();
+    let mut store = RedisStore::open(&server.url()).await.unwrap();
+    let once = |draft: Draft, slot| draft.publish_as(slot, "noop", true, json!({}));
+    let draft = once(once(start(&store, &run_id(), 3), 0), 1).publish(2);
+    let mut state = applied(&store, draft).await;
+    let begun = claim(&store, "w", 1).await.remove(0);
+    assert_eq!(store.beat(&beat("w", &begun, &[0])).await.unwrap().kept, [true]);
+    for _ in 0..3 {
+        server.kill9();
+        server.restart().unwrap();
+        store = RedisStore::open(&server.url()).await.unwrap();
+        assert_eq!(store.claimed(&state).await.unwrap(), ["n0"]);
+    }
+    let other = claim(&store, "v", 1).await.remove(0);
+    assert_eq!(store.beat(&beat("v", &other, &[0])).await.unwrap().kept, [true]);
+    state = applied(&store, next(&store, &state).recall(2)).await;
+    let mut claimed = store.claimed(&state).await.unwrap();
+    claimed.sort();
+    assert_eq!(claimed, ["n0", "n1"]);
+    assert!(signals(&store, "c").await.is_empty(), "nothing was lost");
+    // Once it may forget, what it gave out before is in doubt.
+    let mut connection = ::redis::Client::open(server.url()).unwrap().get_connection().unwrap();
+    let state = applied(&store, once(next(&store, &state), 2)).await;
+    cmd("CONFIG").arg("SET").arg("appendfsync").arg("everysec").exec(&mut connection).unwrap();
+    // Whoever opens it next sees that.
+    drop(RedisStore::open(&server.url()).await.unwrap());
+    server.kill9();
+    server.restart().unwrap();
+    let store = RedisStore::open(&server.url()).await.unwrap();
+    let doubtful = claim(&store, "v", 1).await.remove(0);
+    assert_eq!(doubtful.at.run, state.head.run);
+    assert_eq!(store.beat(&beat("v", &doubtful, &[0])).await.unwrap().kept, [false]);
+}
+
+/// A worker that has not heard of the restart is judged by the server's epoch, not by its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_beat_is_judged_by_the_server_s_epoch() {
+    let mut server = forgetful();
+    let slow = RedisStore::open(&server.url()).await.unwrap();
+    let draft = start(&slow, &run_id(), 1).publish_as(0, "noop", true, json!({}));
+    applied(&slow, draft).await;
+    let task = claim(&slow, "w", 1).await.remove(0);
+    // In order, so that the claim is there after the restart.
+    server.stop().unwrap();
+    server.restart().unwrap();
+    let fast = RedisStore::open(&server.url()).await.unwrap();
+    assert_ne!(fast.epoch(), slow.epoch());
+    assert_eq!(slow.beat(&beat("w", &task, &[0])).await.unwrap().kept, [false]);
+    let [lost] = &signals(&fast, "c").await[..] else { panic!("one signal") };
+    let input = Input::Lost { instance: "n0".into(), fence: task.at.fence, begun: true };
+    assert_eq!(lost.signal.input, input);
+}
+
+/// After a failover to a slower clock another task may have the id of the one that is reported.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_moves_no_other_task_of_the_same_id() {
+    let server = server();
+    let store = RedisStore::open(&server.url()).await.unwrap();
+    let run = run_id();
+    applied(&store, start(&store, &run, 1).publish(0)).await;
+    let task = claim(&store, "w", 1).await.remove(0);
+    let mut connection = ::redis::Client::open(server.url()).unwrap().get_connection().unwrap();
+    let stream = "aob:{s0}:wf.tasks.noop";
+    let id = task.at.entry.split('@').next().unwrap();
+    let entries: Vec<(String, Vec<String>)> =
+        cmd("XRANGE").arg(stream).arg(id).arg(id).query(&mut connection).unwrap();
+    let mut fence = task.at.fence;
+    fence.1 += 7;
+    let other = entries[0].1[1].replace(&task.at.fence.to_string(), &fence.to_string());
+    assert_ne!(other, entries[0].1[1], "another task");
+    cmd("DEL").arg(stream).exec(&mut connection).unwrap();
+    cmd("XADD").arg(stream).arg(id).arg("task").arg(other).exec(&mut connection).unwrap();
+    cmd("XGROUP").arg("CREATE").arg(stream).arg("workers").arg("0").exec(&mut connection).unwrap();
+    let theirs = claim(&store, "v", 1).await.remove(0);
+    assert_eq!((theirs.at.fence, &*theirs.at.run), (fence, &*run));
+    let result = Answer::Output(Arc::new(json!(1)));
+    let input = Input::Settled { instance: "n0".into(), fence: task.at.fence, result };
+    let signal = Signal { run, input, t: BEGIN };
+    store.report("w", &task.at, &signal).await.unwrap();
+    let told: Vec<Signal> =
+        signals(&store, "c").await.into_iter().map(|entry| entry.signal).collect();
+    assert_eq!(told, [signal], "the answer is told, whatever became of the entry");
+    let kept = store.beat(&beat("v", &theirs, &[])).await.unwrap().kept;
+    assert_eq!(kept, [true], "the other task is where it was");
+}
+
 /// A task of an older epoch that nobody claims counts as claimed for one lease; a `once` one is not begun.
 #[tokio::test(flavor = "multi_thread")]
 async fn claims_that_a_restart_may_have_forgotten() {
-    let mut server = server();
+    let mut server = forgetful();
     let options = || Options { lease: Duration::from_secs(3), ..Options::default() };
     let store = RedisStore::open_with(&server.url(), options()).await.unwrap();
     let draft = start(&store, &run_id(), 3).publish(0).publish_as(1, "noop", true, json!({}));
     let state = applied(&store, draft).await;
-    server.kill9();
+    server.stop().unwrap();
     server.restart().unwrap();
     let since = Instant::now();
     let store = RedisStore::open_with(&server.url(), options()).await.unwrap();
@@ -141,16 +248,8 @@ async fn claims_that_a_restart_may_have_forgotten() {
     }
     assert!(since.elapsed() >= Duration::from_millis(2_500), "too early");
     let once = claim(&store, "w", 9).await.remove(0);
-    let beat = |begin: Vec<usize>| Beat {
-        consumer: "w".into(),
-        shard: 0,
-        types: [Arc::from("noop")].into(),
-        tasks: vec![once.at.clone()],
-        begin,
-        lease: 30_000,
-    };
-    assert_eq!(store.beat(&beat(vec![])).await.unwrap().kept, [true]);
-    assert_eq!(store.beat(&beat(vec![0])).await.unwrap().kept, [false]);
+    assert_eq!(store.beat(&beat("w", &once, &[])).await.unwrap().kept, [true]);
+    assert_eq!(store.beat(&beat("w", &once, &[0])).await.unwrap().kept, [false]);
     let [lost] = &signals(&store, "c").await[..] else { panic!("one signal") };
     assert_eq!(
         lost.signal.input,
@@ -170,24 +269,15 @@ async fn a_forgotten_claim_is_taken_again() {
     let stream = "aob:{s0}:wf.tasks.noop";
     let id = task.at.entry.split('@').next().unwrap();
     cmd("XACK").arg(stream).arg("workers").arg(id).exec(&mut connection).unwrap();
-    let beat = |name: &str| Beat {
-        consumer: name.into(),
-        shard: 0,
-        types: [Arc::from("noop")].into(),
-        tasks: vec![task.at.clone()],
-        begin: vec![],
-        lease: 30_000,
-    };
-    assert_eq!(store.beat(&beat("w")).await.unwrap().kept, [true]);
+    assert_eq!(store.beat(&beat("w", &task, &[])).await.unwrap().kept, [true]);
     assert_eq!(store.claimed(&state).await.unwrap(), ["n0"]);
-    assert_eq!(store.beat(&beat("v")).await.unwrap().kept, [false]);
+    assert_eq!(store.beat(&beat("v", &task, &[])).await.unwrap().kept, [false]);
     // Other content under the same id is not the task.
-    let mut other = task.at.clone();
-    other.fence.1 += 7;
-    other.entry = format!("{id}@{}", other.fence);
+    let mut other = task.clone();
+    other.at.fence.1 += 7;
+    other.at.entry = format!("{id}@{}", other.at.fence);
     cmd("XACK").arg(stream).arg("workers").arg(id).exec(&mut connection).unwrap();
-    let forged = Beat { tasks: vec![other], ..beat("w") };
-    assert_eq!(store.beat(&forged).await.unwrap().kept, [false]);
+    assert_eq!(store.beat(&beat("w", &other, &[])).await.unwrap().kept, [false]);
 }
 
 /// Connections that break are made anew, also under those who wait.
