@@ -129,7 +129,7 @@ pub(crate) enum Verb {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Where")]
 pub(crate) struct Where {
-    /// A Redis or Valkey server: redis:// or unix:// [env: AOB_REDIS]
+    /// A Redis or Valkey server: redis://, rediss:// or unix:// [env: AOB_REDIS]
     #[arg(long, value_name = "URL", conflicts_with = "data")]
     pub(crate) redis: Option<String>,
     /// The data directory; without it $XDG_STATE_HOME/aob or ~/.local/state/aob [env: AOB_DATA]
@@ -141,7 +141,7 @@ pub(crate) struct Where {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Where")]
 pub(crate) struct WhereBesideData {
-    /// A Redis or Valkey server: redis:// or unix:// [env: AOB_REDIS]
+    /// A Redis or Valkey server: redis://, rediss:// or unix:// [env: AOB_REDIS]
     #[arg(long, value_name = "URL", conflicts_with = "data_dir")]
     redis: Option<String>,
     /// The data directory; without it $XDG_STATE_HOME/aob or ~/.local/state/aob [env: AOB_DATA]

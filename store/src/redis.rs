@@ -72,6 +72,9 @@ pub struct Options {
     pub takeover: Duration,
     /// How long a call goes on trying to reach the server.
     pub patience: Duration,
+    /// Certificates, as PEM, of those whose word is taken for a server at `rediss://`. Absent: those that the system
+    /// trusts, or the file that `SSL_CERT_FILE` names.
+    pub roots: Option<Vec<u8>>,
 }
 
 impl Default for Options {
@@ -81,12 +84,14 @@ impl Default for Options {
             lease: Duration::from_secs(30),
             takeover: Duration::from_secs(5),
             patience: Duration::from_secs(10),
+            roots: None,
         }
     }
 }
 
 impl RedisStore {
-    /// Opens a server at `redis://[user:password@]host[:port][/db]` or `unix:///path`, with ordinary settings.
+    /// Opens a server at `redis://[user:password@]host[:port][/db]`, `rediss://` for the same over TLS, or `unix:///path`,
+    /// with ordinary settings.
     ///
     /// # Errors
     /// [`crate::Error::Unreachable`]; [`crate::Error::Unfit`] with the setting that must be another.
@@ -99,7 +104,8 @@ impl RedisStore {
     /// # Errors
     /// As [`RedisStore::open`], and [`crate::Error::Unfit`] if it was set up with another number of shards.
     pub async fn open_with(url: &str, options: Options) -> Result<Self> {
-        let client = Arc::new(Client::connect(url, options.patience).await?);
+        let client = Client::connect(url, options.roots.as_deref(), options.patience).await?;
+        let client = Arc::new(client);
         let (session, keys) = Session::open(&client, options.shards, options.lease).await?;
         let keys = Arc::new(keys);
         Ok(Self {

@@ -9,6 +9,7 @@ pub(crate) fn run() -> Outcome {
         ("redis-server", "redis-server"),
         ("strace", "strace"),
         ("g++", "g++"),
+        ("openssl", "openssl"),
         ("node", "nodejs"),
         ("npm", "npm"),
         ("go", "golang-go"),

@@ -48,15 +48,7 @@ async fn published(runs: &Runs, agents: usize) -> String {
 }
 
 fn options(digest: &str) -> StartOptions {
-    StartOptions {
-        tenant: "default".into(),
-        digest: digest.to_owned(),
-        input: Arc::new(json!({})),
-        by: "user:ada".into(),
-        key: None,
-        patch_set: None,
-        replay: None,
-    }
+    StartOptions::new("default", digest, json!({}), "user:ada")
 }
 
 #[track_caller]

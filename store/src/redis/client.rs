@@ -4,7 +4,9 @@ use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use ::redis::aio::{ConnectionLike, MultiplexedConnection, PubSubStream};
-use ::redis::{AsyncConnectionConfig, Cmd, ErrorKind, Pipeline, RedisError, Value};
+use ::redis::{
+    AsyncConnectionConfig, Cmd, ErrorKind, Pipeline, RedisError, TlsCertificates, Value,
+};
 
 use crate::Error;
 
@@ -51,15 +53,20 @@ enum Request<'a> {
 
 impl Client {
     /// Connects once; an address where nobody answers is told at once.
-    pub(super) async fn connect(url: &str, patience: Duration) -> Result<Self, Error> {
-        if url.starts_with("rediss:") {
-            return Err(Error::Unfit(
-                "rediss:// is Redis over TLS, which is not spoken here; use redis:// within a network that you trust, or \
-                 redis:// to a tunnel on this machine, or unix://"
-                    .into(),
-            ));
-        }
-        let client = ::redis::Client::open(url).map_err(|error| match error.kind() {
+    pub(super) async fn connect(
+        url: &str,
+        roots: Option<&[u8]>,
+        patience: Duration,
+    ) -> Result<Self, Error> {
+        let client = if url.starts_with("rediss:") {
+            // Whoever was first in this process decides; it is the same everywhere.
+            let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+            let root_cert = roots.map(<[u8]>::to_vec);
+            ::redis::Client::build_with_tls(url, TlsCertificates { client_tls: None, root_cert })
+        } else {
+            ::redis::Client::open(url)
+        };
+        let client = client.map_err(|error| match error.kind() {
             ErrorKind::InvalidClientConfig => {
                 Error::Unfit(format!("the address of the Redis server cannot be used: {error}"))
             }

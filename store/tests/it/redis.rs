@@ -60,3 +60,4 @@ mod fitness;
 mod large;
 mod patches;
 mod proxy;
+mod tls;

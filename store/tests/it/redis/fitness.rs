@@ -30,12 +30,6 @@ async fn a_server_that_forgets_keys_is_refused() {
 }
 
 #[tokio::test]
-async fn tls_is_refused_in_words() {
-    let why = refusal("rediss://127.0.0.1:1", Options::default()).await;
-    assert!(why.contains("TLS") && why.contains("tunnel"), "{why}");
-}
-
-#[tokio::test]
 async fn a_cluster_is_refused() {
     let options = ServerOptions {
         // Cluster mode needs a port; nobody asks for it.
