@@ -303,6 +303,20 @@ pub struct Backlog {
     pub tasks: u64,
     /// Since when the oldest waits.
     pub since: u64,
+    /// Milliseconds since a worker asked for the type or gave a sign of life for a task of it; none: nobody is known.
+    pub idle: Option<u64>,
+}
+
+impl Backlog {
+    /// Milliseconds without a worker after which nobody is said to serve a type.
+    pub const UNSERVED: u64 = 30_000;
+
+    /// Whether tasks of the type wait, at `now`, that no live worker would take.
+    pub fn is_unserved(&self, now: u64) -> bool {
+        self.tasks > 0
+            && now.saturating_sub(self.since) >= Self::UNSERVED
+            && self.idle.is_none_or(|idle| idle >= Self::UNSERVED)
+    }
 }
 
 /// A timer's name in a store: instance, purpose and seq behind one another.

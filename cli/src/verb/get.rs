@@ -2,6 +2,7 @@
 
 use aob_engine::catalogue;
 use aob_engine::state::instance_name;
+use aob_store::Backlog;
 use serde_json::{Value, json};
 
 use super::kept::graph;
@@ -17,9 +18,6 @@ use crate::show::table::table;
 use crate::show::terminal::Terminal;
 use crate::show::time::{length, now, rfc3339};
 use crate::show::value::value;
-
-/// Milliseconds after which a task that nobody takes is worth a warning.
-const UNSERVED: u64 = 30_000;
 
 /// Shows a run.
 pub(super) async fn get(arguments: &Get, terminal: Terminal) -> Result<Exit> {
@@ -269,15 +267,43 @@ fn edges(picture: &Picture) -> Vec<Value> {
 async fn warn(operations: &dyn Operations, terminal: Terminal) -> Result<()> {
     let rows: Vec<BacklogRow> = operations.ask(Request::Backlog {}).await?;
     let now = now();
-    for row in
-        rows.into_iter().filter(|row| row.tasks > 0 && now.saturating_sub(row.since) > UNSERVED)
-    {
-        let since = length(now.saturating_sub(row.since));
-        terminal.say(&format!(
-            "warning: {} tasks of type {} wait for a worker, the oldest for {since}",
-            row.tasks,
-            crate::show::plain(&row.node_type)
-        ));
-    }
+    rows.into_iter().filter_map(|row| warning(row, now)).for_each(|line| terminal.say(&line));
     Ok(())
+}
+
+/// That nobody serves a type, or that those who do are slow.
+fn warning(row: BacklogRow, now: u64) -> Option<String> {
+    let BacklogRow { node_type, tasks, since, idle } = row;
+    let waited = now.saturating_sub(since);
+    if tasks == 0 || waited < Backlog::UNSERVED {
+        return None;
+    }
+    let name = crate::show::plain(&node_type);
+    let waited = length(waited);
+    let unserved = Backlog { node_type, tasks, since, idle }.is_unserved(now);
+    Some(if unserved {
+        format!(
+            "warning: no live worker serves type {name}: {tasks} tasks wait, the oldest for {waited}"
+        )
+    } else {
+        format!("warning: {tasks} tasks of type {name} wait for a worker, the oldest for {waited}")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_that_nobody_serves_is_told_from_one_whose_workers_are_slow() {
+        let row = |tasks, since, idle| {
+            warning(BacklogRow { node_type: "http".into(), tasks, since, idle }, 100_000)
+        };
+        assert_eq!(row(0, 0, None), None);
+        assert_eq!(row(3, 80_000, None), None, "not yet");
+        let told = |line: Option<String>| line.expect("a warning").contains("no live worker");
+        assert!(told(row(3, 60_000, None)));
+        assert!(told(row(3, 60_000, Some(31_000))));
+        assert!(!told(row(3, 60_000, Some(200))));
+    }
 }

@@ -467,11 +467,14 @@ pub struct BacklogRow {
     pub tasks: u64,
     /// Since when the oldest waits.
     pub since: u64,
+    /// Milliseconds since a worker was last heard of; none: nobody is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle: Option<u64>,
 }
 
 impl From<aob_store::Backlog> for BacklogRow {
     fn from(row: aob_store::Backlog) -> Self {
-        let aob_store::Backlog { node_type, tasks, since } = row;
-        Self { node_type, tasks, since }
+        let aob_store::Backlog { node_type, tasks, since, idle } = row;
+        Self { node_type, tasks, since, idle }
     }
 }

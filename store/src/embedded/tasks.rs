@@ -153,6 +153,14 @@ impl Tasks {
         })
     }
 
+    /// When a worker last gave a sign of life for a task of a type.
+    pub(super) fn last_sign(&self, node_type: &str) -> Option<Instant> {
+        let of_type = |id: &u64| {
+            self.entries.get(id).is_some_and(|entry| &*entry.task.node_type == node_type)
+        };
+        self.leases.iter().rev().find(|(_, id)| of_type(id)).map(|(sign, _)| *sign)
+    }
+
     /// Every task.
     pub(super) fn all(&self) -> impl Iterator<Item = &Entry> {
         self.entries.values()

@@ -204,11 +204,14 @@ impl Shared {
 
     pub(super) fn backlog(&self) -> Result<Vec<Backlog>> {
         self.check()?;
-        let core = self.core();
+        let (core, now) = (self.core(), Instant::now());
         let lines = core.tasks.queued().map(|(name, tasks, oldest)| Backlog {
             node_type: name.to_string(),
             tasks: tasks as u64,
             since: oldest.since,
+            idle: core.tasks.last_sign(name).map(|sign| {
+                u64::try_from(now.saturating_duration_since(sign).as_millis()).unwrap_or(u64::MAX)
+            }),
         });
         Ok(lines.collect())
     }

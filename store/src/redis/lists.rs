@@ -282,17 +282,19 @@ impl RedisStore {
                     let key = self.keys.tasks(shard, node_type);
                     pipeline
                         .cmd("XRANGE")
-                        .arg(key)
+                        .arg(&key)
                         .arg(format!("({delivered}"))
                         .arg("+")
                         .arg("COUNT")
                         .arg(1);
+                    pipeline.cmd("XINFO").arg("CONSUMERS").arg(key).arg("workers");
                     waiting.push((*node_type, tasks));
                 }
             }
             let answers = self.client.calls(&pipeline).await?;
-            for ((node_type, tasks), first) in waiting.into_iter().zip(&answers) {
-                let Some(id) = items(first).first().and_then(|entry| items(entry).first()) else {
+            for ((node_type, tasks), pair) in waiting.into_iter().zip(answers.chunks_exact(2)) {
+                let Some(id) = items(&pair[0]).first().and_then(|entry| items(entry).first())
+                else {
                     continue;
                 };
                 let since =
@@ -301,13 +303,32 @@ impl RedisStore {
                     node_type: node_type.to_owned(),
                     tasks: 0,
                     since: u64::MAX,
+                    idle: None,
                 });
                 line.tasks += tasks;
                 line.since = line.since.min(since);
+                line.idle = line.idle.into_iter().chain(idle(&pair[1])).min();
             }
         }
         Ok(total.into_values().collect())
     }
+}
+
+/// Of XINFO CONSUMERS: milliseconds since the last of them did anything. None without a group.
+fn idle(answer: &Value) -> Option<u64> {
+    if refused(answer).is_some() {
+        return None;
+    }
+    let field = |consumer: &Value, name: &str| {
+        let mut pairs = items(consumer).chunks_exact(2);
+        pairs.find(|pair| text(&pair[0]) == name.as_bytes()).map(|pair| pair[1].clone())
+    };
+    // These two are no workers: what was swept or reported.
+    let works = |consumer: &&Value| {
+        field(consumer, "name").is_some_and(|name| !matches!(text(&name), b"parked" | b"reported"))
+    };
+    let since = |consumer: &Value| field(consumer, "idle").map(|idle| int(&idle).max(0) as u64);
+    items(answer).iter().filter(works).filter_map(since).min()
 }
 
 /// Of XINFO GROUPS: how many entries are pending to workers, and the last that was given out.

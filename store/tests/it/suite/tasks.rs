@@ -11,7 +11,7 @@ use super::fixture::{
 };
 use aob_engine::state::Fence;
 use aob_engine::step::{Answer, Input};
-use aob_store::{Beat, Outcome, Signal, Store, TaskRef};
+use aob_store::{Backlog, Beat, Outcome, Signal, Store, TaskRef};
 use serde_json::json;
 
 async fn kept(store: &dyn Store, name: &str, tasks: Vec<TaskRef>) -> Vec<bool> {
@@ -263,7 +263,14 @@ pub(crate) async fn backlog(launcher: &mut dyn Launcher) {
         backlog.into_iter().map(|line| (line.node_type, line.tasks)).collect::<Vec<_>>()
     };
     assert_eq!(counts().await, [("http".to_owned(), 2), ("noop".to_owned(), 1)]);
+    let lines = store.backlog().await.unwrap();
+    assert!(lines.iter().all(|line| line.idle.is_none()), "nobody has asked yet: {lines:?}");
     claim(&*store, "w", 9).await;
     store.claim(&claim_of("w", &["http"], 1), AT_ONCE).await.unwrap();
     assert_eq!(counts().await, [("http".to_owned(), 1)]);
+    let [line] = &store.backlog().await.unwrap()[..] else { panic!("one type") };
+    let late = now() + 60_000;
+    assert!(line.idle.is_some_and(|idle| idle < 30_000) && !line.is_unserved(late), "{line:?}");
+    assert!(Backlog { idle: None, ..line.clone() }.is_unserved(late));
+    assert!(!Backlog { idle: None, ..line.clone() }.is_unserved(line.since), "not yet");
 }
