@@ -8,6 +8,7 @@ mod files;
 mod look;
 mod owner;
 mod patch;
+mod patch_redis;
 mod place;
 mod run;
 mod stop;

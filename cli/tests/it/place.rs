@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use aob_store::testing::{RedisServer, ServerOptions};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -14,6 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Where one test happens.
 pub(crate) struct Place {
     dir: TempDir,
+    /// Where the runs are, if not in the data directory.
+    redis: Option<RedisServer>,
 }
 
 /// What a command said, and how it ended.
@@ -34,7 +37,13 @@ pub(crate) struct Running {
 
 impl Place {
     pub(crate) fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap() }
+        Self { dir: tempfile::tempdir().unwrap(), redis: None }
+    }
+
+    /// A directory whose runs are on a Redis of their own.
+    pub(crate) fn on_redis() -> Self {
+        let server = RedisServer::start(ServerOptions::default()).unwrap();
+        Self { redis: Some(server), ..Self::new() }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -90,8 +99,11 @@ spec:
     pub(crate) fn aob(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_aob"));
         command.args(arguments).current_dir(self.dir.path()).env_clear();
+        match &self.redis {
+            Some(server) => command.env("AOB_REDIS", server.url()),
+            None => command.env("AOB_DATA", self.data()),
+        };
         command
-            .env("AOB_DATA", self.data())
             .env("HOME", self.dir.path())
             .env("USER", "ada")
             .env("PATH", std::env::var_os("PATH").unwrap_or_default());

@@ -3,8 +3,10 @@
 mod crash;
 mod hand;
 mod line;
+mod matrix;
 mod mission;
 mod race;
+mod side;
 mod variants;
 
 use std::sync::Arc;

@@ -6,6 +6,7 @@ mod attacks;
 mod attacks_agent;
 mod attacks_limits;
 pub(crate) mod bodies;
+mod cells;
 pub(crate) mod check;
 pub(crate) mod gates;
 pub(crate) mod ground;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aob_store::embedded::{Embedded, Options};
-use aob_store::{Commit, Error, Store};
+use aob_store::{Beat, Commit, Error, Store};
 use serde_json::json;
 
 use crate::suite::Launcher;
@@ -46,6 +46,39 @@ async fn claims_end_with_the_process() {
     assert_eq!(instances(&claim(&*store, "v", 9).await), ["n0", "n1", "n2"]);
     applied(&*store, next(&*store, &state).settle(0, json!(1))).await;
     assert!(store.inspect("run_x").iter().any(|line| line.contains("run_x")));
+}
+
+/// A task keeps its fence over a restart: unlike a server's, this store's workers end with its process, so nobody
+/// is left who could answer under it. Whoever still has the old handle, within the one process, is refused.
+#[tokio::test]
+async fn a_fence_outlives_the_process_and_no_worker_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let old = Arc::new(Embedded::open(dir.path(), Options::default()).unwrap());
+    let state = applied(&*old, start(&*old, &run_id(), 1).publish(0)).await;
+    let before = claim(&*old, "zombie", 1).await.remove(0);
+    let late = next(&*old, &state).settle(0, json!("late")).item();
+    assert!(
+        matches!(Embedded::open(dir.path(), Options::default()), Err(Error::Owned(_))),
+        "while the old process lives there is no new one"
+    );
+    old.close().await.unwrap();
+    let new = Embedded::open(dir.path(), Options::default()).unwrap();
+    assert_ne!(new.epoch(), old.epoch(), "what was decided before is refused");
+    let after = claim(&new, "w", 1).await.remove(0);
+    assert_eq!((after.at.fence, after.attempt), (before.at.fence, 1), "the same attempt");
+    let refused = old.commit(Commit { items: vec![late], claim: None }).await;
+    assert!(matches!(refused, Err(Error::Unfit(_))), "{refused:?}");
+    let beat = Beat {
+        consumer: "zombie".into(),
+        shard: 0,
+        types: [Arc::from("noop")].into(),
+        tasks: vec![before.at.clone()],
+        begin: vec![],
+        lease: 30_000,
+    };
+    let refused = old.beat(&beat).await;
+    assert!(matches!(refused, Err(Error::Unfit(_))), "{refused:?}");
+    assert_eq!(*new.load(&state.head.run).await.unwrap().unwrap(), *state);
 }
 
 /// Without room for more, runs do not start; those that are there go on.

@@ -158,6 +158,7 @@ pub(crate) async fn a_held_run(launcher: &mut dyn Launcher) {
     loop {
         round += 1;
         while !store.hold(&run, 100).await.unwrap() {
+            assert!(since.elapsed() < super::fixture::LONG, "the run is never free to be held");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let held = Instant::now();
