@@ -44,7 +44,10 @@ async fn published(runs: &Runs, agents: usize) -> String {
     let mut nodes: Vec<Value> = (0..agents).map(|n| agent(&format!("agent{n}"))).collect();
     nodes.push(json!({"id": "ask", "type": "approval", "config": {"title": "Go on?"}}));
     let document = workflow(&format!("agents{agents}"), &nodes);
-    runs.publish("default", &document, Some(Tagged { tag: "main", by: "user:ada" })).await.expect("kept").digest
+    runs.publish("default", &document, Some(Tagged { tag: "main", by: "user:ada" }))
+        .await
+        .expect("kept")
+        .digest
 }
 
 fn options(digest: &str) -> StartOptions {
@@ -225,7 +228,9 @@ async fn child_runs_wait_for_their_turn() {
     let runs = runs(3, 3, 3, WINDOW);
     let service = serve(&runs);
     let child = workflow("child", &[json!({"id": "a", "type": "noop"})]);
-    runs.publish("default", &child, Some(Tagged { tag: "main", by: "user:ada" })).await.expect("kept");
+    runs.publish("default", &child, Some(Tagged { tag: "main", by: "user:ada" }))
+        .await
+        .expect("kept");
     let parent = workflow(
         "parent",
         &[
