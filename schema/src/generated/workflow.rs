@@ -513,7 +513,7 @@ impl ::std::convert::TryFrom<::std::string::String> for Pinning {
         value.parse()
     }
 }
-/// How long a finished run is kept, by how it ended. `0s` drops it with its end, or as soon as whoever asked for it had a minute to read its result.
+/// How long a finished run is kept, by how it ended. `0s` drops it at once.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Retention {
@@ -591,7 +591,7 @@ pub struct Spec {
     /// Template of the run's output over `input` and all root nodes, evaluated when nothing failed. A whole-string expression keeps its type. Without it the run has no output.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub output: ::std::option::Option<::std::string::String>,
-    /// How long a finished run is kept, by how it ended. `0s` drops it with its end, or as soon as whoever asked for it had a minute to read its result.
+    /// How long a finished run is kept, by how it ended. `0s` drops it at once.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub retention: ::std::option::Option<Retention>,
     /// The runner pods of this workflow in Kubernetes. Elsewhere it is kept and not used.
