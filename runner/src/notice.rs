@@ -137,7 +137,7 @@ impl Notices {
 
     /// Takes the signals that call for a notification out of others, and sees to them on the side.
     pub(crate) fn take(self: &Arc<Self>, runs: &Arc<Runs>, entries: &mut Vec<SignalEntry>) {
-        let (own, rest) = std::mem::take(entries).into_iter().partition(|entry| is_call(entry));
+        let (own, rest) = std::mem::take(entries).into_iter().partition(is_call);
         *entries = rest;
         for entry in own {
             let entry: SignalEntry = entry;

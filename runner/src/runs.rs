@@ -50,13 +50,15 @@ use share::Shares;
 /// Most compiled graphs kept.
 const MOST_IRS: usize = 512;
 
+/// Digest of a graph, and of the registered types it was told of.
+type IrName = (String, Option<String>);
+
 /// Runs in a store.
 pub struct Runs {
     store: Arc<dyn Store>,
     registry: Arc<Registry>,
     ceiling: Ceiling,
-    /// By digest, and by that of the registered types they were told of.
-    irs: Mutex<FxHashMap<(String, Option<String>), Arc<Ir>>>,
+    irs: Mutex<FxHashMap<IrName, Arc<Ir>>>,
     types: Mutex<types::Types>,
     documents: Mutex<FxHashMap<String, Arc<Value>>>,
     cache: Cache,

@@ -104,7 +104,8 @@ impl KeptType {
             let error = RegistryError::Name { name: crate::issue::excerpt(name) };
             issues.push(Issue::new(&BAD_NODE_TYPE, "/metadata/name", error.to_string()));
         }
-        let config = document.pointer("/spec/config").cloned().unwrap_or(json!({"type": "object"}));
+        let config =
+            document.pointer("/spec/config").cloned().unwrap_or_else(|| json!({"type": "object"}));
         if issues.is_empty()
             && let Err(reason) = build(&config)
         {

@@ -37,7 +37,7 @@ async fn through_two_doors(place: Place) {
     assert_eq!((task.attempt, &*task.input, task.once), (1, &json!({"n": 7}), false));
     assert_eq!(task.key, format!("{run}/a"));
     assert!(task.deadline.is_some());
-    let signs = place.doors[1].heartbeat(TENANT, &[task.task.clone()]).await.unwrap();
+    let signs = place.doors[1].heartbeat(TENANT, std::slice::from_ref(&task.task)).await.unwrap();
     assert_eq!(signs, [Sign::Kept]);
     let taken = place.doors[1].complete(TENANT, &done(&task, json!({"x": 1}))).await.unwrap();
     assert_eq!(taken, Taken::Recorded);
@@ -157,14 +157,14 @@ async fn of_one_tenant_only(place: Place) {
     let soon = ask("acme.work", 9, Duration::from_millis(100));
     assert_eq!(place.doors[0].claim("other", &soon).await.unwrap(), []);
     let task = place.claim(0, "acme.work", 1).await.remove(0);
-    let signs = place.doors[0].heartbeat("other", &[task.task.clone()]).await.unwrap();
+    let signs = place.doors[0].heartbeat("other", std::slice::from_ref(&task.task)).await.unwrap();
     assert_eq!(signs, [Sign::Lost]);
     let refused = place.doors[0].complete("other", &done(&task, json!(1))).await;
     assert!(
         matches!(&refused, Err(Error::Refused(issue)) if issue.entry.name == "BAD_TASK"),
         "{refused:?}"
     );
-    let signs = place.doors[0].heartbeat(TENANT, &[task.task.clone()]).await.unwrap();
+    let signs = place.doors[0].heartbeat(TENANT, std::slice::from_ref(&task.task)).await.unwrap();
     assert_eq!(signs, [Sign::Kept], "it was left alone");
     // A worker that makes up the name of a task of a built-in type.
     let gate = json!({"id": "g", "type": "approval", "config": {"title": "Go on?"}});
@@ -212,7 +212,9 @@ async fn overdue(place: Place) {
     let run = start(&place.runs[0], &digest, json!({})).await;
     let task = place.claim(0, "acme.work", 1).await.remove(0);
     let until = Instant::now() + PATIENCE;
-    while place.doors[1].heartbeat(TENANT, &[task.task.clone()]).await.unwrap() == [Sign::Kept] {
+    while place.doors[1].heartbeat(TENANT, std::slice::from_ref(&task.task)).await.unwrap()
+        == [Sign::Kept]
+    {
         assert!(Instant::now() < until, "it is kept for ever");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
@@ -228,7 +230,7 @@ async fn cancelled(place: Place) {
     let run = start(&place.runs[0], &digest, json!({})).await;
     let task = place.claim(0, "acme.work", 1).await.remove(0);
     place.runs[0].cancel(&run, CancelMode::Graceful, "user:ann", None).await.unwrap();
-    let signs = place.doors[1].heartbeat(TENANT, &[task.task.clone()]).await.unwrap();
+    let signs = place.doors[1].heartbeat(TENANT, std::slice::from_ref(&task.task)).await.unwrap();
     assert_eq!(signs, [Sign::Cancelled]);
     let said = place.doors[1].complete(TENANT, &done(&task, json!(1))).await.unwrap();
     assert_eq!(said, Taken::Recorded);
