@@ -150,7 +150,6 @@ pub(crate) async fn a_clock_that_is_set(launcher: &mut dyn Launcher) {
 pub(crate) async fn any_window_of_real_time(launcher: &mut dyn Launcher) {
     const SLACK: Duration = Duration::from_millis(50);
     let store = launcher.open().await;
-    let began = Instant::now();
     let clients = (0..8).map(|client: u32| {
         let store: Arc<dyn Store> = store.clone();
         tokio::spawn(async move {
