@@ -13,6 +13,9 @@ pub(crate) const SCHEMATHESIS: (&str, &[&str]) = ("schemathesis", &["schemathesi
 pub(crate) const TELEMETRY: (&str, &[&str]) =
     ("telemetry", &["opentelemetry-proto==1.45.2", "prometheus-client==0.26.0"]);
 
+/// The Lambda API, by others.
+pub(crate) const MOTO: (&str, &[&str]) = ("moto", &["moto[server,awslambda]==5.2.1"]);
+
 /// Installs the package of each missing program.
 pub(crate) fn packages(wanted: &[(&str, &str)]) -> Outcome {
     let missing: Vec<&str> =

@@ -21,6 +21,7 @@ pub(crate) struct Flags {
 pub(crate) fn run(flags: &Flags) -> Outcome {
     install::packages(&[("redis-server", "redis-server"), ("strace", "strace")])?;
     install::python(install::TELEMETRY)?;
+    install::python(install::MOTO)?;
     let cases = flags.cases.to_string();
     let seconds = flags.seconds.to_string();
     let seed =

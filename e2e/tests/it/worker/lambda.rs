@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::node_type;
 use crate::documents::workflow;
 use crate::local::{ended, one_at_a_time, publish, runs, start};
+use crate::python::interpreter;
 
 struct Moto {
     child: Child,
@@ -26,15 +27,13 @@ impl Moto {
     /// function's code would give: running that needs a container engine, the API does not.
     fn start(answers: &Value) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let python = std::env::var("AOB_MOTO_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+        let python = interpreter("moto");
         let child = Command::new(&python)
             .args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .unwrap_or_else(|error| {
-                panic!("{python}: {error}; install moto[server,awslambda] from PyPI")
-            });
+            .unwrap();
         let moto = Self { child, endpoint: format!("http://127.0.0.1:{port}") };
         let setup = format!(
             r#"
@@ -70,7 +69,7 @@ boto3.client("lambda", **keys).create_function(
         let set_up =
             Command::new(&python).args(["-c", &setup, &answers.to_string()]).output().unwrap();
         let said = String::from_utf8_lossy(&set_up.stderr);
-        assert!(set_up.status.success(), "moto[server,awslambda] of PyPI is needed: {said}");
+        assert!(set_up.status.success(), "{said}");
         moto
     }
 }
