@@ -1,4 +1,4 @@
-//! Metrics: one registry, every metric declared once, in [`table`].
+//! Metrics: one registry, every metric declared once, in `table`.
 //!
 //! Labels are bounded: what comes from outside is never one. A node type is named only if it is known, else it is
 //! `other`.
