@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::patch::at_the_gate;
-use crate::place::Place;
+use crate::place::{Place, Said};
 
 #[test]
 fn the_verbs_of_patches_and_versions_work_on_redis() {
@@ -44,7 +44,10 @@ fn the_verbs_of_patches_and_versions_work_on_redis() {
 
     // The run goes on with the new graph, to the end.
     let ticket = place.ticket()["ticket"].as_str().unwrap().to_owned();
-    place.ends(0, &["approve", &ticket, "approve"]);
+    // Whoever changed what the gate guards does not open it.
+    place.ends(5, &["approve", &ticket, "approve"]).says(&["error[AOB3108]"]);
+    let mut bert = place.aob(&["approve", &ticket, "approve"]);
+    assert_eq!(Said::of(bert.env("USER", "bert")).code, 0);
     place.ends(0, &["resume", &run]);
     assert_eq!(place.ends(0, &["get", &run, "--node", "x"]).json(), json!(7));
     place.ends(0, &["verify", &run]);
