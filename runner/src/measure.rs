@@ -128,7 +128,7 @@ impl Noted {
                 input
             {
                 span = span
-                    .linked(trace::trace(run), trace::attempt(run, instance, &fence_name(*fence)));
+                    .linked(trace::trace(run), trace::attempt(run, instance, &fence.to_string()));
             }
         }
         span
@@ -154,11 +154,6 @@ pub(crate) fn patch(layer: &str, accepted: bool) {
         _ => "commit",
     };
     metrics().patches.one([layer, if accepted { "accepted" } else { "refused" }]);
-}
-
-/// How a fence is written in a node's [`crate::node::Task`].
-pub(crate) fn fence_name(Fence(epoch, seq): Fence) -> String {
-    format!("{epoch}.{seq}")
 }
 
 /// An attempt under way. Dropped without its end it was handed back or taken away.
@@ -220,7 +215,7 @@ impl Attempt {
         let Some((begun, Traced { run, instance, fence, attempt })) = self.span.take() else {
             return;
         };
-        let id = trace::attempt(&run, &instance, &fence_name(fence));
+        let id = trace::attempt(&run, &instance, &fence.to_string());
         let span = begun
             .end(
                 trace::trace(&run),

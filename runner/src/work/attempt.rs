@@ -8,7 +8,7 @@ use aob_store::{Task, TaskRef};
 use tokio::sync::mpsc;
 
 use super::{Finished, LaneOptions, Message, answer, lease};
-use crate::measure::{Attempt, fence_name};
+use crate::measure::Attempt;
 use crate::node::{self, Canceller, Reason};
 
 /// Attempts under way.
@@ -168,7 +168,7 @@ fn attempt(task: &Task) -> node::Task {
         instance: task.at.instance.clone(),
         node_type: task.at.kind().to_owned(),
         attempt: task.attempt,
-        fence: fence_name(task.at.fence),
+        fence: task.at.fence.to_string(),
         key: format!("{}/{}", task.at.run, task.at.instance),
         input: serde_json::Value::clone(&task.input),
     }
