@@ -27,7 +27,7 @@ async fn metrics_are_what_they_are_declared_to_be() {
     let address = admin_address(&mut runner).await;
     let nodes = [
         json!({"id": "a", "type": "transform", "config": {"value": 1}}),
-        json!({"id": "b", "type": "http", "config": {"url": "http://127.0.0.1:1/"}, "retry": {"max": 0}}),
+        json!({"id": "b", "type": "http", "config": {"url": "http://127.0.0.1:1/"}}),
     ];
     let document = workflow("counted", &nodes, &in_a_row(&nodes));
     std::fs::write(folder.join("flow.json"), document.to_string()).unwrap();
@@ -99,7 +99,7 @@ async fn readiness_names_what_is_missing() {
     // The level is changed while it runs.
     assert_eq!(ask(&address, "GET", "/log", "").await, (200, "info\n".to_owned()));
     assert_eq!(ask(&address, "PUT", "/log", "aob_telemetry=debug").await.0, 200);
-    assert_eq!(ask(&address, "PUT", "/log", "no level").await.0, 422);
+    assert_eq!(ask(&address, "PUT", "/log", "aob=loud").await.0, 422);
     assert_eq!(ask(&address, "GET", "/log", "").await.1, "aob_telemetry=debug\n");
 
     runner.signal(Signal::TERM);
