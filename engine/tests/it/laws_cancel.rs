@@ -184,19 +184,29 @@ impl Play<'_> {
     }
 
     fn take(&mut self, inputs: Vec<Input>) -> Vec<Verdict> {
-        let events = self.run.events.len();
+        let (events, denials) = (self.run.events.len(), self.run.state.head.denials);
         let partly = self.random.once_in(8).then(|| {
             let now = Now { time: self.run.now.time + 1, ..self.run.now };
             loading(&self.run, &inputs, now).0.line
         });
         let verdicts = self.run.take(&inputs);
-        let applied = verdicts.contains(&Verdict::Applied);
+        let refused =
+            inputs.iter().zip(&verdicts).filter(|(input, verdict)| match (input, verdict) {
+                (Input::Decision(_), Verdict::Refused(..)) => true,
+                (Input::Decision(asked), Verdict::Superseded | Verdict::Unknown) => {
+                    asked.ticket.is_some()
+                }
+                _ => false,
+            });
+        let refused = refused.count();
+        assert_eq!((self.run.state.head.denials - denials) as usize, refused, "each is told");
+        let changed = refused > 0 || verdicts.contains(&Verdict::Applied);
         assert_eq!(
             self.run.events.len(),
-            events + usize::from(applied),
-            "an event if anything was applied: {verdicts:?}"
+            events + usize::from(changed),
+            "an event if anything was applied or refused: {verdicts:?}"
         );
-        if let (Some(line), true) = (partly, applied) {
+        if let (Some(line), true) = (partly, changed) {
             let whole = self.run.events.last().map(|(_, line)| line.clone()).unwrap_or_default();
             assert_eq!(
                 String::from_utf8_lossy(&line),
