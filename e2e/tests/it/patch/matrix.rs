@@ -57,7 +57,8 @@ impl Subject {
         let claim = Claim { consumer: "hand".into(), types, shard, max: 1 };
         while !self.held.contains_key(at) {
             let tasks = self.runs.store().claim(&claim, Duration::from_secs(10)).await.unwrap();
-            assert_eq!(tasks.len(), 1, "{at} is not out");
+            // One of each type may come at once.
+            assert!(!tasks.is_empty(), "{at} is not out");
             for task in tasks.into_iter().filter(|task| task.at.run == self.run) {
                 self.held.insert(task.at.instance.clone(), task);
             }
