@@ -32,11 +32,14 @@ pub(crate) fn packages(wanted: &[(&str, &str)]) -> Outcome {
     run("apt-get", &arguments, &environment)
 }
 
-/// Installs packages of Python in an environment of their own, beside the tree: `AOB_CACHE`, else `/var/cache/aob`.
+/// Where what is installed for tests is kept, outside the tree: `AOB_CACHE`, else `/var/cache/aob`.
+pub(crate) fn cache() -> PathBuf {
+    std::env::var_os("AOB_CACHE").map_or_else(|| "/var/cache/aob".into(), PathBuf::from)
+}
+
+/// Installs packages of Python in an environment of their own, beside the tree.
 pub(crate) fn python((name, wanted): (&str, &[&str])) -> Outcome {
-    let cache =
-        std::env::var_os("AOB_CACHE").map_or_else(|| "/var/cache/aob".into(), PathBuf::from);
-    let folder = cache.join("python").join(name);
+    let folder = cache().join("python").join(name);
     let (stamp, is) = (folder.join("installed"), wanted.join("\n"));
     if fs::read_to_string(&stamp).is_ok_and(|there| there == is) {
         return Ok(());

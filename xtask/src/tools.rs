@@ -4,6 +4,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use crate::install;
 use crate::shell::{has, root, run_in, say};
 
 type Found = Result<PathBuf, Box<dyn std::error::Error>>;
@@ -91,7 +92,8 @@ fn installed(
         pinned.extend(fs::read(source.join(file)).map_err(|error| format!("{file}: {error}"))?);
     }
     let digest = sha256(&pinned);
-    let folder = cache()?.join(format!("{language}-{}", digest.get(..16).unwrap_or(&digest)));
+    let folder =
+        install::cache().join(format!("{language}-{}", digest.get(..16).unwrap_or(&digest)));
     fs::create_dir_all(&folder)?;
     let done = folder.join(".complete");
     let lock = File::create(folder.join(".lock"))?;
@@ -106,14 +108,4 @@ fn installed(
     install(&folder)?;
     fs::write(&done, digest)?;
     Ok(folder)
-}
-
-/// `$XDG_CACHE_HOME/aob`, or `.cache/aob` at home.
-fn cache() -> Found {
-    let set =
-        |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let base = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
-    Ok(base
-        .ok_or("neither XDG_CACHE_HOME nor HOME is set: there is no place for a cache")?
-        .join("aob"))
 }
