@@ -216,7 +216,8 @@ mod tests {
     #[test]
     fn a_message_is_cut_between_characters() {
         let long = "ä".repeat(LONGEST);
-        let made = merge(&[], vec![Said::new(kind::READY, true, reason::PUBLISHED, long)], None, at(0));
+        let made =
+            merge(&[], vec![Said::new(kind::READY, true, reason::PUBLISHED, long)], None, at(0));
         assert!(made[0].message.len() <= LONGEST && made[0].message.ends_with("..."));
     }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+};
 use kube::CustomResourceExt;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -14,7 +16,29 @@ pub const MOST: usize = 200 * 1024;
 
 /// Every definition.
 pub fn definitions() -> Vec<CustomResourceDefinition> {
-    vec![Workflow::crd(), Run::crd(), RunPatch::crd(), NodeType::crd()]
+    [Workflow::crd(), Run::crd(), RunPatch::crd(), NodeType::crd()].map(plain).into()
+}
+
+/// Without defaults: nothing is filled in by a server.
+fn plain(mut definition: CustomResourceDefinition) -> CustomResourceDefinition {
+    let versions = definition.spec.versions.iter_mut();
+    for schema in
+        versions.filter_map(|version| version.schema.as_mut()?.open_api_v3_schema.as_mut())
+    {
+        strip(schema);
+    }
+    definition
+}
+
+fn strip(schema: &mut JSONSchemaProps) {
+    schema.default = None;
+    schema.properties.iter_mut().flatten().for_each(|(_, field)| strip(field));
+    if let Some(JSONSchemaPropsOrArray::Schema(item)) = &mut schema.items {
+        strip(item);
+    }
+    if let Some(JSONSchemaPropsOrBool::Schema(value)) = &mut schema.additional_properties {
+        strip(value);
+    }
 }
 
 /// Path below the workspace root, and text.
@@ -25,7 +49,8 @@ pub fn files() -> Result<BTreeMap<String, String>, Box<dyn std::error::Error>> {
     let mut files = BTreeMap::new();
     for definition in definitions() {
         let plural = definition.spec.names.plural.clone();
-        files.insert(format!("crds/manifests/{plural}.yaml"), yaml("crds/src", &tidy(definition)?)?);
+        files
+            .insert(format!("crds/manifests/{plural}.yaml"), yaml("crds/src", &tidy(definition)?)?);
     }
     let all = json!({
         "everywhere": rights::rules(rights::EVERYWHERE),

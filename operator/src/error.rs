@@ -7,8 +7,8 @@ use kube::core::error_boundary::InvalidObject;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The API server.
-    #[error("the API server: {0}")]
-    Kube(#[from] Box<kube::Error>),
+    #[error("the API server: {}", told(.0))]
+    Kube(#[source] Box<kube::Error>),
     /// The store, or what is in it.
     #[error(transparent)]
     Runs(Box<runs::Error>),
@@ -54,6 +54,14 @@ impl From<runs::Error> for Error {
 impl From<aob_store::Error> for Error {
     fn from(error: aob_store::Error) -> Self {
         runs::Error::from(error).into()
+    }
+}
+
+/// What the API server says, in its own words.
+pub(crate) fn told(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => format!("{} ({})", status.message, status.code),
+        other => other.to_string(),
     }
 }
 

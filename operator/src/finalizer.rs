@@ -78,7 +78,11 @@ mod tests {
         assert_eq!(wanted(&meta(&["other", "ours"], None), "ours", true), None);
         let gone = wanted(&meta(&["other", "ours"], Some(1)), "ours", false);
         assert_eq!(gone, Some(vec!["other".to_owned()]));
-        assert_eq!(wanted(&meta(&[], Some(1)), "ours", true), None, "nothing can be added any more");
+        assert_eq!(
+            wanted(&meta(&[], Some(1)), "ours", true),
+            None,
+            "nothing can be added any more"
+        );
         assert_eq!(wanted(&meta(&[], None), "ours", false), None);
     }
 

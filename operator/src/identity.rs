@@ -95,7 +95,13 @@ mod tests {
     use super::*;
 
     fn named(uid: &str) -> Named {
-        Named { namespace: "a".into(), name: "b".into(), uid: uid.into(), generation: 1, created: 7 }
+        Named {
+            namespace: "a".into(),
+            name: "b".into(),
+            uid: uid.into(),
+            generation: 1,
+            created: 7,
+        }
     }
 
     #[test]

@@ -24,7 +24,7 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use crate::context::Context;
-use crate::error::is_gone;
+use crate::error::{is_gone, told};
 
 /// The node type.
 pub const NAME: &str = "job";
@@ -64,7 +64,9 @@ impl JobNode {
             Err(kube::Error::Api(status)) if status.code == 409 => {
                 api.get(&wanted.name_any()).await.map_err(|error| unreachable(&error))
             }
-            Err(kube::Error::Api(status)) if (400..500).contains(&status.code) && status.code != 429 => {
+            Err(kube::Error::Api(status))
+                if (400..500).contains(&status.code) && status.code != 429 =>
+            {
                 Err(Failure::new(&JOB_REFUSED, status.message.clone()))
             }
             Err(error) => Err(unreachable(&error)),
@@ -132,15 +134,16 @@ async fn remove(api: &Api<Job>, name: &str) {
     match api.delete(name, &parameters).await {
         Ok(_) => {}
         Err(error) if is_gone(&error) => {}
-        Err(error) => tracing::warn!(name, %error, "the job of a cancelled attempt goes on"),
+        Err(error) => {
+            tracing::warn!(name, error = told(&error), "the job of a cancelled attempt goes on")
+        }
     }
 }
 
 fn unreachable(error: &kube::Error) -> Failure {
-    lost(error.to_string())
+    lost(told(error))
 }
 
 fn lost(why: String) -> Failure {
     Failure::new(&JOB_UNREACHABLE, why).retryable()
 }
-

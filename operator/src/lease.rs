@@ -36,7 +36,9 @@ impl Leadership {
     /// [`Error::NotLeader`].
     pub fn check(&self) -> Result<i32> {
         let held = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        held.filter(|held| Instant::now() < held.until).map(|held| held.term).ok_or(Error::NotLeader)
+        held.filter(|held| Instant::now() < held.until)
+            .map(|held| held.term)
+            .ok_or(Error::NotLeader)
     }
 
     /// It is held from `asked` on, when the API server was asked for it.

@@ -4,6 +4,8 @@ use aob_crds::event;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource};
 
+use crate::error::told;
+
 /// Longest note, in bytes: the API server's limit is 1 KiB.
 const LONGEST: usize = 1_000;
 
@@ -55,7 +57,7 @@ impl Notes {
                 secondary: None,
             };
             if let Err(error) = self.0.publish(&event, &object.object_ref(&())).await {
-                tracing::warn!(reason, %error, "an event could not be written");
+                tracing::warn!(reason, error = told(&error), "an event could not be written");
             }
         }
     }

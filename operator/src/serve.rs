@@ -7,8 +7,8 @@ use std::time::Duration;
 use aob_crds::manifest;
 use aob_engine::check::Ceiling;
 use aob_engine::registry::Registry;
-use aob_runner::runs::{Runs, Settings, TierLimits};
 use aob_runner::node::{self, Policy};
+use aob_runner::runs::{Runs, Settings, TierLimits};
 use aob_runner::secret::Secrets;
 use aob_runner::service::{Service, ServiceOptions};
 use aob_runner::vitals;
@@ -27,10 +27,11 @@ use tokio::task::JoinSet;
 use crate::arguments::Arguments;
 use crate::context::{Context, Objects};
 use crate::drive::{self, Kind, Prepared};
+use crate::error::told;
+use crate::job::{self, JobNode};
 use crate::lanes::{Guarded, Lanes};
 use crate::lease::{Keeper, Leadership, Named};
 use crate::note::Notes;
-use crate::job::{self, JobNode};
 use crate::{node_type, patch, run, webhook, workflow};
 
 /// The lease's name.
@@ -61,7 +62,9 @@ pub async fn serve(arguments: Arguments) -> Outcome {
         "off" => None,
         address => {
             let settings = webhook::Settings {
-                address: address.parse().map_err(|_| format!("--webhook {address}: ADDR:PORT or off"))?,
+                address: address
+                    .parse()
+                    .map_err(|_| format!("--webhook {address}: ADDR:PORT or off"))?,
                 namespace: arguments.namespace.clone(),
                 service: arguments.webhook_service.clone(),
                 secret: arguments.webhook_secret.clone(),
@@ -144,13 +147,18 @@ async fn definitions(client: &Client) {
         let name = definition.name_any();
         let is_served = |found: &CustomResourceDefinition| {
             let conditions = found.status.as_ref().and_then(|status| status.conditions.as_ref());
-            conditions.into_iter().flatten().any(|one| one.type_ == "Established" && one.status == "True")
+            conditions
+                .into_iter()
+                .flatten()
+                .any(|one| one.type_ == "Established" && one.status == "True")
         };
         loop {
             match api.get_opt(&name).await {
                 Ok(Some(found)) if is_served(&found) => break,
                 Ok(_) => tracing::warn!(name, "the kind is not defined in this cluster yet"),
-                Err(error) => tracing::warn!(name, %error, "the API server cannot be asked"),
+                Err(error) => {
+                    tracing::warn!(name, error = told(&error), "the API server cannot be asked");
+                }
             }
             tokio::time::sleep(LOOK).await;
         }
@@ -217,7 +225,12 @@ fn jobs(context: &Arc<Context>) -> Service {
 /// A lane for each namespace, or one for all.
 fn lanes<K>(client: &Client, namespaces: &[String]) -> (Lanes<K>, Vec<Prepared<K>>)
 where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + Send + Sync + 'static,
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + Send
+        + Sync
+        + 'static,
 {
     let made = if namespaces.is_empty() {
         vec![drive::lane(None, Api::all(client.clone()))]

@@ -16,6 +16,8 @@ use std::sync::Arc;
 use aob_runner::runs::Runs;
 use kube::Client;
 
+use crate::error::told;
+
 pub use server::Server;
 
 /// Where the webhook is served, and with which certificate.
@@ -37,8 +39,8 @@ pub struct Settings {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The API server.
-    #[error("the API server: {0}")]
-    Kube(#[from] Box<kube::Error>),
+    #[error("the API server: {}", told(.0))]
+    Kube(#[source] Box<kube::Error>),
     /// The secret is not what it should be.
     #[error("the secret {0}: {1}")]
     Secret(String, String),

@@ -56,4 +56,3 @@ async fn reconcile(object: Arc<Workflow>, context: Arc<Context>) -> Result<Actio
     context.wake(&For::Workflow(namespace, name)).await;
     Ok(Action::requeue(if is_unresolved { UNKNOWN } else { SLOW }))
 }
-

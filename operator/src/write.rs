@@ -41,7 +41,10 @@ where
         "status": after,
     });
     let kind = K::kind(&());
-    match api.patch_status(name, &PatchParams::apply(manager).force(), &Patch::Apply(&applied)).await {
+    match api
+        .patch_status(name, &PatchParams::apply(manager).force(), &Patch::Apply(&applied))
+        .await
+    {
         Ok(_) => {
             metrics().operator_status_writes.one([&*kind]);
             Ok(true)

@@ -144,7 +144,8 @@ fn files(
         files.push((format!("schema/gen/editor/{name}.schema.json").into(), pretty(&editor)?));
     }
     let node_type = read_json(&root.join("schema/node-type.schema.json"))?;
-    let (_, patch) = documents.iter().find(|(name, _)| *name == "patch").ok_or("no patch schema")?;
+    let (_, patch) =
+        documents.iter().find(|(name, _)| *name == "patch").ok_or("no patch schema")?;
     let parts = [
         ("node-type-spec", structural::part(&node_type, "/properties/spec")?),
         ("patch-request", structural::part(patch, "")?),

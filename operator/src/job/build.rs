@@ -28,7 +28,11 @@ pub(super) struct Place {
 impl Place {
     pub(super) fn of(run: &str, instance: &str) -> Self {
         let hash = data_encoding::HEXLOWER.encode(&Sha256::digest(instance.as_bytes()));
-        Self { run: run.to_owned(), instance: instance.to_owned(), hash: hash.chars().take(10).collect() }
+        Self {
+            run: run.to_owned(),
+            instance: instance.to_owned(),
+            hash: hash.chars().take(10).collect(),
+        }
     }
 
     /// Selects every Job of the instance.
@@ -110,15 +114,15 @@ pub(super) fn build(task: &Task, place: &Place, owner: Option<&Run>) -> Result<J
             },
         },
     });
-    serde_json::from_value(job).map_err(|error| {
-        Failure::new(&JOB_REFUSED, format!("the config makes no Job: {error}"))
-    })
+    serde_json::from_value(job)
+        .map_err(|error| Failure::new(&JOB_REFUSED, format!("the config makes no Job: {error}")))
 }
 
 /// What a container is told: the node's `env`, and where it is.
 fn environment(task: &Task) -> Vec<Value> {
     let own = task.input.get("env").and_then(Value::as_object);
-    let own = own.into_iter().flatten().map(|(name, value)| json!({"name": name, "value": text(value)}));
+    let own =
+        own.into_iter().flatten().map(|(name, value)| json!({"name": name, "value": text(value)}));
     let told = [
         ("AOB_RUN", task.run.clone()),
         ("AOB_INSTANCE", task.instance.clone()),

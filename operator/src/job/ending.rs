@@ -35,7 +35,11 @@ pub(super) fn answer(job: &Job, pods: &[Pod]) -> Result<Value, Failure> {
         return Ok(json!({"exitCode": ended.map_or(0, |ended| ended.exit_code)}));
     }
     serde_json::from_str(text).map_err(|error| {
-        let why = if text.len() >= MOST { format!("it is longer than {MOST} bytes") } else { error.to_string() };
+        let why = if text.len() >= MOST {
+            format!("it is longer than {MOST} bytes")
+        } else {
+            error.to_string()
+        };
         Failure::new(&JOB_OUTPUT, format!("/aob/output.json: {why}"))
     })
 }
@@ -76,14 +80,23 @@ mod tests {
     }
 
     fn pod(code: i32, message: &str) -> Vec<Pod> {
-        let state = json!({"terminated": {"exitCode": code, "reason": "Error", "message": message}});
+        let state =
+            json!({"terminated": {"exitCode": code, "reason": "Error", "message": message}});
         let status = json!({"name": "main", "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": state});
-        vec![serde_json::from_value(json!({"metadata": {}, "status": {"containerStatuses": [status]}})).unwrap()]
+        vec![
+            serde_json::from_value(
+                json!({"metadata": {}, "status": {"containerStatuses": [status]}}),
+            )
+            .unwrap(),
+        ]
     }
 
     #[test]
     fn what_the_container_wrote_is_its_output() {
-        assert_eq!(answer(&job("Complete"), &pod(0, "{\"rows\": 3}\n")).unwrap(), json!({"rows": 3}));
+        assert_eq!(
+            answer(&job("Complete"), &pod(0, "{\"rows\": 3}\n")).unwrap(),
+            json!({"rows": 3})
+        );
         assert_eq!(answer(&job("Complete"), &pod(0, "")).unwrap(), json!({"exitCode": 0}));
         let half = answer(&job("Complete"), &pod(0, "{\"rows\"")).unwrap_err();
         assert_eq!(half.code, "job_output");
@@ -95,7 +108,14 @@ mod tests {
     fn a_failed_job_says_why_and_may_be_tried_again() {
         let failure = answer(&job("Failed"), &pod(3, "ignored")).unwrap_err();
         assert_eq!((failure.code.as_str(), failure.retryable), ("job_failed", true));
-        assert!(failure.message.contains("exit code 3") && failure.message.contains("backoff"), "{failure}");
-        assert!(has_ended(&job("Failed")) && has_ended(&job("Complete")) && !has_ended(&job("Suspended")));
+        assert!(
+            failure.message.contains("exit code 3") && failure.message.contains("backoff"),
+            "{failure}"
+        );
+        assert!(
+            has_ended(&job("Failed"))
+                && has_ended(&job("Complete"))
+                && !has_ended(&job("Suspended"))
+        );
     }
 }

@@ -8,6 +8,8 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ListParams, LogParams};
 use kube::{Api, ResourceExt as _};
 
+use crate::error::told;
+
 /// How often it is looked for a pod whose container has begun.
 const LOOK: Duration = Duration::from_secs(1);
 /// Most bytes read of a log.
@@ -42,7 +44,7 @@ async fn lines(pods: &Api<Pod>, name: &str, log: &LogSink) {
                 }
             }
         }
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(told(&error)),
     };
     if let Err(error) = read {
         log.line(Stream::Node, &format!("the log of {name} cannot be read: {error}"));

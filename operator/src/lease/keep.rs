@@ -8,6 +8,8 @@ use k8s_openapi::jiff::Timestamp;
 use kube::api::PostParams;
 use kube::{Api, Client};
 
+use crate::error::told;
+
 use super::{Act, LENGTH, Leadership, RENEW, SAFE, Seen, judge};
 
 /// How long one question to the API server may take.
@@ -101,7 +103,7 @@ impl Keeper {
     /// One look, and what follows; none if the lease is held now, else when to look again.
     async fn step(&mut self) -> Result<Option<Duration>, String> {
         let done = tokio::time::timeout(PATIENCE, self.turn()).await;
-        done.map_err(|_| "the API server does not answer".to_owned())?.map_err(|error| error.to_string())
+        done.map_err(|_| "the API server does not answer".to_owned())?.map_err(|error| told(&error))
     }
 
     async fn turn(&mut self) -> kube::Result<Option<Duration>> {

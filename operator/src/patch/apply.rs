@@ -37,7 +37,9 @@ pub(super) async fn apply(
     let done = Done { run, record: facts.record, undone_by: facts.undone_by, ..Done::default() };
     match step {
         Step::Told => Ok(done),
-        Step::Wait { reason, message } => Ok(Done { waits: Some((reason, message, false)), ..done }),
+        Step::Wait { reason, message } => {
+            Ok(Done { waits: Some((reason, message, false)), ..done })
+        }
         Step::Over { message } => {
             Ok(Done { waits: Some((reason::PATCH_REFUSED, message, true)), ..done })
         }
@@ -56,7 +58,10 @@ pub(super) async fn apply(
                 Err(runs::Error::Throttled(throttled)) => {
                     let message = format!(
                         "it would make the run one of tier {}, of which {} may start {} in {} s and has",
-                        throttled.tier, throttled.tenant, throttled.limit, throttled.window.as_secs()
+                        throttled.tier,
+                        throttled.tenant,
+                        throttled.limit,
+                        throttled.window.as_secs()
                     );
                     let again = Some(throttled.retry_after.max(Duration::from_millis(100)));
                     Ok(Done { waits: Some((reason::TIER_LIMIT, message, false)), again, ..done })

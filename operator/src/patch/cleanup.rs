@@ -41,7 +41,12 @@ pub(super) async fn cleanup(
                 _ => "the store does not answer".to_owned(),
             };
             if !finalizer::is_late(&object.metadata, Timestamp::now()) {
-                tracing::warn!(namespace = &*asked.named.namespace, name = asked.named.name, why, "a deleted patch could not be undone yet");
+                tracing::warn!(
+                    namespace = &*asked.named.namespace,
+                    name = asked.named.name,
+                    why,
+                    "a deleted patch could not be undone yet"
+                );
                 return Ok(Action::requeue(AGAIN));
             }
             Some(Note::warning(event::LET_GO, format!("it was not undone: {why}")))

@@ -89,7 +89,8 @@ fn older(context: &Context, asked: &Asked) -> Option<String> {
     let same = |patch: &RunPatch| {
         patch.spec.run_ref.name == asked.run_name && patch.spec.run_ref.id == asked.run_id
     };
-    let all = context.objects.patches.all(&asked.named.namespace, |one| is_pending(one) && same(one));
+    let all =
+        context.objects.patches.all(&asked.named.namespace, |one| is_pending(one) && same(one));
     let place = |created: u64, name: &str| (created, name.to_owned());
     let own = place(asked.named.created, &asked.named.name);
     let before = all.iter().filter_map(|one| {

@@ -27,7 +27,9 @@ pub(super) fn status(
         _ => Vec::new(),
     };
     let revision = match answer {
-        Some(Answer::Accepted(accepted)) => Some(i32::try_from(accepted.revision).unwrap_or(i32::MAX)),
+        Some(Answer::Accepted(accepted)) => {
+            Some(i32::try_from(accepted.revision).unwrap_or(i32::MAX))
+        }
         _ => None,
     };
     RunPatchStatus {
@@ -43,7 +45,8 @@ pub(super) fn status(
 }
 
 fn said(done: &Done) -> (PatchPhase, Said) {
-    let applied = |truth: Truth, reason, message: String| Said::new(kind::APPLIED, truth, reason, message);
+    let applied =
+        |truth: Truth, reason, message: String| Said::new(kind::APPLIED, truth, reason, message);
     match (&done.record, &done.waits) {
         (Some(Record { answer: Answer::Accepted(accepted), .. }), _) => match &done.undone_by {
             Some(by) => {
@@ -70,9 +73,10 @@ fn said(done: &Done) -> (PatchPhase, Said) {
         (None, Some((reason, message, false))) => {
             (PatchPhase::Pending, applied(Truth::Unknown, reason, message.clone()))
         }
-        (None, None) => {
-            (PatchPhase::Pending, applied(Truth::Unknown, reason::PENDING, "it has no answer yet".into()))
-        }
+        (None, None) => (
+            PatchPhase::Pending,
+            applied(Truth::Unknown, reason::PENDING, "it has no answer yet".into()),
+        ),
     }
 }
 

@@ -47,14 +47,19 @@ pub(super) async fn apply(
     }
 }
 
-async fn start(context: &Context, asked: &Asked, digest: &str) -> std::result::Result<(), runs::Error> {
+async fn start(
+    context: &Context,
+    asked: &Asked,
+    digest: &str,
+) -> std::result::Result<(), runs::Error> {
     let (tenant, by) = (asked.named.namespace.clone(), asked.by.as_str());
     let patch_set = match &asked.patch_set {
         None => None,
         Some(name) => {
             let workflow = &asked.workflow.name;
             let found = context.runs.store().patch_set(&tenant, workflow, name).await?;
-            let missing = || runs::Error::NoWorkflow(format!("{workflow} with the set of patches {name}"));
+            let missing =
+                || runs::Error::NoWorkflow(format!("{workflow} with the set of patches {name}"));
             Some(found.ok_or_else(missing)?)
         }
     };
@@ -77,12 +82,17 @@ fn held(facts: Facts, error: runs::Error) -> Result<Facts> {
     match error {
         runs::Error::Throttled(throttled) => {
             let again = throttled.retry_after.max(Duration::from_millis(100));
-            let at = SignedDuration::try_from(again).ok().and_then(|wait| Timestamp::now().checked_add(wait).ok());
+            let at = SignedDuration::try_from(again)
+                .ok()
+                .and_then(|wait| Timestamp::now().checked_add(wait).ok());
             // To the second, so that a status is not written anew for each look.
             let at = at.map_or_else(String::new, |at| at.strftime("%FT%TZ").to_string());
             let message = format!(
                 "{} may start {} runs of tier {} in {} s and has; one more is taken at {at}",
-                throttled.tenant, throttled.limit, throttled.tier, throttled.window.as_secs()
+                throttled.tenant,
+                throttled.limit,
+                throttled.tier,
+                throttled.window.as_secs()
             );
             hold(reason::TIER_LIMIT, message, false, Some(again))
         }

@@ -34,7 +34,8 @@ pub(super) fn build(asked: &Asked, facts: &Facts) -> Step {
         let changes = changes(asked, state);
         return if changes.is_empty() { Step::Look } else { Step::Act(changes) };
     }
-    let hold = |reason, message: String, is_final| Step::Hold(NotBegun { reason, message, is_final });
+    let hold =
+        |reason, message: String, is_final| Step::Hold(NotBegun { reason, message, is_final });
     if facts.was_there {
         // It is over and was dropped. It is not started again.
         return hold(reason::GONE, format!("{} is not kept any more", asked.run), true);
@@ -52,7 +53,8 @@ pub(super) fn build(asked: &Asked, facts: &Facts) -> Step {
         None => {
             let tag = asked.workflow.tag.as_deref().unwrap_or("main");
             let name = &asked.workflow.name;
-            let message = format!("there is no workflow {name} with tag {tag} yet; it begins when there is");
+            let message =
+                format!("there is no workflow {name} with tag {tag} yet; it begins when there is");
             hold(reason::WORKFLOW_NOT_FOUND, message, false)
         }
     }
@@ -95,16 +97,25 @@ mod tests {
         let found = Facts { digest: Some("sha256:a".into()), ..Facts::default() };
         assert_eq!(step(&asked, &found), Step::Start { digest: "sha256:a".into() });
         let gone = Facts { was_there: true, digest: None, ..Facts::default() };
-        assert!(matches!(step(&asked, &gone), Step::Hold(NotBegun { reason: "Gone", is_final: true, .. })));
+        assert!(matches!(
+            step(&asked, &gone),
+            Step::Hold(NotBegun { reason: "Gone", is_final: true, .. })
+        ));
         let none = step(&asked, &Facts::default());
-        assert!(matches!(none, Step::Hold(NotBegun { reason: "WorkflowNotFound", is_final: false, .. })));
+        assert!(matches!(
+            none,
+            Step::Hold(NotBegun { reason: "WorkflowNotFound", is_final: false, .. })
+        ));
     }
 
     #[test]
     fn suspended_or_cancelled_before_the_start_it_does_not_begin() {
         let found = Facts { digest: Some("sha256:a".into()), ..Facts::default() };
         let held = Asked { suspend: true, ..sample::asked() };
-        assert!(matches!(step(&held, &found), Step::Hold(NotBegun { reason: "Suspended", is_final: false, .. })));
+        assert!(matches!(
+            step(&held, &found),
+            Step::Hold(NotBegun { reason: "Suspended", is_final: false, .. })
+        ));
         let cancelled = Asked { cancel: Cancel::Graceful, ..sample::asked() };
         assert!(matches!(step(&cancelled, &found), Step::Hold(NotBegun { is_final: true, .. })));
     }

@@ -41,7 +41,12 @@ pub(super) async fn cleanup(
     };
     if let Some(why) = failed {
         if !finalizer::is_late(&object.metadata, Timestamp::now()) {
-            tracing::warn!(namespace = &*asked.named.namespace, name = asked.named.name, why, "a deleted run could not be cancelled yet");
+            tracing::warn!(
+                namespace = &*asked.named.namespace,
+                name = asked.named.name,
+                why,
+                "a deleted run could not be cancelled yet"
+            );
             return Ok(Action::requeue(AGAIN));
         }
         let text = format!("{} could not be cancelled, and goes on: {why}", asked.run);

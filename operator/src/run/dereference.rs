@@ -107,13 +107,18 @@ fn tickets(state: &State, ir: &Ir) -> Vec<OpenTicket> {
                 .filter(|_| marking.revision == state.head.revision)
                 .and_then(|first| ir.nodes.get((first + slot) as usize))
                 .map_or_else(|| scope.to_string(), |node| instance_name(scope, &node.id));
-            open.push((live.due, OpenTicket {
-                id: ticket.id.to_string(),
-                node,
-                expires: live.due.map(time::rfc3339),
-            }));
+            open.push((
+                live.due,
+                OpenTicket {
+                    id: ticket.id.to_string(),
+                    node,
+                    expires: live.due.map(time::rfc3339),
+                },
+            ));
         }
     }
-    open.sort_by(|a, b| (a.0.unwrap_or(u64::MAX), &a.1.id).cmp(&(b.0.unwrap_or(u64::MAX), &b.1.id)));
+    open.sort_by(|a, b| {
+        (a.0.unwrap_or(u64::MAX), &a.1.id).cmp(&(b.0.unwrap_or(u64::MAX), &b.1.id))
+    });
     open.into_iter().map(|(_, ticket)| ticket).take(MOST_TICKETS).collect()
 }

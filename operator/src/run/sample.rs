@@ -48,7 +48,8 @@ pub(super) fn live(change: impl Fn(&mut State)) -> Facts {
     });
     let ir = Arc::new(compile(&document, &Registry::builtin(), &Ceiling::default()).unwrap());
     let now = Now { time: 1_000, epoch: 1 };
-    let request = StartRequest::new(RUN.into(), "finance".into(), Arc::new(json!({})), "user:ada".into());
+    let request =
+        StartRequest::new(RUN.into(), "finance".into(), Arc::new(json!({})), "user:ada".into());
     let step = route::start(&IrSet::new(0, ir), 0, &request, now).unwrap();
     let mut state = step.state;
     change(&mut state);
@@ -56,6 +57,5 @@ pub(super) fn live(change: impl Fn(&mut State)) -> Facts {
 }
 
 pub(super) fn cancel(state: &mut State, mode: CancelMode) {
-    state.head.cancel =
-        Some(state::Cancel { mode, outcome: RunOutcome::Cancelled, grace: 0 });
+    state.head.cancel = Some(state::Cancel { mode, outcome: RunOutcome::Cancelled, grace: 0 });
 }

@@ -69,7 +69,10 @@ fn seen(asked: &Asked, facts: &Facts, state: &State) -> RunStatus {
         revision: Some(i32::try_from(head.revision).unwrap_or(i32::MAX)),
         tier: Some(head.tier().to_string()),
         tickets: facts.tickets.clone(),
-        message: head.failure.as_ref().map(|failure| format!("{}: {}", failure.code, failure.message)),
+        message: head
+            .failure
+            .as_ref()
+            .map(|failure| format!("{}: {}", failure.code, failure.message)),
         ..RunStatus::default()
     }
 }
@@ -126,7 +129,8 @@ fn not_begun(why: &NotBegun) -> Vec<Said> {
         let reason = if *is_final { because } else { reason::NOT_STARTED };
         Said::new(kind, truth, reason, message.clone())
     };
-    let is_refused = *is_final || matches!(*because, reason::TIER_LIMIT | reason::WORKFLOW_NOT_FOUND);
+    let is_refused =
+        *is_final || matches!(*because, reason::TIER_LIMIT | reason::WORKFLOW_NOT_FOUND);
     let admitted = if is_refused { Truth::False } else { Truth::Unknown };
     vec![
         Said::new(kind::ADMITTED, admitted, because, message.clone()),
@@ -182,9 +186,12 @@ pub(super) fn notes(before: Option<&RunStatus>, after: &RunStatus) -> Vec<Note> 
     }
     let message = after.message.clone().unwrap_or_default();
     let admitted = |status: &RunStatus| {
-        condition::find(&status.conditions, kind::ADMITTED).map(|one| (one.status.clone(), one.reason.clone()))
+        condition::find(&status.conditions, kind::ADMITTED)
+            .map(|one| (one.status.clone(), one.reason.clone()))
     };
-    let is_refused = admitted(after).is_some_and(|(status, _)| status == "False");
+    // A run that is applied together with its workflow looks for it a moment too early: its condition says so.
+    let is_refused = admitted(after)
+        .is_some_and(|(status, reason)| status == "False" && reason != reason::WORKFLOW_NOT_FOUND);
     if is_refused && before.and_then(admitted) != admitted(after) {
         notes.push(Note::warning(event::NOT_ADMITTED, message.clone()));
     }
@@ -193,7 +200,8 @@ pub(super) fn notes(before: Option<&RunStatus>, after: &RunStatus) -> Vec<Note> 
     }
     match after.phase {
         Phase::Waiting => {
-            let asks = after.tickets.first().map(|first| format!("{} asks: {}", first.node, first.id));
+            let asks =
+                after.tickets.first().map(|first| format!("{} asks: {}", first.node, first.id));
             notes.push(Note::normal(event::WAITING, asks.unwrap_or_default()));
         }
         Phase::Suspended => notes.push(Note::normal(event::SUSPENDED, "nothing new begins")),

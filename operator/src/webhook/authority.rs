@@ -65,11 +65,14 @@ pub(super) fn secret(name: &str, made: Made, before: Option<(&Secret, &Kept)>) -
             name: Some(name.to_owned()),
             annotations: Some(annotations),
             labels: Some(aob_crds::label::of("operator", name, env!("CARGO_PKG_VERSION"))),
-            resource_version: before.and_then(|(secret, _)| secret.metadata.resource_version.clone()),
+            resource_version: before
+                .and_then(|(secret, _)| secret.metadata.resource_version.clone()),
             ..ObjectMeta::default()
         },
         type_: Some("kubernetes.io/tls".to_owned()),
-        data: Some(data.map(|(name, text)| (name.to_owned(), ByteString(text.into_bytes()))).into()),
+        data: Some(
+            data.map(|(name, text)| (name.to_owned(), ByteString(text.into_bytes()))).into(),
+        ),
         ..Secret::default()
     }
 }

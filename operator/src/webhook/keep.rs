@@ -52,8 +52,9 @@ async fn step(
     if let Some(authority) = &kept.authority
         && told.as_ref() != Some(authority)
     {
-        tell(client, settings, authority).await?;
-        *told = Some(authority.clone());
+        if tell(client, settings, authority).await? {
+            *told = Some(authority.clone());
+        }
     }
     Ok(())
 }
@@ -111,12 +112,15 @@ fn names(settings: &Settings) -> Vec<String> {
     names
 }
 
-/// Tells the API server whose certificates to believe; a configuration that is not there yet is told later.
-async fn tell(client: &Client, settings: &Settings, authority: &str) -> Result<(), Error> {
+/// Tells the API server whose certificates to believe; false if it has no configuration that asks the webhook.
+async fn tell(client: &Client, settings: &Settings, authority: &str) -> Result<bool, Error> {
     let api = Api::<MutatingWebhookConfiguration>::all(client.clone());
     let name = &settings.configuration;
     // To apply to what is not there would make it.
-    api.get(name).await?;
+    if api.get_opt(name).await?.is_none() {
+        tracing::debug!(name, "no MutatingWebhookConfiguration of this name asks the webhook yet");
+        return Ok(false);
+    }
     let bundle = data_encoding::BASE64.encode(authority.as_bytes());
     let applied = json!({
         "apiVersion": "admissionregistration.k8s.io/v1",
@@ -126,5 +130,6 @@ async fn tell(client: &Client, settings: &Settings, authority: &str) -> Result<(
     });
     let parameters = PatchParams::apply(label::manager::WEBHOOK).force();
     api.patch(name, &parameters, &Patch::Apply(&applied)).await?;
-    Ok(())
+    tracing::info!(name, "the API server believes the webhook's certificate");
+    Ok(true)
 }

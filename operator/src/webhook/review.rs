@@ -61,7 +61,9 @@ pub(super) async fn review(asked: &Value, runs: &Runs) -> Option<Value> {
         let status = json!({"code": 422, "reason": "Invalid", "message": said.refused});
         response.insert("status".to_owned(), status);
     }
-    Some(json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}))
+    Some(
+        json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}),
+    )
 }
 
 async fn judge(
@@ -75,7 +77,11 @@ async fn judge(
         "Workflow" => workflow(object, namespace, runs).await,
         "Run" => unchanged(object, before, &["workflowRef", "input", "patchSet"]),
         "RunPatch" => match before {
-            Some(_) => unchanged(object, before, &["runRef", "baseRevision", "onConflict", "reason", "operations", "cancel"]),
+            Some(_) => unchanged(
+                object,
+                before,
+                &["runRef", "baseRevision", "onConflict", "reason", "operations", "cancel"],
+            ),
             None => patch(object),
         },
         "NodeType" => match KeptType::read(&document(object, "NodeType")) {
@@ -127,11 +133,8 @@ fn patch(object: &Value) -> Said {
 fn unchanged(object: &Value, before: Option<&Value>, fields: &[&str]) -> Said {
     let Some(before) = before else { return Said::default() };
     let field = |object: &Value, name: &str| object.pointer(&format!("/spec/{name}")).cloned();
-    let changed: Vec<&str> = fields
-        .iter()
-        .filter(|name| field(object, name) != field(before, name))
-        .copied()
-        .collect();
+    let changed: Vec<&str> =
+        fields.iter().filter(|name| field(object, name) != field(before, name)).copied().collect();
     if changed.is_empty() {
         return Said::default();
     }
@@ -160,8 +163,11 @@ fn document(object: &Value, kind: &str) -> Value {
 }
 
 fn refused(issues: &[Issue]) -> Said {
-    let told: Vec<String> =
-        issues.iter().take(MOST_FINDINGS).map(|issue| format!("{issue}; {}", issue.help())).collect();
+    let told: Vec<String> = issues
+        .iter()
+        .take(MOST_FINDINGS)
+        .map(|issue| format!("{issue}; {}", issue.help()))
+        .collect();
     let more = issues.len().saturating_sub(MOST_FINDINGS);
     let rest = if more > 0 { format!("\nand {more} more") } else { String::new() };
     Said { refused: format!("{}{rest}", told.join("\n")), ..Said::default() }

@@ -44,9 +44,11 @@ impl Server {
         shown: Shown,
         runs: Arc<Runs>,
     ) -> Result<Self, Error> {
-        let listener = TcpListener::bind(address).await.map_err(|error| Error::Listen(address, error))?;
+        let listener =
+            TcpListener::bind(address).await.map_err(|error| Error::Listen(address, error))?;
         let address = listener.local_addr().map_err(|error| Error::Listen(address, error))?;
-        let mut config = ServerConfig::builder().with_no_client_auth().with_cert_resolver(Arc::new(shown));
+        let mut config =
+            ServerConfig::builder().with_no_client_auth().with_cert_resolver(Arc::new(shown));
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let acceptor = TlsAcceptor::from(Arc::new(config));
         Ok(Self { address, tasks: vec![tokio::spawn(accept(listener, acceptor, runs))] })
@@ -94,7 +96,9 @@ async fn accept(listener: TcpListener, acceptor: TlsAcceptor, runs: Arc<Runs>) {
 async fn serve(stream: TcpStream, acceptor: TlsAcceptor, runs: Arc<Runs>) {
     let stream = match tokio::time::timeout(PATIENCE, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return tracing::debug!(%error, "a connection to the webhook was not made"),
+        Ok(Err(error)) => {
+            return tracing::debug!(%error, "a connection to the webhook was not made");
+        }
         Err(_) => return,
     };
     let service = service_fn(|request| {
@@ -121,7 +125,9 @@ async fn answer(request: Request<Incoming>, runs: &Runs) -> Response<Full<Bytes>
     let body = Limited::new(request.into_body(), LARGEST).collect();
     let bytes = match tokio::time::timeout(PATIENCE, body).await {
         Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(_)) => return plain(StatusCode::PAYLOAD_TOO_LARGE, "the review could not be read whole"),
+        Ok(Err(_)) => {
+            return plain(StatusCode::PAYLOAD_TOO_LARGE, "the review could not be read whole");
+        }
         Err(_) => return plain(StatusCode::REQUEST_TIMEOUT, "the review did not come in time"),
     };
     let Ok(asked) = serde_json::from_slice(&bytes) else {

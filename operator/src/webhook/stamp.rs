@@ -10,8 +10,13 @@ const MOST_GROUPS: usize = 64;
 /// Operations (RFC 6902) that make the stamps right.
 pub(super) fn stamps(user: &Value, object: &Value, before: Option<&Value>) -> Vec<Value> {
     let name = user.pointer("/username").and_then(Value::as_str).unwrap_or_default();
-    let groups: Vec<&Value> =
-        user.pointer("/groups").and_then(Value::as_array).into_iter().flatten().take(MOST_GROUPS).collect();
+    let groups: Vec<&Value> = user
+        .pointer("/groups")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .take(MOST_GROUPS)
+        .collect();
     let old = |key: &str| {
         let kept = before.and_then(|before| before.pointer(&place(key)));
         kept.and_then(Value::as_str).map(str::to_owned)
@@ -26,7 +31,10 @@ pub(super) fn stamps(user: &Value, object: &Value, before: Option<&Value>) -> Ve
         Some(_) => [
             (label::CREATED_BY, old(label::CREATED_BY)),
             (label::GROUPS, old(label::GROUPS)),
-            (label::CHANGED_BY, if is_changed { Some(name.to_owned()) } else { old(label::CHANGED_BY) }),
+            (
+                label::CHANGED_BY,
+                if is_changed { Some(name.to_owned()) } else { old(label::CHANGED_BY) },
+            ),
         ],
     };
     let mut operations = Vec::new();
@@ -36,7 +44,8 @@ pub(super) fn stamps(user: &Value, object: &Value, before: Option<&Value>) -> Ve
         match (is, wanted) {
             (is, Some(wanted)) if is != Some(&*wanted) => {
                 if has_none && operations.is_empty() {
-                    operations.push(json!({"op": "add", "path": "/metadata/annotations", "value": {}}));
+                    operations
+                        .push(json!({"op": "add", "path": "/metadata/annotations", "value": {}}));
                 }
                 operations.push(json!({"op": "add", "path": place(key), "value": wanted}));
             }
@@ -82,10 +91,12 @@ mod tests {
 
     #[test]
     fn whoever_changes_the_spec_is_stamped_beside_who_made_it() {
-        let stamped = |spec: u32, by: &str| json!({
-            "metadata": {"annotations": {"aob.dev/created-by": by, "aob.dev/created-by-groups": "[]"}},
-            "spec": {"n": spec},
-        });
+        let stamped = |spec: u32, by: &str| {
+            json!({
+                "metadata": {"annotations": {"aob.dev/created-by": by, "aob.dev/created-by-groups": "[]"}},
+                "spec": {"n": spec},
+            })
+        };
         let before = stamped(1, "ada");
         let same = stamps(&user("bob"), &before, Some(&before));
         assert_eq!(same, Vec::<Value>::new(), "a label or a finalizer changes nothing");

@@ -33,8 +33,11 @@ pub(super) fn status(
         Err(issues) => broken(issues),
     };
     let old = before.map_or(&[][..], |before| &before.conditions);
-    let mut tags: Vec<Tag> =
-        facts.tags.iter().map(|(name, digest)| Tag { name: name.clone(), digest: digest.clone() }).collect();
+    let mut tags: Vec<Tag> = facts
+        .tags
+        .iter()
+        .map(|(name, digest)| Tag { name: name.clone(), digest: digest.clone() })
+        .collect();
     tags.sort_by(|a, b| a.name.cmp(&b.name));
     tags.truncate(MOST_TAGS);
     let ir = facts.judged.as_ref().ok();
@@ -70,7 +73,8 @@ fn sound(asked: &Asked, facts: &Facts, ir: &Ir, line: &Timeline) -> Vec<Said> {
     let main = facts.line.last();
     let pinned = match (spec, main, own) {
         (Some(spec), Some(main), Some((at, _))) if spec.digest != main.digest => {
-            let said = format!("main is v{}, spec is v{at}; the next changed spec moves on", line.at());
+            let said =
+                format!("main is v{}, spec is v{at}; the next changed spec moves on", line.at());
             Said::new(kind::PINNED, true, reason::MOVED_BY_HAND, said)
         }
         _ => Said::new(kind::PINNED, false, reason::FOLLOWS_SPEC, "main follows the spec"),

@@ -1,7 +1,10 @@
 //! The operator on a real API server, with a real store and a real runner beside it.
 
+mod faults;
 mod guarded;
+mod jobs;
 mod plane;
 mod runs;
+mod webhook;
 mod workflows;
 mod world;

@@ -6,9 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use aob_crds::manifest;
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
+use aob_crds::{manifest, rights};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
 };
@@ -79,23 +77,20 @@ impl Plane {
         );
         let kubeconfig = folder.join("kubeconfig");
         let plane = Self { folder, kubeconfig, _api: api, _etcd: etcd };
-        plane.until("the API server is ready", || plane.kubectl(&["get", "--raw", "/readyz"]).is_ok());
+        plane.until("the API server is ready", || {
+            plane.kubectl(&["get", "--raw", "/readyz"]).is_ok()
+        });
         for definition in manifest::definitions() {
             let text = serde_json::to_string(&definition).unwrap();
             plane.apply(&text);
         }
-        let kinds = ["workflows", "runs", "runpatches", "nodetypes"].map(|kind| format!("crd/{kind}.aob.dev"));
+        plane.apply(&roles());
+        let kinds = ["workflows", "runs", "runpatches", "nodetypes"]
+            .map(|kind| format!("crd/{kind}.aob.dev"));
         for kind in &kinds {
             plane.kubectl(&["wait", "--for=condition=Established", "--timeout=60s", kind]).unwrap();
         }
         plane
-    }
-
-    /// A client; one belongs to the runtime of its test.
-    pub(crate) async fn client(&self) -> Client {
-        let kubeconfig = Kubeconfig::read_from(&self.kubeconfig).unwrap();
-        let options = KubeConfigOptions::default();
-        Client::try_from(Config::from_custom_kubeconfig(kubeconfig, &options).await.unwrap()).unwrap()
     }
 
     /// What kubectl answers.
@@ -104,6 +99,14 @@ impl Plane {
         let done = command.env("KUBECONFIG", &self.kubeconfig).args(arguments).output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         if done.status.success() { Ok(text(&done.stdout)) } else { Err(text(&done.stderr)) }
+    }
+
+    /// What kubectl warns of while it applies.
+    pub(crate) fn warnings(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(programs().join("kubectl"));
+        let done = command.env("KUBECONFIG", &self.kubeconfig).args(arguments).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8_lossy(&done.stderr).into_owned()
     }
 
     /// `kubectl apply`, as people do it.
@@ -121,7 +124,13 @@ impl Plane {
     fn until(&self, what: &str, mut is: impl FnMut() -> bool) {
         let begun = Instant::now();
         while !is() {
-            assert!(begun.elapsed() < PATIENCE, "{what}: {}\n{}", self._api.said(), self._etcd.said());
+            let has_failed = self._api.said().contains("command failed");
+            assert!(
+                !has_failed && begun.elapsed() < PATIENCE,
+                "{what}: {}\n{}",
+                self._api.said(),
+                self._etcd.said()
+            );
             std::thread::sleep(Duration::from_millis(100));
         }
     }
@@ -129,12 +138,13 @@ impl Plane {
 
 /// Where the parts of Kubernetes are: built once by `cargo xtask test` for what `e2e/cluster` pins.
 pub(crate) fn programs() -> PathBuf {
-    let cache = std::env::var_os("AOB_CACHE").map_or_else(|| "/var/cache/aob".into(), PathBuf::from);
+    let cache =
+        std::env::var_os("AOB_CACHE").map_or_else(|| "/var/cache/aob".into(), PathBuf::from);
     cache.join("kubernetes")
 }
 
 /// Ports that nobody has now.
-fn ports<const N: usize>() -> [u16; N] {
+pub(crate) fn ports<const N: usize>() -> [u16; N] {
     let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     listeners.map(|listener| listener.local_addr().unwrap().port())
 }
@@ -163,32 +173,65 @@ fn certificates(folder: &Path, port: u16) {
         about.distinguished_name = named(group, name);
         (about.signed_by(&key, &issuer).unwrap().pem(), key.serialize_pem())
     };
-    let (certificate, key) = issue(None, "api", &["127.0.0.1", "localhost", "kubernetes.default.svc"]);
+    let (certificate, key) =
+        issue(None, "api", &["127.0.0.1", "localhost", "kubernetes.default.svc"]);
     write("api.crt", certificate);
     write("api.key", key);
     let (certificate, key) = issue(Some("system:masters"), "admin", &[]);
     write("admin.crt", certificate);
     write("admin.key", key);
+    // As its service account would: with the rights that its roles give, and no more.
+    let (certificate, key) = issue(None, "aob-operator", &[]);
+    write("operator.crt", certificate);
+    write("operator.key", key);
     write("ca.crt", ca);
     let accounts = KeyPair::generate().unwrap();
     write("accounts.key", accounts.serialize_pem());
     write("accounts.pub", accounts.public_key_pem());
-    let audit = "{apiVersion: audit.k8s.io/v1, kind: Policy, omitStages: [RequestReceived], rules: [{level: Metadata}]}";
+    let audit = "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{level: Metadata}]\n";
     write("audit.yaml", audit.to_owned());
     let file = |name: &str| folder.join(name).display().to_string();
-    write(
-        "kubeconfig",
-        serde_json::json!({
+    for (name, user) in [("kubeconfig", "admin"), ("operator.kubeconfig", "operator")] {
+        let text = serde_json::json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "test",
-            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "admin"}}],
+            "contexts": [{"name": "test", "context": {"cluster": "test", "user": user}}],
             "clusters": [{"name": "test", "cluster": {
                 "server": format!("https://127.0.0.1:{port}"),
                 "certificate-authority": file("ca.crt"),
             }}],
-            "users": [{"name": "admin", "user": {
-                "client-certificate": file("admin.crt"), "client-key": file("admin.key"),
+            "users": [{"name": user, "user": {
+                "client-certificate": file(&format!("{user}.crt")),
+                "client-key": file(&format!("{user}.key")),
             }}],
+        });
+        write(name, text.to_string());
+    }
+}
+
+/// The operator's roles, made of what `crds` says of them.
+fn roles() -> String {
+    let role = |kind: &str, name: &str, rights| {
+        serde_json::json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind,
+            "metadata": {"name": name, "namespace": if kind == "Role" { "default" } else { "" }},
+            "rules": rights::rules(rights),
         })
-        .to_string(),
-    );
+    };
+    let binding = |kind: &str, name: &str| {
+        serde_json::json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": format!("{kind}Binding"),
+            "metadata": {"name": name, "namespace": if kind == "Role" { "default" } else { "" }},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name},
+            "subjects": [{"kind": "User", "name": "aob-operator", "apiGroup": "rbac.authorization.k8s.io"}],
+        })
+    };
+    let all = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": [
+        role("ClusterRole", "aob-everywhere", rights::EVERYWHERE),
+        binding("ClusterRole", "aob-everywhere"),
+        role("ClusterRole", "aob-cluster", rights::CLUSTER),
+        binding("ClusterRole", "aob-cluster"),
+        role("Role", "aob-home", rights::HOME),
+        binding("Role", "aob-home"),
+    ]});
+    all.to_string()
 }

@@ -24,8 +24,10 @@ fn a_spec_becomes_a_version_and_applied_again_changes_nothing() {
     assert_eq!(reason, "Published");
     let first = space.get("workflow/hello");
     let status = &first["status"];
-    assert_eq!((&status["version"], &status["tier"], &status["nodes"], &status["agents"]),
-        (&"v1".into(), &"Simple".into(), &2.into(), &0.into()));
+    assert_eq!(
+        (&status["version"], &status["tier"], &status["nodes"], &status["agents"]),
+        (&"v1".into(), &"Simple".into(), &2.into(), &0.into())
+    );
     assert_eq!(status["observedGeneration"], 1);
     assert_eq!(status["tags"][0]["name"], "main");
     for kind in ["Ready", "NodeTypesResolved", "Stalled", "Pinned"] {
@@ -41,8 +43,15 @@ fn a_spec_becomes_a_version_and_applied_again_changes_nothing() {
     assert_ne!(second["status"]["digest"], first["status"]["digest"]);
     space.apply(HELLO);
     let third = space.until("workflow/hello", "v3", |value| value["status"]["version"] == "v3");
-    assert_eq!(third["status"]["digest"], first["status"]["digest"], "the same spec has the same digest");
-    assert_eq!(space.events("hello").iter().filter(|one| *one == "Published").count(), 1, "one series");
+    assert_eq!(
+        third["status"]["digest"], first["status"]["digest"],
+        "the same spec has the same digest"
+    );
+    assert_eq!(
+        space.events("hello").iter().filter(|one| *one == "Published").count(),
+        1,
+        "one series"
+    );
 }
 
 #[test]
@@ -67,12 +76,14 @@ fn a_node_type_that_comes_later_resolves_and_one_that_goes_does_not() {
     let (reason, message) = space.condition("workflow/hello", "NodeTypesResolved", "False");
     assert_eq!(reason, "UnknownTypes");
     assert!(message.contains("acme.shine"), "{message}");
-    space.apply("
+    space.apply(
+        "
 apiVersion: aob.dev/v1alpha1
 kind: NodeType
 metadata: {name: acme.shine}
 spec: {effect: Pure, run: {worker: {}}}
-");
+",
+    );
     space.condition("nodetype/acme.shine", "Ready", "True");
     space.condition("workflow/hello", "NodeTypesResolved", "True");
     let columns = space.kubectl(&["get", "ant"]).unwrap();

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use aob_crds::webhook;
+use serde_json::{Value, json};
 
 use crate::guarded::Guarded;
-use crate::plane::Plane;
+use crate::plane::{Plane, ports};
 
 /// How long a condition may take, on a machine that builds beside.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -15,7 +16,6 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// Everything that runs.
 pub(crate) struct World {
     pub(crate) plane: Plane,
-    pub(crate) redis: String,
     operator: Guarded,
     runner: Guarded,
     _store: Guarded,
@@ -27,17 +27,19 @@ pub(crate) fn world() -> &'static World {
     WORLD.get_or_init(|| {
         let plane = Plane::start();
         let (redis, store) = store(&plane.folder);
-        let operator = operator(&plane, &redis, "aob-operator-0", &[]);
+        let [hook] = ports();
+        let address = format!("127.0.0.1:{hook}");
+        configure(&plane, &address);
+        let operator = operator(&plane, &redis, "aob-operator-0", &["--webhook", &address]);
         let runner = runner(&plane.folder, &redis);
-        World { plane, redis, operator, runner, _store: store }
+        World { plane, operator, runner, _store: store }
     })
 }
 
 impl World {
     /// A namespace that nobody else has.
     pub(crate) fn namespace(&self, name: &str) -> Space<'_> {
-        let text = format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {name}}}}}");
-        self.plane.apply(&text);
+        self.plane.apply(&format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n"));
         Space { world: self, name: name.to_owned() }
     }
 }
@@ -63,7 +65,8 @@ impl Space<'_> {
 
     /// kubectl in it.
     pub(crate) fn kubectl(&self, arguments: &[&str]) -> Result<String, String> {
-        let all: Vec<&str> = ["-n", &self.name].into_iter().chain(arguments.iter().copied()).collect();
+        let all: Vec<&str> =
+            ["-n", &self.name].into_iter().chain(arguments.iter().copied()).collect();
         self.world.plane.kubectl(&all)
     }
 
@@ -118,16 +121,40 @@ pub(crate) fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> 
     object["status"]["conditions"].as_array()?.iter().find(|one| one["type"] == kind)
 }
 
+/// Has namespaces asked for that say so, and only those: other tests look at what is behind the webhook.
+fn configure(plane: &Plane, address: &str) {
+    let mut hook = webhook::hook();
+    hook["clientConfig"] = json!({"url": format!("https://{address}{}", webhook::PATH)});
+    hook["namespaceSelector"] = json!({"matchLabels": {"webhook": "on"}});
+    let configuration = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration",
+        "metadata": {"name": "aob"}, "webhooks": [hook],
+    });
+    plane.apply(&configuration.to_string());
+}
+
 /// A server, and where it is reached.
 pub(crate) fn store(folder: &Path) -> (String, Guarded) {
     let socket = folder.join("redis.sock");
     let arguments = [
-        "--port", "0", "--unixsocket", &socket.display().to_string(),
-        "--dir", &folder.display().to_string(), "--save", "", "--appendonly", "yes",
-        "--appendfsync", "always", "--maxmemory-policy", "noeviction",
+        "--port",
+        "0",
+        "--unixsocket",
+        &socket.display().to_string(),
+        "--dir",
+        &folder.display().to_string(),
+        "--save",
+        "",
+        "--appendonly",
+        "yes",
+        "--appendfsync",
+        "always",
+        "--maxmemory-policy",
+        "noeviction",
     ]
     .map(str::to_owned);
-    let server = Guarded::start(Path::new("redis-server"), &arguments, &[], &folder.join("redis.log"), None);
+    let server =
+        Guarded::start(Path::new("redis-server"), &arguments, &[], &folder.join("redis.log"), None);
     let begun = Instant::now();
     while !socket.exists() {
         assert!(begun.elapsed() < PATIENCE, "{}", server.said());
@@ -138,25 +165,42 @@ pub(crate) fn store(folder: &Path) -> (String, Guarded) {
 
 /// An operator on a plane.
 pub(crate) fn operator(plane: &Plane, redis: &str, pod: &str, also: &[&str]) -> Guarded {
-    let mut arguments: Vec<String> =
-        ["--redis", redis, "--namespace", "default", "--pod", pod, "--admin", "127.0.0.1:0", "--log-format", "text"]
-            .map(str::to_owned)
-            .to_vec();
+    let mut arguments: Vec<String> = [
+        "--redis",
+        redis,
+        "--namespace",
+        "default",
+        "--pod",
+        pod,
+        "--admin",
+        "127.0.0.1:0",
+        "--log-format",
+        "text",
+    ]
+    .map(str::to_owned)
+    .to_vec();
     if !also.contains(&"--webhook") {
         arguments.extend(["--webhook".to_owned(), "off".to_owned()]);
     }
     arguments.extend(also.iter().map(|&one| one.to_owned()));
     let environment = [
-        ("KUBECONFIG", plane.kubeconfig.display().to_string()),
+        ("KUBECONFIG", plane.folder.join("operator.kubeconfig").display().to_string()),
         ("RUST_LOG", "info,aob_operator=debug".to_owned()),
     ];
     let program = Path::new(env!("CARGO_BIN_EXE_aob-operator"));
-    Guarded::start(program, &arguments, &environment, &plane.folder.join(format!("{pod}.log")), None)
+    Guarded::start(
+        program,
+        &arguments,
+        &environment,
+        &plane.folder.join(format!("{pod}.log")),
+        None,
+    )
 }
 
 /// A runner as it was built last.
 pub(crate) fn runner(folder: &Path, redis: &str) -> Guarded {
-    let program: PathBuf = Path::new(env!("CARGO_BIN_EXE_aob-operator")).with_file_name("aob-runner");
+    let program: PathBuf =
+        Path::new(env!("CARGO_BIN_EXE_aob-operator")).with_file_name("aob-runner");
     let arguments = ["--redis", redis, "--coordinate"].map(str::to_owned);
     Guarded::start(&program, &arguments, &[], &folder.join("runner.log"), None)
 }

@@ -59,7 +59,9 @@ fn structural(
         _ => return Err(format!("{place}: needs exactly one type")),
     }
     let is_object = keywords.get("type").and_then(Value::as_str) == Some("object");
-    if is_object && ["properties", "additionalProperties"].iter().all(|key| !keywords.contains_key(*key)) {
+    if is_object
+        && ["properties", "additionalProperties"].iter().all(|key| !keywords.contains_key(*key))
+    {
         made.insert("x-kubernetes-preserve-unknown-fields".to_owned(), json!(true));
     }
     for (keyword, value) in keywords {
@@ -136,10 +138,13 @@ mod tests {
 
     #[test]
     fn what_takes_anything_keeps_it() {
-        let made = part(&json!({ "properties": { "o": {
+        let made = part(
+            &json!({ "properties": { "o": {
             "type": "object",
             "properties": { "value": { "description": "Any." }, "free": { "type": "object" } },
-        } } }), "/properties/o")
+        } } }),
+            "/properties/o",
+        )
         .unwrap();
         for name in ["value", "free"] {
             assert_eq!(made["properties"][name]["x-kubernetes-preserve-unknown-fields"], true);

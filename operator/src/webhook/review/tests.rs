@@ -58,14 +58,19 @@ async fn what_a_schema_cannot_see_stays_the_same() {
     deleted["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
     let late = review(&asked("Run", deleted, run(1)), &runs).await.unwrap();
     assert_eq!(late["response"]["allowed"], true, "a finalizer can always go");
-    let patch = json!({"spec": {"runRef": {"name": "a"}, "operations": [{"op": "move", "path": "/x"}]}});
+    let patch =
+        json!({"spec": {"runRef": {"name": "a"}, "operations": [{"op": "move", "path": "/x"}]}});
     let bad = review(&asked("RunPatch", patch, Value::Null), &runs).await.unwrap();
     assert_eq!(bad["response"]["allowed"], false);
 }
 
 #[tokio::test]
 async fn what_is_no_review_is_not_answered() {
-    for odd in [json!({}), json!([]), json!({"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1"})] {
+    for odd in [
+        json!({}),
+        json!([]),
+        json!({"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1"}),
+    ] {
         assert_eq!(review(&odd, &runs()).await, None);
     }
 }
