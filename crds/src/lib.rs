@@ -7,6 +7,7 @@
 
 pub mod condition;
 pub mod event;
+pub mod health;
 pub mod label;
 pub mod manifest;
 mod node_type;

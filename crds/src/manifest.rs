@@ -9,7 +9,7 @@ use kube::CustomResourceExt;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::{NodeType, Run, RunPatch, Workflow, rights, webhook};
+use crate::{NodeType, Run, RunPatch, Workflow, health, rights, webhook};
 
 /// Largest manifest, in bytes of JSON: client-side apply keeps a copy in an annotation of at most 256 KiB.
 pub const MOST: usize = 200 * 1024;
@@ -60,6 +60,7 @@ pub fn files() -> Result<BTreeMap<String, String>, Box<dyn std::error::Error>> {
     files.insert("crds/rights.json".to_owned(), serde_json::to_string_pretty(&all)? + "\n");
     let hooks = json!([webhook::hook()]);
     files.insert("crds/webhooks.json".to_owned(), serde_json::to_string_pretty(&hooks)? + "\n");
+    files.insert("crds/health/flux.yaml".to_owned(), yaml("crds/src/health.rs", &health::flux())?);
     Ok(files)
 }
 

@@ -2,6 +2,7 @@
 
 mod faults;
 mod guarded;
+mod health;
 mod jobs;
 mod plane;
 mod runs;
