@@ -1,7 +1,5 @@
 //! Runs and their patches, from `kubectl apply` to the end.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
 use crate::world::{Space, condition, world};
@@ -206,8 +204,7 @@ fn patches_of_a_run_that_has_not_begun_follow_it_oldest_first() {
     space.apply(&patch("first", "one", CHECK));
     let (reason, _) = space.condition("runpatch/first", "Applied", "Unknown");
     assert_eq!(reason, "RunNotStarted");
-    // Times of creation have seconds.
-    std::thread::sleep(Duration::from_millis(1_100));
+    // Times of creation have seconds; those of the same second follow their names.
     space.apply(&patch("second", "one", "[{op: remove, path: /nodes/check}, {op: remove, path: \"/edges/pause->check\"}, {op: remove, path: \"/edges/check->save\"}]"));
     space.apply(&run("one", "slow", "  suspend: false"));
     space.condition("runpatch/second", "Applied", "True");
