@@ -42,10 +42,12 @@ impl Exit {
                     &catalogue::NO_FILE,
                     &catalogue::NOT_UNIQUE,
                     &catalogue::NO_HOME,
+                    &catalogue::CONTEXT_FILE,
                 ],
                 Self::Usage,
             ),
             (&[&catalogue::NO_RUN, &catalogue::NO_TICKET, &catalogue::NO_WORKFLOW], Self::NotFound),
+            (&[&catalogue::NO_CONTEXT], Self::NotFound),
             (&[&catalogue::NO_NODE, &catalogue::NO_CODE, &catalogue::NO_SCHEMA], Self::NotFound),
             (
                 &[&catalogue::NO_PATCH, &catalogue::NO_PATCH_SET, &catalogue::NO_REVISION],
