@@ -56,7 +56,7 @@ Change a run:
   patch       Change the graph of a run while it runs; list, show and undo patches
 
 Versions:
-  apply       Keep workflow files
+  apply       Keep workflow files, register node types
   tag         Move a workflow's tag, or show where it has pointed
   promote     Make a run's graph, as it was patched, a version
   diff        Show what differs between two graphs

@@ -104,7 +104,9 @@ mod tests {
             ca: None,
             token: Some("s3cret".into()),
         };
-        assert!(!format!("{server:?} {}", Target::Server(server.clone()).shown()).contains("s3cret"));
+        assert!(
+            !format!("{server:?} {}", Target::Server(server.clone()).shown()).contains("s3cret")
+        );
     }
 
     #[test]

@@ -13,9 +13,10 @@ mod status;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aob_engine::catalogue;
+use aob_telemetry::metrics::metrics;
 use axum::Router;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, State};
@@ -97,6 +98,7 @@ struct Following(watch::Sender<usize>);
 impl Following {
     fn begin(followers: &watch::Sender<usize>) -> Self {
         followers.send_modify(|followers| *followers += 1);
+        metrics().followers.add([], 1);
         Self(followers.clone())
     }
 }
@@ -104,6 +106,7 @@ impl Following {
 impl Drop for Following {
     fn drop(&mut self) {
         self.0.send_modify(|followers| *followers = followers.saturating_sub(1));
+        metrics().followers.add([], -1);
     }
 }
 
@@ -130,11 +133,15 @@ fn router(gateway: Arc<Gateway>) -> Router {
                 let message = "a part of the path is not UTF-8";
                 Problem::new(&catalogue::BAD_REQUEST, "the path", message)
             });
+            let began = Instant::now();
             let answered = match params {
                 Ok(params) => state.answer(route, &params, request).await,
                 Err(problem) => Err(problem),
             };
-            answered.unwrap_or_else(|problem| answer::problem(&problem))
+            let answer = answered.unwrap_or_else(|problem| answer::problem(&problem));
+            metrics().requests.one([route.op, answer.status().as_str()]);
+            metrics().request_seconds.observe([route.op], began.elapsed());
+            answer
         };
         let filter = match route.method {
             Method::Get => MethodFilter::GET,
@@ -169,13 +176,19 @@ async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
 async fn no_route(request: axum::extract::Request) -> Response {
     let path = aob_engine::issue::excerpt(request.uri().path());
     let message = format!("there is nothing at {path}");
-    answer::problem(&Problem::new(&catalogue::NO_ROUTE, "the path", message))
+    unfit(&Problem::new(&catalogue::NO_ROUTE, "the path", message))
 }
 
 async fn bad_method(request: axum::extract::Request) -> Response {
     let method = aob_engine::issue::excerpt(request.method().as_str());
     let message = format!("{} does not know {method}", request.uri().path());
-    answer::problem(&Problem::new(&catalogue::BAD_METHOD, "the method", message))
+    unfit(&Problem::new(&catalogue::BAD_METHOD, "the method", message))
+}
+
+fn unfit(problem: &Problem) -> Response {
+    let answer = answer::problem(problem);
+    metrics().requests.one(["none", answer.status().as_str()]);
+    answer
 }
 
 impl Gateway {

@@ -88,7 +88,8 @@ pub(crate) fn edit<T>(change: impl FnOnce(&mut Config) -> Result<T>) -> Result<T
 
 /// Where the file is.
 fn path() -> Option<PathBuf> {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let set =
+        |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let config = set("XDG_CONFIG_HOME").filter(|dir| dir.is_absolute());
     let config = config.or_else(|| set("HOME").map(|home| home.join(".config")));
     config.map(|config| config.join("aob/config.yaml"))
@@ -105,8 +106,9 @@ fn read(path: &Path) -> Result<Config> {
         return Err(wrong(path, format!("it has more than {LONGEST} bytes")));
     }
     let text = std::fs::read(path).map_err(|error| wrong(path, error.to_string()))?;
-    let documents = read::documents(&text, &Limits::default())
-        .map_err(|found| wrong(path, found.first().map_or_else(String::new, |one| one.issue.message.clone())))?;
+    let documents = read::documents(&text, &Limits::default()).map_err(|found| {
+        wrong(path, found.first().map_or_else(String::new, |one| one.issue.message.clone()))
+    })?;
     let written: Written = match documents.as_slice() {
         [] => return Ok(Config::default()),
         // The value may be a token: only what is wrong with its form is told.
@@ -146,7 +148,9 @@ impl Config {
                 (data, None, None) => Target::Data(data),
                 (None, Some(redis), None) => Target::Redis(redis),
                 (None, None, Some(url)) => Target::Server(Server { url, tenant, ca, token }),
-                _ => return Err(format!("context {name} has more than one of data, redis, server")),
+                _ => {
+                    return Err(format!("context {name} has more than one of data, redis, server"));
+                }
             };
             contexts.insert(name, target);
         }
@@ -189,7 +193,11 @@ fn form(message: &str) -> String {
 
 fn wrong(path: &Path, why: String) -> Problem {
     let about = path.display().to_string();
-    Problem::new(&catalogue::CONTEXT_FILE, &about, format!("the file of contexts cannot be used: {why}"))
+    Problem::new(
+        &catalogue::CONTEXT_FILE,
+        &about,
+        format!("the file of contexts cannot be used: {why}"),
+    )
 }
 
 #[cfg(test)]

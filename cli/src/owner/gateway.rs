@@ -45,7 +45,13 @@ mod tests {
         for url in ["https://a", "http://localhost:1/x", "http://127.0.0.1", "http://[::1]:80"] {
             assert!(is_private(url), "{url}");
         }
-        for url in ["http://a", "http://localhost.a", "http://10.0.0.1", "http://127.0.0.1.a/", "http://a@localhost"] {
+        for url in [
+            "http://a",
+            "http://localhost.a",
+            "http://10.0.0.1",
+            "http://127.0.0.1.a/",
+            "http://a@localhost",
+        ] {
             assert!(!is_private(url), "{url}");
         }
     }

@@ -61,7 +61,7 @@ impl House {
         let door = listen.as_ref().map(door).transpose()?;
         let (store, lock) = store(dir, redis).await?;
         // Whoever asks a process that stays is admitted by tier, as behind a gateway.
-        let tiers = TierLimits::parse(&[])
+        let tiers = TierLimits::parse::<&str>(&[])
             .map_err(|why| Problem::new(&catalogue::USAGE, "the limits of tiers", why))?;
         let how = runs::Settings { tiers: Some(tiers), ..Default::default() };
         let runs = Runs::with(store, Registry::builtin(), Ceiling::default(), how);
@@ -126,7 +126,9 @@ async fn store(dir: &Path, redis: Option<&str>) -> Result<(Arc<dyn Store>, Optio
     let began = Instant::now();
     loop {
         let taken = match redis {
-            None => Embedded::open(dir, embedded::Options::default()).map(|store| (Some(store), None)),
+            None => {
+                Embedded::open(dir, embedded::Options::default()).map(|store| (Some(store), None))
+            }
             Some(_) => embedded::own(dir).map(|lock| (None, Some(lock))),
         };
         let about = dir.display().to_string();

@@ -186,7 +186,7 @@ fn strange(dir: &Path, why: &str) -> Problem {
 }
 
 /// Nobody answers, though another process has the directory.
-fn silent(dir: &Path, why: &str) -> Problem {
+pub(super) fn silent(dir: &Path, why: &str) -> Problem {
     let message = format!("another process has {} and does not answer: {why}", dir.display());
     Problem::new(&catalogue::STORE_OWNED, dir.display().to_string(), message)
 }

@@ -92,7 +92,9 @@ fn list(config: &Config, output: Option<Format>, terminal: Terminal) {
             let (kind, tenant, token) = match target {
                 Target::Data(_) => ("data", None, None),
                 Target::Redis(_) => ("redis", None, None),
-                Target::Server(server) => ("server", server.tenant.clone(), Some(server.token.is_some())),
+                Target::Server(server) => {
+                    ("server", server.tenant.clone(), Some(server.token.is_some()))
+                }
             };
             json!({"name": name, "current": is_current(name), "kind": kind, "place": target.shown(), "tenant": tenant, "token": token})
         };

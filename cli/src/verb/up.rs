@@ -94,7 +94,11 @@ fn tell(
     house: &House,
     admin: Option<&Admin>,
 ) {
-    terminal.say(&format!("process {} moves runs and serves {}", std::process::id(), dir.display()));
+    terminal.say(&format!(
+        "process {} moves runs and serves {}",
+        std::process::id(),
+        dir.display()
+    ));
     if let Some(address) = house.address() {
         let scheme = if arguments.tls_cert.is_some() { "https" } else { "http" };
         terminal.say(&format!("  API    {scheme}://{address}/api/v1"));

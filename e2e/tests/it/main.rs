@@ -21,6 +21,8 @@ mod examples;
 #[cfg(test)]
 mod flaky;
 #[cfg(test)]
+mod gateway;
+#[cfg(test)]
 mod history;
 #[cfg(test)]
 mod journal;
@@ -42,3 +44,5 @@ mod telemetry;
 mod turn;
 #[cfg(test)]
 mod worker;
+#[cfg(test)]
+mod workers;

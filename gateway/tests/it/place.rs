@@ -108,6 +108,15 @@ impl Place {
         read(request.body(body.to_string()).send().await.unwrap()).await
     }
 
+    pub(crate) async fn put(&self, path: &str, body: Value) -> (u16, Value) {
+        let request = self.http.put(self.url(path)).header("content-type", "application/json");
+        read(request.body(body.to_string()).send().await.unwrap()).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> (u16, Value) {
+        read(self.http.delete(self.url(path)).send().await.unwrap()).await
+    }
+
     /// Starts a workflow of these nodes and edges (YAML lists) and waits until nothing but a person can move it.
     pub(crate) async fn run(&self, name: &str, nodes: Value, edges: Value) -> String {
         let started: Started = self

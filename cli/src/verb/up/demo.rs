@@ -119,7 +119,9 @@ async fn patch(operations: &dyn Operations, run: &str, terminal: Terminal) -> Re
     match answer.record.answer {
         Answer::Accepted(_) => terminal.say("demo: the script put validate_schema before process"),
         // Too late: process had begun when this process came back.
-        Answer::Refused(_) => terminal.say("demo: the script's patch came too late and was refused"),
+        Answer::Refused(_) => {
+            terminal.say("demo: the script's patch came too late and was refused")
+        }
     }
     Ok(())
 }
