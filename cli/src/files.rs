@@ -140,12 +140,10 @@ impl Workflow {
         self.nodes().filter_map(child).collect()
     }
 
-    /// Whether a finding in it is about a type that is registered after all.
-    pub(crate) fn is_registered(&self, finding: &Finding, types: &[String]) -> bool {
-        let named = || self.value().pointer(&finding.issue.pointer).and_then(Value::as_str);
-        finding.issue.entry == &catalogue::UNKNOWN_TYPE
-            && finding.about == self.source.name
-            && named().is_some_and(|named| types.iter().any(|name| name == named))
+    /// What is warned of where these types are known.
+    pub(crate) fn warnings(&self, registry: &Registry) -> Vec<Finding> {
+        let checked = check(&self.document.value, registry, &Ceiling::default());
+        checked.warnings.into_iter().map(|issue| self.finding(issue)).collect()
     }
 
     /// Nodes whose type a worker has to run and none of these does.

@@ -2,6 +2,7 @@
 
 use aob_engine::canonical::canonical_json;
 use aob_engine::catalogue;
+use aob_engine::registry::{KeptType, Registry};
 
 use crate::files::{Judged, Registered};
 use crate::operations::{Operations, Request, TypeRow};
@@ -40,10 +41,11 @@ pub(super) async fn warnings(operations: &dyn Operations, judged: &Judged) -> Re
     if !judged.warnings.iter().any(unknown) {
         return Ok(judged.warnings.clone());
     }
+    let mut registry = Registry::builtin();
     let rows: Vec<TypeRow> = operations.ask(Request::Types {}).await?;
-    let types: Vec<String> = rows.into_iter().map(|row| row.name).collect();
-    let is_known = |finding: &&Finding| {
-        !judged.workflows.iter().any(|workflow| workflow.is_registered(finding, &types))
-    };
-    Ok(judged.warnings.iter().filter(is_known).cloned().collect())
+    for kept in rows.iter().filter_map(|row| KeptType::read(&row.document).ok()) {
+        // A name that this program knows itself means what it knows.
+        let _ = registry.add(&kept);
+    }
+    Ok(judged.workflows.iter().flat_map(|workflow| workflow.warnings(&registry)).collect())
 }
