@@ -47,6 +47,17 @@ impl Gateway {
         Self::start(&redis, Some(&address), &flags)
     }
 
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Bytes of memory that it has just now.
+    pub(crate) fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1_024
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
