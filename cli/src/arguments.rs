@@ -124,7 +124,7 @@ pub(crate) enum Verb {
     )]
     Completion {
         /// Which shell
-        shell: clap_complete::Shell,
+        shell: Script,
     },
     /// Print the version
     #[command(after_help = "Examples:\n  aob version\n  aob version -o json")]
@@ -176,4 +176,18 @@ impl From<WhereBesideData> for Where {
 pub(crate) enum Format {
     Json,
     Yaml,
+}
+
+/// What can be printed of the command line as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Script {
+    Bash,
+    Elvish,
+    Fish,
+    #[value(name = "powershell")]
+    PowerShell,
+    Zsh,
+    /// `docs/reference/cli.md`.
+    #[value(hide = true)]
+    Reference,
 }

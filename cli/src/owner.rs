@@ -124,7 +124,7 @@ impl Access {
 fn guests(performer: Arc<Performer>) -> ServeOptions {
     let door = Open::new(format!("user:{}", user())).of(crate::groups::groups());
     let limits = Limits { rate: 100_000, burst: 100_000, ..Limits::default() };
-    ServeOptions { performer, door: Arc::new(door), limits }
+    ServeOptions::all(performer, Arc::new(door), limits)
 }
 
 /// Who acts: the user by name, else by number.

@@ -12,6 +12,7 @@ mod kept;
 mod list;
 mod logs;
 mod patch;
+mod reference;
 mod registered;
 mod replay;
 mod resume;

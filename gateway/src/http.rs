@@ -36,15 +36,43 @@ use rate::Rates;
 
 pub use listen::{Server, Tls};
 
+/// Which part of the API an address serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Serve {
+    /// Everything.
+    #[default]
+    All,
+    /// Everything but streams of events.
+    Api,
+    /// What a follower asks, and nothing that changes anything.
+    Fanout,
+}
+
+impl Serve {
+    fn has(self, route: &Route) -> bool {
+        let follows = ["about", "standing", "events", "watch", "logs"];
+        self != Self::Fanout || follows.contains(&route.op)
+    }
+}
+
 /// What a gateway serves, and to whom.
 #[derive(Clone)]
 pub struct ServeOptions {
+    /// Which part of the API.
+    pub serve: Serve,
     /// What does it.
     pub performer: Arc<Performer>,
     /// Who may ask.
     pub door: Arc<dyn Door>,
     /// What a client may cost.
     pub limits: Limits,
+}
+
+impl ServeOptions {
+    /// The whole API.
+    pub fn all(performer: Arc<Performer>, door: Arc<dyn Door>, limits: Limits) -> Self {
+        Self { serve: Serve::All, performer, door, limits }
+    }
 }
 
 /// What a client may cost.
@@ -125,7 +153,7 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(crate::openapi::document);
 /// Every route, and what is not the protocol's: `/healthz`, `/readyz`.
 fn router(gateway: Arc<Gateway>) -> Router {
     let mut router = Router::new();
-    for route in ROUTES {
+    for route in ROUTES.iter().filter(|route| gateway.options.serve.has(route)) {
         let handler = move |state: State<Arc<Gateway>>,
                             params: std::result::Result<RawPathParams, RawPathParamsRejection>,
                             request: axum::extract::Request| async move {
@@ -210,6 +238,10 @@ impl Gateway {
         let request = route.decode(params.iter(), query, body)?;
         self.allowed_gates(&caller, &request).await?;
         if let (Request::Events { run, after, .. }, true) = (&request, follow::is_wanted(&parts)) {
+            if self.options.serve == Serve::Api {
+                let message = "streams of events are served at another address";
+                return Err(Problem::new(&catalogue::NO_ROUTE, parts.uri.path(), message));
+            }
             return self.follow(&parts, &caller, run.clone(), *after).await;
         }
         let answer = match once::key(&parts, route.method)? {

@@ -12,7 +12,7 @@ use aob_engine::registry::Registry;
 use aob_gateway::caller::Door;
 use aob_gateway::caller::open::Open;
 use aob_gateway::caller::tokens::Tokens;
-use aob_gateway::http::{Limits, ServeOptions, Server, Tls};
+use aob_gateway::http::{Limits, Serve, ServeOptions, Server, Tls};
 use aob_gateway::operation::About;
 use aob_gateway::perform::Performer;
 use aob_gateway::problem::{Problem, Result};
@@ -56,6 +56,9 @@ struct Args {
     /// The address to serve; port 0 takes a free one, which is printed
     #[arg(long, env = "AOB_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
     listen: SocketAddr,
+    /// Which part: everything, all but streams of events, or what followers ask
+    #[arg(long, env = "AOB_SERVE", default_value = "all", value_name = "PART", value_parser = ["all", "api", "fanout"])]
+    serve: String,
     /// A file of tokens: name, SHA-256, groups, tenants and roles of each
     #[arg(long, env = "AOB_TOKENS", value_name = "FILE")]
     tokens: Option<PathBuf>,
@@ -175,8 +178,13 @@ async fn serve(args: Args) -> Result<()> {
     vitals::store(&health, &runs);
     let limits =
         Limits { rate: args.rate, burst: args.rate.saturating_mul(2), ..Limits::default() };
+    let serve = match args.serve.as_str() {
+        "api" => Serve::Api,
+        "fanout" => Serve::Fanout,
+        _ => Serve::All,
+    };
     let performer = Performer::with_lease(runs.clone(), About::this(None), lease);
-    let options = ServeOptions { performer, door, limits };
+    let options = ServeOptions { serve, performer, door, limits };
     let secure = tls.is_some();
     let server = Server::on_address(args.listen, tls, options).await?;
     let address = server.address().unwrap_or(args.listen);

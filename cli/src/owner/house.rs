@@ -69,8 +69,7 @@ impl House {
         let performer = Performer::new(runs.clone(), About::this(Some(rules)));
         let mut servers = vec![Server::in_folder(dir, guests(performer.clone()))?];
         if let (Some(listen), Some(door)) = (listen, door) {
-            let options =
-                ServeOptions { performer: performer.clone(), door, limits: Default::default() };
+            let options = ServeOptions::all(performer.clone(), door, Default::default());
             servers.push(Server::on_address(listen.address, listen.tls, options).await?);
         }
         let service = Service::spawn(&settings.service(runs.clone(), redis.is_none()));
