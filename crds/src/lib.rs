@@ -5,6 +5,8 @@
 //! [`label`] labels and annotations, [`event`] the reasons of events, [`rights`] what the operator may do. `aob-crds`
 //! prints the manifests that `cargo xtask generate` writes to `crds/manifests`.
 
+#![expect(clippy::duplicated_attributes, reason = "columns of a kind, one below the other")]
+
 pub mod condition;
 pub mod event;
 pub mod health;

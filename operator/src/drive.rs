@@ -24,8 +24,8 @@ use crate::note::Note;
 const AT_ONCE: u16 = 16;
 /// Objects that wait to be looked at again.
 const QUEUE: usize = 4_096;
-/// Objects in one page of a list.
-const PAGE: u32 = 500;
+/// Objects in one page of a list: it is held twice while it is read.
+const PAGE: u32 = 200;
 /// An object that nothing has happened to is looked at again after this: a trigger may have been lost.
 pub const SLOW: Duration = Duration::from_secs(600);
 
@@ -110,7 +110,7 @@ where
     let kind = K::kind(&());
     let done = match &object.0 {
         Ok(readable) => reconcile(Arc::new(readable.clone()), context.clone()).await,
-        Err(broken) => Err(Error::Unreadable(broken.clone())),
+        Err(broken) => Err(Error::Unreadable(Box::new(broken.clone()))),
     };
     metrics().operator_reconcile_seconds.observe([&*kind], began.elapsed());
     match &done {

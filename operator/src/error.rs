@@ -17,7 +17,7 @@ pub enum Error {
     NotLeader,
     /// The object is not of its kind's shape.
     #[error("it cannot be read: {0}")]
-    Unreadable(InvalidObject),
+    Unreadable(Box<InvalidObject>),
     /// The API server always fills this in.
     #[error("the object has no {0}")]
     Incomplete(&'static str),

@@ -106,7 +106,12 @@ impl NodeType for JobNode {
         let Some(ended) = ended else { return Err(ending::removed(&name)) };
         let pods = pods.list(&ListParams::default().labels(&format!("job-name={name}"))).await;
         let pods = pods.map_err(|error| unreachable(&error))?.items;
-        ending::answer(&ended, &pods)
+        let answer = ending::answer(&ended, &pods);
+        if answer.is_err() && !ending::has_failed(&ended) {
+            // Nobody is to find it again: another attempt is to run anew.
+            remove(&api, &name).await;
+        }
+        answer
     }
 }
 

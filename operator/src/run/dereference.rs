@@ -56,7 +56,7 @@ pub(super) async fn dereference(
     let was_there = before.is_some_and(|before| before.id.is_some());
     let state = context.runs.store().load(&asked.run).await?;
     let tickets = match &state {
-        Some(state) if waits(state) => tickets(state, &*context.runs.ir_of(state).await?),
+        Some(state) if waits(state) => tickets(state, context.runs.ir_of(state).await?.as_ref()),
         _ => Vec::new(),
     };
     let mut facts = Facts { state, tickets, was_there, ..Facts::default() };
