@@ -20,6 +20,7 @@ mod tag;
 mod ticket;
 mod types;
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aob_engine::check::Ceiling;
@@ -66,6 +67,9 @@ pub struct Runs {
     shares: Shares,
     tiers: Option<TierLimits>,
     notices: Option<Arc<Notices>>,
+    /// Tells this process's holds of runs from those of others.
+    process: String,
+    holders: AtomicU64,
 }
 
 /// What a process does beside moving runs.
@@ -103,6 +107,8 @@ impl Runs {
             shares,
             tiers: settings.tiers,
             notices: settings.notices,
+            process: format!("{:032x}", rand::random::<u128>()),
+            holders: AtomicU64::new(0),
         })
     }
 
