@@ -12,6 +12,8 @@ mod compat;
 mod fuzz;
 mod generate;
 mod install;
+mod machines;
+mod package;
 mod shell;
 mod soak;
 mod test;
@@ -40,6 +42,10 @@ enum Task {
     Check,
     /// Install what the tests need, check, and run every test.
     Test,
+    /// Make the Debian package.
+    Package(package::Flags),
+    /// Boot the package in a virtual machine and render the chart: minutes, as root.
+    Machines,
     /// Measure against Restate and DBOS in the same minutes; writes docs/benchmarks.md.
     Bench(bench::Flags),
     /// The long forms of the tests: millions of runs, minutes of fuzzing and of faults.
@@ -53,6 +59,8 @@ fn main() -> ExitCode {
         Task::Types => types::run(),
         Task::Check => check::run(),
         Task::Test => test::run(),
+        Task::Package(flags) => package::run(&flags),
+        Task::Machines => machines::run(),
         Task::Bench(flags) => bench::run(&flags),
         Task::Soak(flags) => soak::run(&flags),
     };

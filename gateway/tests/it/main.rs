@@ -9,3 +9,4 @@ mod place;
 mod process;
 mod rights;
 mod routes;
+mod work;
