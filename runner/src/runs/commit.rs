@@ -164,7 +164,10 @@ impl Runs {
                         drop(start.send(told(&error)));
                     }
                     match error {
-                        aob_store::Error::Epoch => self.cache.clear(),
+                        aob_store::Error::Epoch => {
+                            self.cache.clear();
+                            self.trails.clear();
+                        }
                         // It may be for a start that nothing was written.
                         aob_store::Error::Full(_) | aob_store::Error::Limit(_)
                             if let Some(claim) = shared =>

@@ -2,6 +2,7 @@
 
 mod approves;
 mod judge;
+mod trail;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,8 @@ use aob_engine::state::{IrSet, State};
 use aob_engine::step::{Input, Now, Refusal, Step};
 use aob_store::{Commit, Item, Outcome};
 use serde_json::Value;
+
+pub(super) use trail::Trails;
 
 use super::cache::Known;
 use super::decide::Decided;
@@ -201,7 +204,8 @@ impl Runs {
         record: Record,
         holder: &Arc<str>,
     ) -> Result<Option<Patched>, Error> {
-        let run = decided.before.head.run.clone();
+        let before = decided.before.clone();
+        let run = before.head.run.clone();
         let (mut items, learnt) = self.items(decided, Vec::new(), 1).await?;
         if let Some(own) = items.first_mut() {
             own.patch = Some(Arc::new(record.clone()));
@@ -209,6 +213,9 @@ impl Runs {
         let after = learnt.after.clone();
         if !self.write(items, holder).await? {
             return Ok(None);
+        }
+        if let Some(overlay) = record.overlay() {
+            self.trails.add(&before.head, &after.head, overlay);
         }
         self.remember(&judged.ir);
         let document = Arc::new(judged.document);
@@ -267,6 +274,7 @@ impl Runs {
             Ok(committed) => committed,
             Err(aob_store::Error::Epoch) => {
                 self.cache.clear();
+                self.trails.clear();
                 return Ok(false);
             }
             Err(error) => return Err(error.into()),
