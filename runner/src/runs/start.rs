@@ -252,7 +252,7 @@ impl Runs {
             };
         }
         let items = item.into_iter().collect();
-        let committed = self.put(Commit { items, claim: None }, &[]).await?;
+        let committed = self.put(Commit { items, ..Commit::default() }, &[]).await?;
         Ok(committed.outcomes.into_iter().next())
     }
 
@@ -286,7 +286,7 @@ impl Runs {
             first.key.clone_from(&options.key);
             first.patch = record;
         }
-        let committed = self.put(Commit { items, claim: None }, &[]).await?;
+        let committed = self.put(Commit { items, ..Commit::default() }, &[]).await?;
         match committed.outcomes.into_iter().next() {
             Some(Outcome::Applied) => Ok(Started { run, existing: false }),
             Some(Outcome::Exists(run)) => Ok(Started { run, existing: true }),
