@@ -127,6 +127,11 @@ impl Runs {
         self.notices.as_ref()
     }
 
+    /// What this process keeps of a run, for whoever will not move it on, is kept no longer.
+    pub fn forget(&self, run: &str) {
+        drop(self.cache.take(run));
+    }
+
     /// Whether a node type is built in or registered.
     pub fn knows(&self, node_type: &str) -> bool {
         self.registry.get(node_type).is_some()
