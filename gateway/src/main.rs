@@ -9,6 +9,7 @@ use aob_engine::catalogue;
 use aob_engine::check::Ceiling;
 use aob_engine::registry::Registry;
 use aob_gateway::caller::Door;
+use aob_gateway::caller::kubernetes::{Kubernetes, Settings as Cluster};
 use aob_gateway::caller::open::Open;
 use aob_gateway::caller::tokens::Tokens;
 use aob_gateway::http::{Limits, ServeOptions, Server, Tls};
@@ -25,7 +26,7 @@ use clap::Parser;
     name = "aob-gateway",
     version,
     after_help = "\
-Without --tokens only this machine itself is served, and whoever asks is believed.
+Without --tokens and --kubernetes only this machine itself is served, and whoever asks is believed.
 
 Examples:
   aob-gateway --redis redis://127.0.0.1:6379
@@ -48,6 +49,24 @@ struct Args {
     /// A file of tokens: name, SHA-256, groups, tenants and roles of each
     #[arg(long, env = "AOB_TOKENS", value_name = "FILE")]
     tokens: Option<PathBuf>,
+    /// Ask Kubernetes who a caller is and what it may do; audiences of the callers' tokens
+    #[arg(
+        long,
+        env = "AOB_KUBERNETES",
+        value_delimiter = ',',
+        value_name = "AUDIENCES",
+        conflicts_with = "tokens"
+    )]
+    kubernetes: Vec<String>,
+    /// The API server, where this is no pod: https://10.96.0.1
+    #[arg(long, env = "AOB_KUBERNETES_SERVER", value_name = "URL", requires_all = ["kubernetes", "kubernetes_ca", "kubernetes_token"])]
+    kubernetes_server: Option<String>,
+    /// Certificates in PEM by which it is trusted
+    #[arg(long, env = "AOB_KUBERNETES_CA", value_name = "FILE", requires = "kubernetes_server")]
+    kubernetes_ca: Option<PathBuf>,
+    /// The gateway's own token; the file is read again as it is renewed
+    #[arg(long, env = "AOB_KUBERNETES_TOKEN", value_name = "FILE", requires = "kubernetes_server")]
+    kubernetes_token: Option<PathBuf>,
     /// Certificates in PEM; with them the address speaks TLS
     #[arg(long, env = "AOB_TLS_CERT", value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
@@ -122,17 +141,34 @@ fn main() -> ExitCode {
     }
 }
 
+/// Who is let in.
+fn door(args: &Args) -> Result<Arc<dyn Door>> {
+    let audiences = args.kubernetes.clone();
+    if let Some(path) = &args.tokens {
+        return Ok(Arc::new(Tokens::open(path)?));
+    }
+    if !audiences.is_empty() {
+        let cluster = match (&args.kubernetes_server, &args.kubernetes_ca, &args.kubernetes_token) {
+            (Some(server), Some(trusted), Some(token)) => Cluster {
+                server: server.clone(),
+                trusted: trusted.clone(),
+                token: token.clone(),
+                audiences,
+            },
+            _ => Cluster::of_pod(audiences)?,
+        };
+        return Ok(Arc::new(Kubernetes::open(&cluster)?));
+    }
+    if args.listen.ip().is_loopback() {
+        return Ok(Arc::new(Open::new("user:anonymous")));
+    }
+    let message = "an address that others reach is served to those with a token only";
+    let problem = Problem::new(&catalogue::USAGE, "--listen", message);
+    Err(problem.detail("--tokens FILE, or --kubernetes AUDIENCE"))
+}
+
 async fn serve(args: Args) -> Result<()> {
-    let door: Arc<dyn Door> = match &args.tokens {
-        Some(path) => Arc::new(Tokens::open(path)?),
-        None if args.listen.ip().is_loopback() => Arc::new(Open::new("user:anonymous")),
-        None => {
-            let message = "an address that others reach is served to those with a token only";
-            return Err(
-                Problem::new(&catalogue::USAGE, "--listen", message).detail("--tokens FILE")
-            );
-        }
-    };
+    let door = door(&args)?;
     let tls = match (&args.tls_cert, &args.tls_key) {
         (Some(certificates), Some(key)) => Some(Tls::open(certificates, key)?),
         _ => None,
@@ -150,7 +186,7 @@ async fn serve(args: Args) -> Result<()> {
     let secure = tls.is_some();
     let server = Server::on_address(args.listen, tls, options).await?;
     let address = server.address().unwrap_or(args.listen);
-    tracing::info!(%address, tls = secure, tokens = args.tokens.is_some(), "aob-gateway serves");
+    tracing::info!(%address, tls = secure, tokens = args.tokens.is_some(), kubernetes = !args.kubernetes.is_empty(), "aob-gateway serves");
     notify("READY=1");
     let why = aob_telemetry::stopped()
         .await

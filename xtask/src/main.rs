@@ -8,9 +8,11 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod check;
+mod cluster;
 mod compat;
 mod fuzz;
 mod generate;
+mod images;
 mod install;
 mod shell;
 mod soak;
@@ -40,6 +42,10 @@ enum Task {
     Check,
     /// Install what the tests need, check, and run every test.
     Test,
+    /// The images of AOB, without a container engine.
+    Images(images::Flags),
+    /// A real Kubernetes of one node on this machine, with AOB in it.
+    Cluster(cluster::Flags),
     /// Measure against Restate and DBOS in the same minutes; writes docs/benchmarks.md.
     Bench(bench::Flags),
     /// The long forms of the tests: millions of runs, minutes of fuzzing and of faults.
@@ -53,6 +59,8 @@ fn main() -> ExitCode {
         Task::Types => types::run(),
         Task::Check => check::run(),
         Task::Test => test::run(),
+        Task::Images(flags) => images::run_task(&flags),
+        Task::Cluster(flags) => cluster::run(&flags),
         Task::Bench(flags) => bench::run(&flags),
         Task::Soak(flags) => soak::run(&flags),
     };
