@@ -10,6 +10,7 @@ mod install;
 mod node;
 mod place;
 mod programs;
+mod trial;
 mod wait;
 
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ use crate::shell::say;
 use inside::Inside;
 use place::Place;
 pub(crate) use programs::{helm, kubernetes, pause};
+pub(crate) use trial::run_tests;
 
 /// Where its node has images from: the registry in their names, which nobody serves.
 pub(crate) const REGISTRY: &str = "aob.local";
@@ -51,6 +53,8 @@ enum Task {
     },
     /// Build the programs only, and print the folder they are in
     Programs,
+    /// Begin a cluster, run the tests that need one, end it
+    Test,
     /// Load the images again and install what has changed
     Refresh(Chart),
 }
@@ -91,6 +95,7 @@ pub(crate) fn run(flags: &Flags) -> Outcome {
             print(&folder.display().to_string());
             Ok(())
         }
+        Task::Test => run_tests(),
         Task::Refresh(chart) => install::aob(&Inside::of(&place)?, &chart.values, chart.release),
     }
 }
