@@ -2,6 +2,7 @@
 
 mod link;
 mod place;
+mod remote;
 mod rules;
 mod settings;
 
@@ -21,7 +22,7 @@ pub(crate) use place::{Place, quoted};
 pub(crate) use rules::lacks;
 pub(crate) use settings::Settings;
 
-/// An open store, or a connection to the process that has it open.
+/// An open store, or a connection to what has it open.
 pub(crate) struct Access {
     /// What can be asked.
     pub(crate) operations: Asked,
@@ -46,7 +47,7 @@ impl Access {
     pub(crate) fn guest_of(&self) -> Option<NodeRules> {
         match &*self.link.role() {
             Role::Guest(_, rules) => Some(rules.clone()),
-            Role::Redis(..) | Role::Owner(..) => None,
+            Role::Redis(..) | Role::Owner(..) | Role::Client(_) => None,
         }
     }
 
@@ -65,7 +66,7 @@ impl Access {
         let (runs, dir) = match &*role {
             Role::Redis(runs, _) => (runs, None),
             Role::Owner(runs, _, dir) => (runs, Some(dir)),
-            Role::Guest(..) => return Ok(()),
+            Role::Guest(..) | Role::Client(_) => return Ok(()),
         };
         let service = Service::spawn(&settings.service(runs.clone(), dir.is_some()));
         let server = match dir {
@@ -114,7 +115,7 @@ impl Access {
         let (runs, about) = match &*role {
             Role::Redis(runs, _) => (runs, "--redis".to_owned()),
             Role::Owner(runs, _, dir) => (runs, dir.display().to_string()),
-            Role::Guest(..) => return Ok(()),
+            Role::Guest(..) | Role::Client(_) => return Ok(()),
         };
         runs.store().close().await.map_err(|error| Problem::store(error, &about))
     }

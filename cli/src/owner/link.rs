@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::place::{self, Place};
-use super::user;
+use super::{remote, user};
 use crate::operations::{Operations, Request};
 use crate::problem::{Problem, Result};
 
@@ -39,6 +39,8 @@ pub(super) enum Role {
     Owner(Arc<Runs>, Local, PathBuf),
     /// A guest of a process with these rules.
     Guest(Client, NodeRules),
+    /// A client of a gateway; runners elsewhere move its runs.
+    Client(Client),
 }
 
 impl Link {
@@ -63,6 +65,7 @@ impl Operations for Link {
                 Role::Redis(_, local) | Role::Owner(_, local, _) => {
                     return local.call(request).await;
                 }
+                Role::Client(client) => return client.call(request).await,
                 Role::Guest(client, _) => client,
             };
             match client.call(request.clone()).await {
@@ -88,6 +91,11 @@ impl Role {
                     .map_err(|error| Problem::store(error, "--redis"))?;
                 let runs = Runs::new(Arc::new(store), Registry::builtin(), Ceiling::default());
                 return Ok(Self::Redis(runs.clone(), local(runs)));
+            }
+            Place::Gateway(url, tenant) => {
+                let client = remote::client(url, tenant.clone())?;
+                client.about().await?;
+                return Ok(Self::Client(client));
             }
             Place::Folder(dir) => dir,
         };

@@ -15,6 +15,8 @@ pub(crate) enum Place {
     Redis(String),
     /// A data directory.
     Folder(PathBuf),
+    /// A gateway, and the tenant that is meant there.
+    Gateway(String, Option<String>),
 }
 
 impl Place {
@@ -26,14 +28,21 @@ impl Place {
     }
 
     fn choose(given: &Where, set: impl Fn(&str) -> Option<PathBuf>) -> Result<Self> {
+        let text = |name: &str| set(name).and_then(|text| text.into_os_string().into_string().ok());
+        let tenant = || given.remote.tenant.clone().or_else(|| text("AOB_TENANT"));
+        if let Some(url) = &given.remote.gateway {
+            return Ok(Self::Gateway(url.clone(), tenant()));
+        }
         if let Some(url) = &given.redis {
             return Ok(Self::Redis(url.clone()));
         }
         if let Some(dir) = &given.data {
             return Ok(Self::Folder(dir.clone()));
         }
-        if let Some(url) = set("AOB_REDIS").and_then(|url| url.into_os_string().into_string().ok())
-        {
+        if let Some(url) = text("AOB_GATEWAY") {
+            return Ok(Self::Gateway(url, tenant()));
+        }
+        if let Some(url) = text("AOB_REDIS") {
             return Ok(Self::Redis(url));
         }
         let usual = || {
@@ -51,6 +60,11 @@ impl Place {
 
     /// The flag that leads another command to the same place; nothing where that is what it would take anyway.
     pub(crate) fn flag(&self, given: &Where) -> String {
+        if let (Self::Gateway(url, tenant), true) = (self, given.remote.gateway.is_some()) {
+            let tenant = tenant.as_ref().filter(|_| given.remote.tenant.is_some());
+            let tenant = tenant.map_or_else(String::new, |tenant| format!(" --tenant {tenant}"));
+            return format!(" --gateway {}{tenant}", quoted(url));
+        }
         match (given.redis.is_some(), given.data.is_some(), self) {
             (true, _, Self::Redis(url)) if !url.contains('@') => format!(" --redis {url}"),
             (true, _, _) => " --redis URL".to_owned(),
@@ -85,22 +99,35 @@ mod tests {
     use std::path::PathBuf;
 
     use super::{Place, quoted};
-    use crate::arguments::Where;
+    use crate::arguments::{Remote, Where};
 
     #[test]
     fn a_flag_counts_before_the_environment() {
-        let none = Where { redis: None, data: None };
-        let data = Where { redis: None, data: Some("d".into()) };
+        let none = Where { redis: None, data: None, remote: Remote::default() };
+        let data = Where { data: Some("d".into()), ..none.clone() };
+        let remote = Remote { gateway: Some("https://g".to_owned()), tenant: None };
+        let gateway = Where { remote, ..none.clone() };
         let all = |name: &str| {
             let value = match name {
                 "AOB_REDIS" => "redis://r",
                 "AOB_DATA" => "/e",
                 "XDG_STATE_HOME" => "/x",
-                _ => "/h",
+                "HOME" => "/h",
+                _ => return None,
             };
             Some(PathBuf::from(value))
         };
         let folder = |path: &str| Place::Folder(path.into());
+        let there = Place::choose(&gateway, all).unwrap();
+        assert_eq!(there, Place::Gateway("https://g".into(), None));
+        assert_eq!(there.flag(&gateway), " --gateway https://g");
+        let set = |name: &str| match name {
+            "AOB_GATEWAY" => Some("https://e".into()),
+            "AOB_TENANT" => Some("t".into()),
+            name => all(name),
+        };
+        let there = Place::Gateway("https://e".into(), Some("t".into()));
+        assert_eq!(Place::choose(&none, set).unwrap(), there);
         assert_eq!(Place::choose(&data, all).unwrap(), folder("d"));
         assert_eq!(Place::choose(&none, all).unwrap(), Place::Redis("redis://r".into()));
         assert_eq!(
