@@ -3,12 +3,13 @@
 //! `aob explain CODE` and `docs/errors.md` print it. Codes are never used again for something else.
 //! 10xx reading a file, 11xx expressions, 12xx the graph, 13xx shape and limits, 20xx patches,
 //! 30xx a run and its nodes, 40xx the store, 50xx the command line, 60xx the gateway, 70xx registered types,
-//! 81xx Kubernetes.
+//! 80xx Kubernetes objects, 81xx Kubernetes asked by the gateway.
 
 mod cluster;
 mod command;
 mod gateway;
 mod graph;
+mod operator;
 mod patch_rules;
 mod patching;
 mod reading;
@@ -20,6 +21,7 @@ pub use cluster::*;
 pub use command::*;
 pub use gateway::*;
 pub use graph::*;
+pub use operator::*;
 pub use patch_rules::*;
 pub use patching::*;
 pub use reading::*;
@@ -68,6 +70,7 @@ pub fn all() -> impl Iterator<Item = &'static Entry> {
         command::ALL,
         gateway::ALL,
         worker::ALL,
+        operator::ALL,
         cluster::ALL,
     ]
     .into_iter()

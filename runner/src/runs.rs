@@ -36,7 +36,7 @@ pub use error::Error;
 pub use patch::{PatchAsk, Patched, What};
 pub use query::RunView;
 pub use replay::ReplayAsk;
-pub use start::{Published, StartOptions, Started, Tagged};
+pub use start::{Derived, Published, StartOptions, Started, Tagged};
 pub use tag::TagMove;
 pub use ticket::{Approvers, TicketView};
 pub use types::TypeView;

@@ -23,7 +23,7 @@ use content::{Content, Layer};
 type Made<T> = Result<T, Box<dyn std::error::Error>>;
 
 /// The programs of the workspace that have an image each.
-const PROGRAMS: &[&str] = &["aob", "aob-gateway", "aob-node", "aob-runner"];
+const PROGRAMS: &[&str] = &["aob", "aob-gateway", "aob-node", "aob-operator", "aob-runner"];
 
 #[derive(Args)]
 pub(crate) struct Flags {

@@ -14,6 +14,7 @@ pub(crate) fn run() -> Outcome {
         ("npm", "npm"),
         ("go", "golang-go"),
         ("python3", "python3-venv"),
+        ("lua5.4", "lua5.4"),
     ])?;
     install::python(install::SCHEMATHESIS)?;
     install::python(install::TELEMETRY)?;

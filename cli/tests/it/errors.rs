@@ -524,6 +524,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
 
 /// Codes that no command can be made to show here, and why.
 const OUT_OF_REACH: &[(&str, &str)] = &[
+    ("AOB8001", "operator, job/ending: a_failed_job_says_why; `aob` itself makes no Jobs"),
+    ("AOB8002", "operator, it/jobs: what_the_api_server_refuses"),
+    ("AOB8003", "operator: an API server that does not answer"),
+    ("AOB8004", "operator, job/ending: what_the_container_wrote"),
     ("AOB7011", "a server would have to be silent for an hour"),
     ("AOB7012", "moto answers for every function, whether it is there or not"),
     ("AOB7013", "the function's code would have to run, which needs a container engine"),

@@ -86,6 +86,19 @@ table! {
         "Log lines of nodes that could not be kept.");
     spans: Counter("aob_spans_total", "spans", ["what": "sent, dropped"],
         "Spans of traces that were sent, and that were not: the receiver was away or too slow.");
+    operator_leads: Gauge("aob_operator_leads", "one", [],
+        "Whether this operator is the one that acts.");
+    operator_reconciles: Counter("aob_operator_reconciles_total", "reconciles",
+        ["kind": "Workflow, Run, RunPatch, NodeType", "outcome": "done, kube, store, lease, unreadable, incomplete"],
+        "Looks at an object, by how they ended: done, or what failed.");
+    operator_reconcile_seconds: Seconds("aob_operator_reconcile_seconds", "seconds",
+        ["kind": "Workflow, Run, RunPatch, NodeType"],
+        "Time that a look at an object took.");
+    operator_status_writes: Counter("aob_operator_status_writes_total", "writes",
+        ["kind": "Workflow, Run, RunPatch, NodeType"],
+        "Statuses written, since they differed.");
+    operator_runs_followed: Gauge("aob_operator_runs_followed", "runs", [],
+        "Runs in the store that an object is kept up to date with.");
     build_info: Gauge("aob_build_info", "one", ["version": "of this program"],
         "Always 1.");
     memory: Gauge("process_resident_memory_bytes", "bytes", [],

@@ -19,6 +19,8 @@ pub(super) fn run() -> Outcome {
         "runner",
         "gateway",
         "cli",
+        "crds",
+        "operator",
         "node-tuning",
         "e2e",
         "xtask",
