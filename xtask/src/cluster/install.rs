@@ -17,7 +17,7 @@ use crate::shell::{root, say};
 const NAME: &str = "aob";
 /// Its namespace.
 const SPACE: &str = "aob-system";
-/// The secret that `ci/bare-values.yaml` names: without the operator nobody makes the store's password.
+/// The secret that `ci/bare-values.yaml` names.
 const PASSWORD: &str = "aob-store";
 
 /// Installs it, or brings what is there up to date, and waits until its pods are ready.
