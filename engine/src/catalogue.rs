@@ -3,8 +3,9 @@
 //! `aob explain CODE` and `docs/errors.md` print it. Codes are never used again for something else.
 //! 10xx reading a file, 11xx expressions, 12xx the graph, 13xx shape and limits, 20xx patches,
 //! 30xx a run and its nodes, 40xx the store, 50xx the command line, 60xx the gateway, 70xx registered types,
-//! 80xx Kubernetes.
+//! 80xx Kubernetes objects, 81xx Kubernetes asked by the gateway.
 
+mod cluster;
 mod command;
 mod gateway;
 mod graph;
@@ -16,6 +17,7 @@ mod running;
 mod store;
 mod worker;
 
+pub use cluster::*;
 pub use command::*;
 pub use gateway::*;
 pub use graph::*;
@@ -69,6 +71,7 @@ pub fn all() -> impl Iterator<Item = &'static Entry> {
         gateway::ALL,
         worker::ALL,
         operator::ALL,
+        cluster::ALL,
     ]
     .into_iter()
     .flatten()

@@ -8,9 +8,11 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod check;
+mod cluster;
 mod compat;
 mod fuzz;
 mod generate;
+mod images;
 mod install;
 mod machines;
 mod package;
@@ -46,6 +48,10 @@ enum Task {
     Package(package::Flags),
     /// Boot the package in a virtual machine and render the chart: minutes, as root.
     Machines,
+    /// The images of AOB, without a container engine.
+    Images(images::Flags),
+    /// A real Kubernetes of one node on this machine, with AOB in it.
+    Cluster(cluster::Flags),
     /// Measure against Restate and DBOS in the same minutes; writes docs/benchmarks.md.
     Bench(bench::Flags),
     /// The long forms of the tests: millions of runs, minutes of fuzzing and of faults.
@@ -61,6 +67,8 @@ fn main() -> ExitCode {
         Task::Test => test::run(),
         Task::Package(flags) => package::run(&flags),
         Task::Machines => machines::run(),
+        Task::Images(flags) => images::run_task(&flags),
+        Task::Cluster(flags) => cluster::run(&flags),
         Task::Bench(flags) => bench::run(&flags),
         Task::Soak(flags) => soak::run(&flags),
     };

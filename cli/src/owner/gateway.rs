@@ -9,10 +9,13 @@ use super::user;
 use crate::context::Server;
 use crate::problem::{Problem, Result};
 
-/// The way to a gateway, with the proof of who asks: `AOB_TOKEN`, else the context's token, else the user's name.
+/// The way to a gateway, with the proof of who asks: `AOB_TOKEN`, the file that `AOB_TOKEN_FILE` names, the context's token, else the user's name.
 pub(crate) fn connect(server: &Server) -> Result<Client> {
     let set = std::env::var("AOB_TOKEN").ok().filter(|token| !token.is_empty());
-    let token = set.or_else(|| server.token.clone());
+    let token = match set {
+        Some(token) => Some(token.trim().to_owned()),
+        None => kept()?.or_else(|| server.token.clone()),
+    };
     if token.is_some() && !is_private(&server.url) {
         let message = "a token is sent over https:// only, or to this machine itself";
         return Err(Problem::new(&catalogue::USAGE, &server.url, message));
@@ -23,6 +26,18 @@ pub(crate) fn connect(server: &Server) -> Result<Client> {
         Problem::new(&catalogue::NO_FILE, about, error.to_string())
     })?;
     Client::at(&server.url, proof, server.tenant.clone(), trusted.as_deref())
+}
+
+/// The token of a file that others renew, as the projected one of a pod: `AOB_TOKEN_FILE`.
+fn kept() -> Result<Option<String>> {
+    let Some(file) = std::env::var_os("AOB_TOKEN_FILE").filter(|file| !file.is_empty()) else {
+        return Ok(None);
+    };
+    let token = std::fs::read_to_string(&file).map_err(|error| {
+        let about = format!("AOB_TOKEN_FILE={}", file.display());
+        Problem::new(&catalogue::NO_FILE, about, error.to_string())
+    })?;
+    Ok(Some(token.trim().to_owned()))
 }
 
 /// Whether nobody on the way can read what is sent there.

@@ -460,6 +460,8 @@ const CASES: &[Case] = &[
 
 /// Codes that a test of their own provokes.
 const ELSEWHERE: &[(&str, &str)] = &[
+    ("AOB8101", "gateway, kubernetes: a_gateway_outside_a_cluster_says_so"),
+    ("AOB8102", "gateway, kubernetes: what_is_not_answered_is_not_done"),
     (
         "AOB7001",
         "e2e, worker/types: changed_on_a_version; engine, registry/kept: findings_have_places",
