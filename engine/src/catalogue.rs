@@ -2,11 +2,12 @@
 //!
 //! `aob explain CODE` and `docs/errors.md` print it. Codes are never used again for something else.
 //! 10xx reading a file, 11xx expressions, 12xx the graph, 13xx shape and limits, 20xx patches,
-//! 30xx a run and its nodes, 40xx the store, 50xx the command line, 60xx the gateway, 70xx registered types.
+//! 30xx a run and its nodes, 40xx the store, 50xx the command line, 60xx the gateway, 70xx registered types, 90xx language models.
 
 mod command;
 mod gateway;
 mod graph;
+mod model;
 mod patch_rules;
 mod patching;
 mod reading;
@@ -17,6 +18,7 @@ mod worker;
 pub use command::*;
 pub use gateway::*;
 pub use graph::*;
+pub use model::*;
 pub use patch_rules::*;
 pub use patching::*;
 pub use reading::*;
@@ -65,6 +67,7 @@ pub fn all() -> impl Iterator<Item = &'static Entry> {
         command::ALL,
         gateway::ALL,
         worker::ALL,
+        model::ALL,
     ]
     .into_iter()
     .flatten()

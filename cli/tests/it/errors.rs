@@ -453,6 +453,22 @@ const CASES: &[Case] = &[
 
 /// Codes that a test of their own provokes.
 const ELSEWHERE: &[(&str, &str)] = &[
+    ("AOB9001", "provider, it: what_is_no_question_is_not_sent"),
+    ("AOB9002", "provider, it: what_is_no_question_is_not_sent"),
+    ("AOB9003", "provider, it: a_wrong_key_is_said_but_never_shown"),
+    ("AOB9004", "provider, it: refusals_are_what_they_are_and_cost_nothing"),
+    ("AOB9005", "provider, it: refusals_are_what_they_are_and_cost_nothing"),
+    ("AOB9006", "provider, it: refusals_are_what_they_are_and_cost_nothing"),
+    ("AOB9007", "provider, it: refusals_are_what_they_are_and_cost_nothing"),
+    ("AOB9008", "provider, it: refusals_are_what_they_are_and_cost_nothing"),
+    ("AOB9009", "provider, it: refusals_are_what_they_are_and_cost_nothing"),
+    ("AOB9010", "provider, it: refusals_are_what_they_are_and_cost_nothing"),
+    ("AOB9011", "provider, it: nobody_at_the_other_end_is_told_soon"),
+    ("AOB9012", "provider, it: a_stream_cut_at_any_byte_is_no_answer"),
+    ("AOB9013", "provider, it: who_waits_too_long_gives_up_and_so_does_who_is_told_to"),
+    ("AOB9014", "provider, it: an_error_within_a_stream_ends_it"),
+    ("AOB9015", "provider, it: who_waits_too_long_gives_up_and_so_does_who_is_told_to"),
+    ("AOB9016", "provider, settings: what_cannot_be_is_named"),
     (
         "AOB7001",
         "e2e, worker/types: changed_on_a_version; engine, registry/kept: findings_have_places",
