@@ -2,8 +2,9 @@
 //!
 //! `aob explain CODE` and `docs/errors.md` print it. Codes are never used again for something else.
 //! 10xx reading a file, 11xx expressions, 12xx the graph, 13xx shape and limits, 20xx patches,
-//! 30xx a run and its nodes, 40xx the store, 50xx the command line, 60xx the gateway, 70xx registered types.
+//! 30xx a run and its nodes, 40xx the store, 50xx the command line, 60xx the gateway, 70xx registered types, 90xx models and agents.
 
+mod agent;
 mod command;
 mod gateway;
 mod graph;
@@ -14,6 +15,7 @@ mod running;
 mod store;
 mod worker;
 
+pub use agent::*;
 pub use command::*;
 pub use gateway::*;
 pub use graph::*;
@@ -65,6 +67,7 @@ pub fn all() -> impl Iterator<Item = &'static Entry> {
         command::ALL,
         gateway::ALL,
         worker::ALL,
+        agent::ALL,
     ]
     .into_iter()
     .flatten()

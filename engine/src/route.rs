@@ -4,6 +4,7 @@
 //! events, so that the state after a step *is* the fold of its event.
 
 mod begin;
+mod budget;
 mod container;
 mod decide;
 mod drain;
@@ -11,10 +12,12 @@ mod finish;
 mod input;
 mod join;
 mod patch;
+mod proposal;
 mod settle;
 mod ticket;
 mod view;
 
+pub use budget::{Budget, run_budget};
 pub use patch::{Candidate, RefusedPatch, apply_patch, apply_patch_with, preview, refuse_patch};
 
 use std::collections::{BTreeMap, VecDeque};
@@ -152,6 +155,8 @@ pub(crate) struct Router<'a> {
     drains: VecDeque<ScopePath>,
     /// Answers that instances settle with instead of running.
     replay: Option<Arc<Replay>>,
+    /// The agent whose proposal this step applies with a person's word.
+    applies: Option<String>,
 }
 
 impl<'a> Router<'a> {
@@ -168,6 +173,7 @@ impl<'a> Router<'a> {
             work: VecDeque::new(),
             drains: VecDeque::new(),
             replay: None,
+            applies: None,
         }
     }
 
@@ -386,6 +392,9 @@ fn kind(change: &Change) -> Kind {
         Change::Notified { .. } => Kind::TicketNotified,
         Change::Waiting { .. } => Kind::TicketOpened,
         Change::Lost { .. } => Kind::AttemptLost,
+        Change::Reserved { .. } | Change::Booked { .. } | Change::Capped { .. } => {
+            Kind::UsageBooked
+        }
         Change::Backoff { .. } => Kind::RetryScheduled,
         _ => Kind::NodesSettled,
     }

@@ -89,6 +89,8 @@ impl Noted {
                 Asks::Gate => "gate",
                 Asks::Failure => "failure",
                 Asks::Unknown => "unknown",
+                Asks::Budget => "budget",
+                Asks::Patch => "patch",
             }]);
         }
         if self.closed > 0 {

@@ -4,6 +4,7 @@
 //! names the state it was decided on.
 
 mod admission;
+mod agent;
 mod cache;
 mod commit;
 mod decide;

@@ -454,6 +454,8 @@ fn asks(asks: Asks) -> &'static str {
         Asks::Gate => "gate",
         Asks::Failure => "failure",
         Asks::Unknown => "unknown",
+        Asks::Budget => "budget",
+        Asks::Patch => "patch",
     }
 }
 

@@ -16,7 +16,8 @@ pub(super) fn refused_at_once(state: &State, old: &Ir, candidate: &Candidate) ->
         return Some(Issue::new(&catalogue::PATCH_OVER, "", message));
     }
     let new = &candidate.ir;
-    let limits = &new.limits;
+    // Those of the run as it is: whatever made the new graph may have had others in mind.
+    let limits = &old.limits;
     let refuse = |message: String| Some(Issue::new(&catalogue::PATCH_LIMIT, "", message));
     if head.patches >= limits.patches {
         return refuse(format!(
