@@ -21,8 +21,8 @@ pub(crate) use apply::{Stamp, apply, begin, seal};
 pub use encode::{Fields, Undecodable, decode, diff, encode};
 pub use error::NodeError;
 pub(crate) use fence::epoch;
-pub use spend::{Amount, Cap, Short, dollars};
 pub(crate) use spend::amount;
+pub use spend::{Amount, Cap, Short, dollars, micros};
 
 use crate::ir::BodyIx;
 use crate::tier::Tier;

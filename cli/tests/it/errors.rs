@@ -453,6 +453,21 @@ const CASES: &[Case] = &[
 
 /// Codes that a test of their own provokes.
 const ELSEWHERE: &[(&str, &str)] = &[
+    ("AOB9020", "runner, tests/it/agents/budgets"),
+    (
+        "AOB9021",
+        "runner, tests/it/agents/patches: a_patch_with_new_powers_waits_for_a_persons_word",
+    ),
+    ("AOB9022", "runner, tests/it/agents/layers: two_more_are_taken_and_a_sixth_is_not"),
+    ("AOB9023", "runner, tests/it/agents/layers: a_forged_patch_that_passes_the_runner"),
+    ("AOB9030", "runner, node/agent/config: what_cannot_be_used_is_named"),
+    ("AOB9031", "runner, tests/it/agents/failures: a_model_that_cannot_be_asked_is_named"),
+    ("AOB9032", "runner, tests/it/agents/failures: what_a_model_does_wrong_has_a_name"),
+    ("AOB9033", "runner, tests/it/agents/failures: what_a_model_does_wrong_has_a_name"),
+    ("AOB9034", "runner, tests/it/agents/failures: what_a_model_does_wrong_has_a_name"),
+    ("AOB9035", "runner, tests/it/agents/attacks: tools_reach_only_what_they_may"),
+    ("AOB9036", "runner, tests/it/agents/failures: what_a_model_does_wrong_has_a_name"),
+    ("AOB9037", "runner, node/agent/guard: three_agents_may_become_five_and_not_six"),
     (
         "AOB7001",
         "e2e, worker/types: changed_on_a_version; engine, registry/kept: findings_have_places",

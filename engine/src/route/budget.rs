@@ -54,11 +54,11 @@ impl Router<'_> {
             Some(_) => self.book_open(&at)?,
             None => {}
         }
-        let Some((code, short)) = self.short(&at, amount)? else {
+        let Some(short) = self.short(&at, amount)? else {
             self.emit(Change::Reserved { at: at.name(), amount })?;
             return Ok(Verdict::Applied);
         };
-        let error = NodeError::new(code, short.clone());
+        let error = NodeError::new("budget", short.clone());
         if let Some(kept) = kept.filter(|kept| size(kept) <= LARGEST_OUTPUT) {
             self.keep_value(&format!("{}#turns", at.name()), kept);
         }
@@ -118,7 +118,9 @@ impl Router<'_> {
             if self.short(&at, least)?.is_some() {
                 continue;
             }
-            let Some(ticket) = self.live(&at).and_then(|live| live.ticket.clone()) else { continue };
+            let Some(ticket) = self.live(&at).and_then(|live| live.ticket.clone()) else {
+                continue;
+            };
             let raise = Decision {
                 instance: at.name(),
                 ticket: Some(ticket.id.to_string()),
@@ -160,8 +162,8 @@ impl Router<'_> {
         }))
     }
 
-    /// Which budget does not reach for so much more, by the code of its failure, and in words.
-    fn short(&self, at: &At, more: Amount) -> Result<Option<(&'static str, String)>, Refusal> {
+    /// Which budget does not reach for so much more, in words.
+    fn short(&self, at: &At, more: Amount) -> Result<Option<String>, Refusal> {
         let head = &self.state.head;
         let id = &at.node().id;
         let Kind::Task { config, .. } = &at.node().kind else { return Ok(None) };
@@ -170,12 +172,12 @@ impl Router<'_> {
         let spent = head.spent.get(id).copied().unwrap_or_default();
         let taken = spent.plus(self.reserved_by(id)?);
         if let Some(short) = cap.short(taken, more) {
-            return Ok(Some(("agent_budget", format!("the budget of {id}: {short}"))));
+            return Ok(Some(format!("the budget of {id}: {short}")));
         }
         let spend = self.irs.get(head.revision)?.limits.spend;
         let Budget { used, reserved, cap } = run_budget(&self.state, spend);
         let short = cap.short(used.plus(reserved), more);
-        Ok(short.map(|short| ("run_budget", format!("the budget of the run: {short}"))))
+        Ok(short.map(|short| format!("the budget of the run: {short}")))
     }
 
     /// What the attempts of a node have reserved, in all scopes.

@@ -83,10 +83,10 @@ impl Router<'_> {
                 "{} waits for a budget: raise it with `aob budget`, or reject to stop the run",
                 decision.instance
             )),
-            (Asks::Patch, Reply::Reject) => {
-                self.decide_proposal(&at, &ticket.id, decision, false)
-            }
-            (Asks::Patch, Reply::Approve(_)) if self.applies.as_deref() == Some(&*decision.instance) => {
+            (Asks::Patch, Reply::Reject) => self.decide_proposal(&at, &ticket.id, decision, false),
+            (Asks::Patch, Reply::Approve(_))
+                if self.applies.as_deref() == Some(&*decision.instance) =>
+            {
                 self.decide_proposal(&at, &ticket.id, decision, true)
             }
             (Asks::Patch, Reply::Approve(_)) => refuse(format!(

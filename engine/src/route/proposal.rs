@@ -37,7 +37,8 @@ impl Router<'_> {
         let Proposal { patch, operations, request, output, shown } = proposal;
         let kept = json!({"patch": patch, "operations": operations, "request": request, "output": output, "shown": shown});
         self.keep_value(&format!("{}#proposal", at.name()), &Arc::new(kept));
-        let error = NodeError::new("patch_word", "the agent proposes a patch that needs a person's word");
+        let error =
+            NodeError::new("patch_word", "the agent proposes a patch that needs a person's word");
         let due = self.now.time.saturating_add(PATIENCE);
         self.ask(&at, Asks::Patch, &about(operations), Some(due), Some(error))?;
         Ok(Verdict::Applied)
@@ -58,7 +59,10 @@ impl Router<'_> {
         let binds = canonical::digest(
             &json!({"about": about(operations), "seq": live.fence.1, "at": at.name(), "guards": null}),
         );
-        Ok(live.ticket.as_ref().is_some_and(|ticket| ticket.asks == Asks::Patch && *ticket.binds == *binds))
+        Ok(live
+            .ticket
+            .as_ref()
+            .is_some_and(|ticket| ticket.asks == Asks::Patch && *ticket.binds == *binds))
     }
 
     /// The answer to a proposal; the patch itself, if it is applied, came before in the same step.

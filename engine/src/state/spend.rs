@@ -138,6 +138,16 @@ pub(crate) fn amount(value: &Value) -> Option<u64> {
     }
 }
 
+/// Micro-dollars of what people write as dollars: `5`, `0.25`.
+pub fn micros(text: &str) -> Option<u64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |part: &str, most: usize| {
+        (1..=most).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let is_amount = digits(whole, 9) && digits(fraction, 6);
+    is_amount.then(|| amount(&Value::from(text))).flatten()
+}
+
 /// Micro-dollars as people write dollars: `2.50`, `0.000125`.
 pub fn dollars(micros: u64) -> String {
     let (whole, fraction) = (micros / 1_000_000, micros % 1_000_000);
@@ -194,6 +204,17 @@ mod tests {
             short.to_string(),
             "of 3 calls 3 calls are used or reserved, and up to 1 calls more would be"
         );
+    }
+
+    #[test]
+    fn what_is_no_amount_of_dollars_is_none() {
+        assert_eq!(
+            (micros("5"), micros("0.25"), micros("007")),
+            (Some(5_000_000), Some(250_000), Some(7_000_000))
+        );
+        for wrong in ["", "-1", "1e3", "1.", ".5", "0.0000001", "1234567890", "5 USD", "1h"] {
+            assert_eq!(micros(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@
     reason = "tests say what they expect"
 )]
 
+mod budgets;
 mod examples;
 mod json_patch;
 mod laws;

@@ -59,7 +59,10 @@ impl NodeType for Agent {
 
     async fn run(&self, task: &Task, cx: &Context) -> Result<Value, Failure> {
         let desk = self.desk.get().ok_or_else(|| {
-            Failure::new(&NOT_SERVED, "this registry is attached to no runs, and an agent needs its own")
+            Failure::new(
+                &NOT_SERVED,
+                "this registry is attached to no runs, and an agent needs its own",
+            )
         })?;
         let config = config::Config::read(&task.input)?;
         if !self.mind.knows(&config.model) {
@@ -72,6 +75,3 @@ impl NodeType for Agent {
         talk.run().await
     }
 }
-
-#[cfg(test)]
-mod tests;

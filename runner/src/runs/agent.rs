@@ -178,7 +178,9 @@ impl Runs {
         let Some(state) = state else { return Ok(Finished::Gone) };
         let checked = match self.judge_request(&state, ask).await.map_err(|error| failed(&error))? {
             Ok(checked) => checked,
-            Err(issues) => return Ok(Finished::Refused(issues.iter().map(Finding::from).collect())),
+            Err(issues) => {
+                return Ok(Finished::Refused(issues.iter().map(Finding::from).collect()));
+            }
         };
         let proposal = Box::new(Proposal {
             patch: ask.id.to_string(),
@@ -221,7 +223,8 @@ fn all_are(found: &[Finding], code: &str) -> bool {
 }
 
 fn at(task: &Task) -> Result<(String, Fence), Failure> {
-    let fence = task.fence.parse().map_err(|why| Failure::new(&NODE_LOST, format!("no fence: {why}")))?;
+    let fence =
+        task.fence.parse().map_err(|why| Failure::new(&NODE_LOST, format!("no fence: {why}")))?;
     Ok((task.instance.clone(), fence))
 }
 

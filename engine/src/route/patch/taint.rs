@@ -21,7 +21,9 @@ pub(super) fn reads_untrusted(ir: &Ir, agent: NodeIx) -> bool {
 /// Whether a node changes nothing and calls nobody: what may be added without a word of anybody.
 pub(super) fn is_pure(node: &Node) -> bool {
     match &node.kind {
-        Kind::Delay { .. } | Kind::Approval { .. } | Kind::Foreach { .. } | Kind::Loop { .. } => true,
+        Kind::Delay { .. } | Kind::Approval { .. } | Kind::Foreach { .. } | Kind::Loop { .. } => {
+            true
+        }
         Kind::Task { agent, .. } => !agent && node.innate == Effect::Pure,
         Kind::Child { .. } => false,
         // It is passed over, and that is told.
@@ -45,9 +47,7 @@ fn is_untrusted(ir: &Ir, ix: NodeIx, seen: &mut BTreeSet<NodeIx>) -> bool {
         Kind::Child { .. } => true,
         // A person's own words.
         Kind::Approval { .. } | Kind::Delay { .. } | Kind::Unknown => false,
-        Kind::Foreach { items, body, .. } => {
-            reads(ir, items, seen) || inside(ir, *body, seen)
-        }
+        Kind::Foreach { items, body, .. } => reads(ir, items, seen) || inside(ir, *body, seen),
         Kind::Loop { body, .. } => inside(ir, *body, seen),
     }
 }

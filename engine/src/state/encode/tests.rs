@@ -8,8 +8,8 @@ use proptest::sample::select;
 
 use super::{Fields, decode, diff, encode};
 use crate::state::{
-    Amount, Asks, Cancel, CancelMode, Cap, Container, EdgeState, Fence, Head, Live, Marking, NodeError,
-    NodeState, Parent, Phase, RunOutcome, State, Ticket,
+    Amount, Asks, Cancel, CancelMode, Cap, Container, EdgeState, Fence, Head, Live, Marking,
+    NodeError, NodeState, Parent, Phase, RunOutcome, State, Ticket,
 };
 
 proptest! {

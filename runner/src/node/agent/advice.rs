@@ -14,7 +14,8 @@ pub(super) fn refusal(findings: &[Finding], allowed: &[String], left: u32) -> St
     let mut text = "The patch was refused, nothing has changed.\n".to_owned();
     for found in findings.iter().take(MOST) {
         let rule = catalogue::find(&found.code).map_or("", |entry| entry.name);
-        let place = if found.pointer.is_empty() { "the whole patch" } else { found.pointer.as_str() };
+        let place =
+            if found.pointer.is_empty() { "the whole patch" } else { found.pointer.as_str() };
         text.push_str(&format!(
             "- {} {rule} at {}: {}\n  expected: {}\n",
             found.code,
@@ -34,7 +35,9 @@ pub(super) fn refusal(findings: &[Finding], allowed: &[String], left: u32) -> St
     text.push_str(&match left {
         0 => "No further patch is looked at: answer without one.".to_owned(),
         1 => "Correct this and call `patch` once more, or answer without.".to_owned(),
-        left => format!("Correct this and call `patch` again ({left} times at most), or answer without."),
+        left => format!(
+            "Correct this and call `patch` again ({left} times at most), or answer without."
+        ),
     });
     text
 }

@@ -14,10 +14,15 @@ const LONG: usize = 300;
 pub(super) fn output(text: &str, schema: Option<&Value>) -> Result<Value, Vec<String>> {
     let Some(schema) = schema else { return Ok(json!({"text": text})) };
     let value: Value = serde_json::from_str(bare(text)).map_err(|error| {
-        vec![format!("the answer is no JSON: {error}. Answer with one JSON value and nothing else.")]
+        vec![format!(
+            "the answer is no JSON: {error}. Answer with one JSON value and nothing else."
+        )]
     })?;
     let validator = jsonschema::validator_for(schema).map_err(|error| {
-        vec![format!("the schema of this node's output cannot be used: {}", cut(&error.to_string()))]
+        vec![format!(
+            "the schema of this node's output cannot be used: {}",
+            cut(&error.to_string())
+        )]
     })?;
     let misfits: Vec<String> = validator
         .iter_errors(&value)

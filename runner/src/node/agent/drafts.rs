@@ -51,7 +51,8 @@ impl Drafts {
             return Ok((advice::CLOSED.to_owned(), true));
         }
         let allowed = policy.map_or(&[][..], |policy| policy.allow.as_slice());
-        let proposal = canonical::digest(&json!([arguments.get("edits"), arguments.get("operations")]));
+        let proposal =
+            canonical::digest(&json!([arguments.get("edits"), arguments.get("operations")]));
         if !self.seen.insert(proposal) {
             self.closed = true;
             return Ok((advice::SAME.to_owned(), true));
@@ -60,19 +61,29 @@ impl Drafts {
             Ok(operations) => operations,
             Err(findings) => return Ok((self.refuse(&findings, allowed), true)),
         };
+        let before = self.staged.as_ref().and_then(|staged| staged.request.get("operations"));
+        let before = before.and_then(Value::as_array).map_or(0, Vec::len);
+        let edits = arguments.get("edits").and_then(Value::as_array).map_or(0, Vec::len);
+        let located = |found: Vec<Finding>| -> Vec<Finding> {
+            found.into_iter().map(|found| edits::located(found, before, edits)).collect()
+        };
         let request = self.request(scene, operations, arguments.get("reason"));
-        let findings = guard::before_patch(scene, policy, &request);
+        let findings = located(guard::before_patch(scene, policy, &request));
         if !findings.is_empty() {
             return Ok((self.refuse(&findings, allowed), true));
         }
         let (word, shown) = match desk.judge(task, &request).await? {
-            Judged::Refused(findings) => return Ok((self.refuse(&findings, allowed), true)),
+            Judged::Refused(findings) => {
+                return Ok((self.refuse(&located(findings), allowed), true));
+            }
             Judged::Accepted(shown) => (false, shown),
             Judged::Word(shown) => (true, shown),
         };
         self.staged = Some(Staged { request, word });
         let when = match word {
-            true => "It needs a person's word: it is asked for with your answer, and the run goes on either way.",
+            true => {
+                "It needs a person's word: it is asked for with your answer, and the run goes on either way."
+            }
             false => "It takes effect with your answer.",
         };
         Ok((format!("The patch is good. {when}\n{shown}"), false))

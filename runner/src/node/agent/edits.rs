@@ -17,7 +17,11 @@ pub(super) fn operations(arguments: &Value) -> Result<Vec<Value>, Vec<Finding>> 
     for name in arguments.as_object().into_iter().flat_map(Map::keys) {
         if !known.contains(&name.as_str()) {
             let remedy = "Use `edits`, `operations` and `reason` only.";
-            found.push(finding(format!("/{}", cut(name)), format!("`{}` is no member of a patch", cut(name)), remedy));
+            found.push(finding(
+                format!("/{}", cut(name)),
+                format!("`{}` is no member of a patch", cut(name)),
+                remedy,
+            ));
         }
     }
     let list = |name: &str| match arguments.get(name) {
@@ -62,6 +66,28 @@ pub(super) fn operations(arguments: &Value) -> Result<Vec<Value>, Vec<Finding>> 
     if found.is_empty() { Ok(all) } else { Err(found) }
 }
 
+/// Where a finding about a request lies in what the model wrote. `before` operations were found good earlier, then come
+/// those of `edits` edits, one each, then the raw ones.
+pub(super) fn located(mut found: Finding, before: usize, edits: usize) -> Finding {
+    let rest = found.pointer.strip_prefix("/operations/").map(str::to_owned);
+    let Some(rest) = rest else { return found };
+    let (index, within) = rest.split_once('/').unwrap_or((&rest, ""));
+    let Ok(index) = index.parse::<usize>() else { return found };
+    let Some(own) = index.checked_sub(before) else { return found };
+    found.pointer = if own < edits {
+        let field = within.strip_prefix("value").unwrap_or_default();
+        format!("/edits/{own}{field}")
+    } else {
+        let at = own - edits;
+        if within.is_empty() {
+            format!("/operations/{at}")
+        } else {
+            format!("/operations/{at}/{within}")
+        }
+    };
+    found
+}
+
 type Fault = (&'static str, String, String);
 
 fn compile(edit: &Value) -> Result<Vec<Value>, Fault> {
@@ -72,11 +98,14 @@ fn compile(edit: &Value) -> Result<Vec<Value>, Fault> {
         })
     };
     let kind = text("do").map_err(|(_, _, _)| {
-        let remedy = "Begin each edit with `do`: add_node, connect, disconnect, set_config or remove_node.";
+        let remedy =
+            "Begin each edit with `do`: add_node, connect, disconnect, set_config or remove_node.";
         ("do", "the edit does not say what to do".to_owned(), remedy.to_owned())
     })?;
     let fields: &[&str] = match kind {
-        "add_node" => &["do", "id", "type", "config", "join", "within", "retry", "timeout", "onError"],
+        "add_node" => {
+            &["do", "id", "type", "config", "join", "within", "retry", "timeout", "onError"]
+        }
         "connect" => &["do", "from", "to", "after", "when", "otherwise"],
         "disconnect" => &["do", "from", "to", "after"],
         "set_config" => &["do", "id", "config"],
@@ -87,7 +116,12 @@ fn compile(edit: &Value) -> Result<Vec<Value>, Fault> {
             return Err(("do", message, remedy.to_owned()));
         }
     };
-    if let Some(name) = edit.as_object().into_iter().flat_map(Map::keys).find(|name| !fields.contains(&name.as_str())) {
+    if let Some(name) = edit
+        .as_object()
+        .into_iter()
+        .flat_map(Map::keys)
+        .find(|name| !fields.contains(&name.as_str()))
+    {
         let message = format!("`{kind}` has no `{}`", cut(name));
         let remedy = format!("`{kind}` takes {}.", fields[1..].join(", "));
         return Err(("", message, remedy));
@@ -116,7 +150,11 @@ fn compile(edit: &Value) -> Result<Vec<Value>, Fault> {
         "set_config" => {
             let path = format!("/nodes/{}/config", escape(text("id")?));
             let value = edit.get("config").cloned().ok_or_else(|| {
-                ("config", "the edit has no `config`".to_owned(), "Give the whole config.".to_owned())
+                (
+                    "config",
+                    "the edit has no `config`".to_owned(),
+                    "Give the whole config.".to_owned(),
+                )
             })?;
             vec![json!({"op": "add", "path": path, "value": value})]
         }
@@ -133,7 +171,11 @@ fn cut(text: &str) -> String {
     text.chars().take(64).collect()
 }
 
-fn finding(pointer: impl Into<String>, message: impl Into<String>, remedy: impl Into<String>) -> Finding {
+fn finding(
+    pointer: impl Into<String>,
+    message: impl Into<String>,
+    remedy: impl Into<String>,
+) -> Finding {
     Finding {
         code: PATCH_SHAPE.code.to_owned(),
         pointer: pointer.into(),
@@ -172,6 +214,16 @@ mod tests {
     }
 
     #[test]
+    fn findings_are_told_where_the_model_wrote() {
+        let at = |pointer: &str| located(finding(pointer, "m", "r"), 2, 3).pointer;
+        assert_eq!(at("/operations/3/value/config/url"), "/edits/1/config/url");
+        assert_eq!(at("/operations/2/path"), "/edits/0");
+        assert_eq!(at("/operations/5/value"), "/operations/0/value");
+        assert_eq!(at("/operations/1/value"), "/operations/1/value");
+        assert_eq!(at("/edges/a->b"), "/edges/a->b");
+    }
+
+    #[test]
     fn what_is_no_edit_is_named() {
         for (arguments, pointer) in [
             (json!({}), "/edits"),
@@ -180,7 +232,10 @@ mod tests {
             (json!({"edits": [{"do": "insert"}]}), "/edits/0/do"),
             (json!({"edits": [{"do": "add_node", "id": "x"}]}), "/edits/0/type"),
             (json!({"edits": [{"do": "connect", "from": "x"}]}), "/edits/0/to"),
-            (json!({"edits": [{"do": "connect", "from": "x", "to": "y", "type": "z"}]}), "/edits/0"),
+            (
+                json!({"edits": [{"do": "connect", "from": "x", "to": "y", "type": "z"}]}),
+                "/edits/0",
+            ),
             (json!({"edits": [], "patch": 1}), "/patch"),
             (json!({"operations": vec![json!({}); 101]}), "/operations"),
         ] {

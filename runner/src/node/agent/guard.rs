@@ -22,10 +22,18 @@ pub(super) fn before_model(scene: &Scene) -> Result<(), Failure> {
 }
 
 /// Why a patch is not sent.
-pub(super) fn before_patch(scene: &Scene, policy: Option<&Policy>, request: &Value) -> Vec<Finding> {
+pub(super) fn before_patch(
+    scene: &Scene,
+    policy: Option<&Policy>,
+    request: &Value,
+) -> Vec<Finding> {
     let Some(policy) = policy else {
         let remedy = "Answer without a patch.";
-        return vec![finding("", "this agent's config has no `patch`, so it may not patch", remedy)];
+        return vec![finding(
+            "",
+            "this agent's config has no `patch`, so it may not patch",
+            remedy,
+        )];
     };
     let mut found = Vec::new();
     let operations = request.get("operations").and_then(Value::as_array);
@@ -66,7 +74,8 @@ pub(super) fn before_patch(scene: &Scene, policy: Option<&Policy>, request: &Val
             "the run has had {had} agents and may have {most}; with this patch it would be {ever}"
         );
         let remedy = match most.saturating_sub(had) {
-            0 => "Do the work without another agent: use a `transform`, or answer it yourself.".to_owned(),
+            0 => "Do the work without another agent: use a `transform`, or answer it yourself."
+                .to_owned(),
             left => format!("Add at most {left} agents."),
         };
         found.push(finding("/operations", message, remedy));
@@ -118,7 +127,7 @@ mod tests {
     }
 
     fn policy() -> Policy {
-        Policy { allow: vec!["agent".into(), "noop".into()], ungated: Vec::new(), max_nodes: Some(9) }
+        serde_json::from_value(json!({"allow": ["agent", "noop"], "maxNodes": 9})).unwrap()
     }
 
     /// The mission's fourth scenario, with nothing but this layer.
@@ -152,7 +161,8 @@ mod tests {
 
     #[test]
     fn types_and_nodes_are_counted_by_the_policy() {
-        let policy = Policy { max_nodes: Some(1), ..policy() };
+        let mut policy = policy();
+        policy.max_nodes = Some(1);
         let add = |kind: &str| json!({"op": "add", "path": "/nodes/-", "value": {"id": "x", "type": kind}});
         let request = json!({"operations": [add("exec"), add("noop")]});
         let found = before_patch(&scene(0, 0), Some(&policy), &request);

@@ -57,11 +57,17 @@ fn rules(policy: &Policy) -> String {
         true => "none".to_owned(),
         false => policy.allow.join(", "),
     };
-    format!("Types of nodes that you may add: {allow}.\nNodes that you may add over the whole run: {}.", policy.most())
+    format!(
+        "Types of nodes that you may add: {allow}.\nNodes that you may add over the whole run: {}.",
+        policy.most()
+    )
 }
 
 fn examples() -> Vec<Example> {
-    let example = |question: &str, answer: &str| Example { question: question.to_owned(), answer: answer.to_owned() };
+    let example = |question: &str, answer: &str| Example {
+        question: question.to_owned(),
+        answer: answer.to_owned(),
+    };
     vec![
         example(
             "The graph is triage -> process. Rows without an amount must not reach `process`. You are `triage`.",
@@ -87,7 +93,10 @@ pub(super) fn context(system: &str, scene: &Scene, instance: &str, patches: bool
     if !text.is_empty() {
         text.push_str("\n\n");
     }
-    text.push_str(&format!("# The workflow `{}`\nYou are the node `{instance}`.\n", scene.workflow));
+    text.push_str(&format!(
+        "# The workflow `{}`\nYou are the node `{instance}`.\n",
+        scene.workflow
+    ));
     let list = |name: &str| scene.graph.get(name).and_then(Value::as_array);
     for name in ["nodes", "edges"] {
         let all = list(name).map_or(&[][..], Vec::as_slice);
@@ -108,7 +117,8 @@ mod tests {
 
     #[test]
     fn the_prefix_is_the_same_bytes_whatever_runs() {
-        let policy = Policy { allow: vec!["noop".into()], ungated: Vec::new(), max_nodes: None };
+        let policy: Policy =
+            serde_json::from_value(serde_json::json!({"allow": ["noop"]})).unwrap();
         let digest = || prefix(Vec::new(), Some(&policy)).digest().to_owned();
         assert_eq!(digest(), digest());
         let text = prefix(Vec::new(), Some(&policy)).system().to_owned();

@@ -7,9 +7,10 @@ use aob_engine::catalogue::{
     AGENT_MODEL, AGENT_NO_MODEL, AGENT_OUTPUT, AGENT_REPEATS, AGENT_TURNS, BUDGET, NODE_LOST,
 };
 use aob_engine::state::Amount;
+use aob_provider::ask::Span;
 use aob_provider::{
-    Answer, Ask, CachePlan, Choice, Estimate, Kind, ModelError, OutputSchema, Prefix, Span, Spent,
-    Stop, ToolCall, ToolResult, Turn,
+    Answer, Ask, CachePlan, Choice, Estimate, Kind, ModelError, OutputSchema, Prefix, Spent, Stop,
+    ToolCall, ToolResult, Turn,
 };
 use serde_json::{Value, json};
 
@@ -124,7 +125,9 @@ impl<'a> Talk<'a> {
                 let arguments = call.arguments.as_ref().cloned().unwrap_or_default();
                 if self.repeats.note(&call.name, &arguments, &content) {
                     let name: String = call.name.chars().take(64).collect();
-                    let message = format!("`{name}` was called again and again with the same arguments, and gave the same");
+                    let message = format!(
+                        "`{name}` was called again and again with the same arguments, and gave the same"
+                    );
                     return Err(Failure::new(&AGENT_REPEATS, message));
                 }
                 results.push(ToolResult { id: call.id.clone(), content, is_error });
@@ -144,10 +147,9 @@ impl<'a> Talk<'a> {
             context: context.to_owned(),
             turns: self.turns.clone(),
             // With tools at hand a provider that is held to a schema could not call them.
-            output: schema.filter(|_| toolbox.is_empty()).map(|schema| OutputSchema {
-                name: "answer".to_owned(),
-                schema: schema.clone(),
-            }),
+            output: schema
+                .filter(|_| toolbox.is_empty())
+                .map(|schema| OutputSchema { name: "answer".to_owned(), schema: schema.clone() }),
             choice: if toolbox.is_empty() { Choice::None } else { Choice::Auto },
             max_tokens: ANSWER,
             cache: if turns_more { CachePlan::Minutes } else { CachePlan::Never },
@@ -222,7 +224,11 @@ impl<'a> Talk<'a> {
     }
 
     /// What a call gives, as it is told to the model, and whether that is an error.
-    async fn call(&mut self, toolbox: &Toolbox, call: &ToolCall) -> Result<(String, bool), Failure> {
+    async fn call(
+        &mut self,
+        toolbox: &Toolbox,
+        call: &ToolCall,
+    ) -> Result<(String, bool), Failure> {
         let arguments = match &call.arguments {
             Ok(arguments) => arguments,
             Err(wrong) => {
@@ -244,7 +250,8 @@ impl<'a> Talk<'a> {
         }
         let begun = Instant::now();
         let (task, cx) = (self.task, self.cx);
-        let called = toolbox.call(&call.name, arguments, &self.scene, self.desk, self.http, (task, cx));
+        let called =
+            toolbox.call(&call.name, arguments, &self.scene, self.desk, self.http, (task, cx));
         let result = called.await?;
         self.used = Some(Amount { calls: 1, ms: elapsed(begun), ..Amount::default() });
         Ok(match result {
@@ -283,7 +290,8 @@ impl<'a> Talk<'a> {
         if let Some(used) = self.used.take() {
             self.desk.book(self.task, used).await?;
         }
-        let closing = Closing { output: output.clone(), request: staged.request, word: staged.word };
+        let closing =
+            Closing { output: output.clone(), request: staged.request, word: staged.word };
         match self.desk.finish(self.task, &closing).await? {
             // The lane hands the same answer in again, and hears that it has counted.
             Finished::Applied | Finished::Waits => Ok(Some(output)),

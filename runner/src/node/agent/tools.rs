@@ -132,7 +132,13 @@ impl Toolbox {
         }
     }
 
-    async fn get(&self, arguments: &Value, http: &Http, task: &Task, cx: &Context) -> Result<String, String> {
+    async fn get(
+        &self,
+        arguments: &Value,
+        http: &Http,
+        task: &Task,
+        cx: &Context,
+    ) -> Result<String, String> {
         let url = arguments.get("url").and_then(Value::as_str).unwrap_or_default();
         let parsed = Url::parse(url).map_err(|error| format!("`url` is none: {error}"))?;
         let host = parsed.host_str().unwrap_or_default().to_ascii_lowercase();
@@ -142,7 +148,11 @@ impl Toolbox {
         };
         if !allowed(&self.hosts) {
             let hosts: Vec<&str> = self.hosts.iter().map(String::as_str).collect();
-            return Err(format!("`{}` may not be asked. Hosts that may: {}.", cut(&host), hosts.join(", ")));
+            return Err(format!(
+                "`{}` may not be asked. Hosts that may: {}.",
+                cut(&host),
+                hosts.join(", ")
+            ));
         }
         let ask = Task {
             node_type: "http".to_owned(),

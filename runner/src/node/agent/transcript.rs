@@ -74,12 +74,20 @@ mod tests {
             Turn::Model {
                 text: "t".into(),
                 calls: vec![
-                    ToolCall { id: "1".into(), name: "patch".into(), arguments: Ok(json!({"a": 1})) },
+                    ToolCall {
+                        id: "1".into(),
+                        name: "patch".into(),
+                        arguments: Ok(json!({"a": 1})),
+                    },
                     ToolCall { id: "2".into(), name: "http".into(), arguments: Err(broken) },
                 ],
                 verbatim: vec![json!({"signed": "x"})],
             },
-            Turn::Results(vec![ToolResult { id: "1".into(), content: "ok".into(), is_error: false }]),
+            Turn::Results(vec![ToolResult {
+                id: "1".into(),
+                content: "ok".into(),
+                is_error: false,
+            }]),
         ];
         assert_eq!(read(&write(&turns)), Some(turns));
         for wrong in [json!({}), json!([]), json!([{"model": "x"}]), json!([{"results": [1]}])] {

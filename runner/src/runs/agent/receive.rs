@@ -31,8 +31,7 @@ pub(in crate::runs) fn receive(
         return vec![refuse("", message, "Answer without a patch.")];
     };
     let allow = policy.get("allow").and_then(Value::as_array);
-    let allow: Vec<&str> =
-        allow.into_iter().flatten().filter_map(Value::as_str).collect();
+    let allow: Vec<&str> = allow.into_iter().flatten().filter_map(Value::as_str).collect();
     let mut issues = Vec::new();
     let (mut added, mut agents) = (0_u64, 0_u64);
     for operation in operations {
@@ -44,7 +43,8 @@ pub(in crate::runs) fn receive(
                 added += 1;
                 agents += u64::from(kind(node) == "agent");
                 if !allow.contains(&kind(node)) {
-                    let message = format!("an agent would add a node of type `{}`", cut(kind(node)));
+                    let message =
+                        format!("an agent would add a node of type `{}`", cut(kind(node)));
                     let remedy = match allow.is_empty() {
                         true => "Answer without a patch: no type may be added.".to_owned(),
                         false => format!("Add nodes of these types only: {}.", allow.join(", ")),
@@ -60,7 +60,8 @@ pub(in crate::runs) fn receive(
                 });
                 if !own || rest.ends_with("/type") {
                     let message = format!("an agent would change or remove `{}`", cut(id));
-                    let remedy = "Leave what is there as it is, and add nodes of its own beside it.";
+                    let remedy =
+                        "Leave what is there as it is, and add nodes of its own beside it.";
                     issues.push(refuse(pointer.clone(), message, remedy));
                 }
             }
@@ -69,7 +70,9 @@ pub(in crate::runs) fn receive(
     let most = policy.get("maxNodes").and_then(Value::as_u64).unwrap_or(NODES);
     let placed = u64::from(head.placed.get(id).copied().unwrap_or(0)) + added;
     if placed > most {
-        let message = format!("`{id}` may add {most} nodes over the whole run; with these it would be {placed}");
+        let message = format!(
+            "`{id}` may add {most} nodes over the whole run; with these it would be {placed}"
+        );
         issues.push(refuse("/nodes", message, format!("Add {} nodes less.", placed - most)));
     }
     let limit = document.pointer("/spec/limits/agents").and_then(Value::as_u64);

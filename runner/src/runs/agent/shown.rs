@@ -11,7 +11,8 @@ pub(super) fn shown(difference: &Difference) -> String {
     let edges = |edges: &[aob_engine::patch::EdgeName]| -> Vec<String> {
         edges.iter().map(ToString::to_string).collect()
     };
-    let fields = |(name, fields): (&String, &Vec<String>)| format!("{name} ({})", fields.join(", "));
+    let fields =
+        |(name, fields): (&String, &Vec<String>)| format!("{name} ({})", fields.join(", "));
     let changed: Vec<String> = nodes_changed.iter().map(fields).collect();
     let kept: Vec<String> =
         difference.edges_changed.iter().map(|(name, of)| fields((&name.to_string(), of))).collect();

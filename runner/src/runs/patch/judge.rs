@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use aob_engine::issue::Issue;
 use aob_engine::patch::{
-    Checked, Ground, OnConflict, Overlay, PatchLimits, Record, Request, canonical, check_patch, read, undo,
+    Checked, Ground, OnConflict, Overlay, PatchLimits, Record, Request, canonical, check_patch,
+    read, undo,
 };
 use aob_engine::state::State;
 
@@ -14,7 +15,7 @@ use super::{Error, PatchAsk, Runs, What};
 
 impl Runs {
     /// Judges what is asked on the run's graph as it is, or says everything that is wrong with it.
-    pub(super) async fn judge_request(
+    pub(in crate::runs) async fn judge_request(
         &self,
         state: &Arc<State>,
         ask: &PatchAsk,
