@@ -150,7 +150,13 @@ impl<'a> Talk<'a> {
             output: schema
                 .filter(|_| toolbox.is_empty())
                 .map(|schema| OutputSchema { name: "answer".to_owned(), schema: schema.clone() }),
-            choice: if toolbox.is_empty() { Choice::None } else { Choice::Auto },
+            choice: match (self.drafts.is_open(), toolbox.beside_patch()) {
+                (_, names) if names.is_empty() && !toolbox.patches() => Choice::None,
+                (true, _) => Choice::Auto,
+                // The prefix stays as it is; the tool that no longer answers is left out here.
+                (false, names) if names.is_empty() => Choice::None,
+                (false, names) => Choice::Only(names),
+            },
             max_tokens: ANSWER,
             cache: if turns_more { CachePlan::Minutes } else { CachePlan::Never },
             cache_key: prefix.digest().get(..32).unwrap_or_default().to_owned(),

@@ -66,6 +66,14 @@ impl Toolbox {
         self.patch
     }
 
+    /// The names of those that change nothing.
+    pub(super) fn beside_patch(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        names.extend(self.outputs.then(|| "outputs".to_owned()));
+        names.extend((!self.hosts.is_empty()).then(|| "http".to_owned()));
+        names
+    }
+
     /// What the model is told of them: the same for every run of the workflow.
     pub(super) fn told(&self, policy: Option<&Policy>) -> Vec<Tool> {
         let mut all = Vec::new();
@@ -123,10 +131,8 @@ impl Toolbox {
             }
             "http" if !self.hosts.is_empty() => Ok(self.get(arguments, http, task, cx).await),
             other => {
-                let mut names: Vec<String> = Vec::new();
+                let mut names = self.beside_patch();
                 names.extend(self.patch.then(|| PATCH.to_owned()));
-                names.extend(self.outputs.then(|| "outputs".to_owned()));
-                names.extend((!self.hosts.is_empty()).then(|| "http".to_owned()));
                 Ok(Err(format!("there is no tool `{}`. Tools: {}.", cut(other), names.join(", "))))
             }
         }

@@ -3,6 +3,8 @@
 //! It looks at the operations, at the document that they are for, and at the counts of the run. It asks neither the
 //! sender nor the compiled graph: what gets past one of those meets this.
 
+mod edges;
+
 use aob_engine::catalogue::AGENT_RECEIVED;
 use aob_engine::issue::Issue;
 use aob_engine::patch::{Op, Operation};
@@ -34,9 +36,8 @@ pub(in crate::runs) fn receive(
     let allow: Vec<&str> = allow.into_iter().flatten().filter_map(Value::as_str).collect();
     let mut issues = Vec::new();
     let (mut added, mut agents) = (0_u64, 0_u64);
-    for operation in operations {
+    for (at, operation) in operations.iter().enumerate() {
         let Some(rest) = operation.path.strip_prefix("/nodes") else { continue };
-        let pointer = &operation.path;
         match (operation.op, &operation.value) {
             (Op::Test, _) => {}
             (Op::Add, Some(node)) if rest.trim_start_matches('/').split('/').count() == 1 => {
@@ -49,7 +50,7 @@ pub(in crate::runs) fn receive(
                         true => "Answer without a patch: no type may be added.".to_owned(),
                         false => format!("Add nodes of these types only: {}.", allow.join(", ")),
                     };
-                    issues.push(refuse(format!("{pointer}/type"), message, remedy));
+                    issues.push(refuse(format!("/operations/{at}/value/type"), message, remedy));
                 }
             }
             _ => {
@@ -62,7 +63,7 @@ pub(in crate::runs) fn receive(
                     let message = format!("an agent would change or remove `{}`", cut(id));
                     let remedy =
                         "Leave what is there as it is, and add nodes of its own beside it.";
-                    issues.push(refuse(pointer.clone(), message, remedy));
+                    issues.push(refuse(format!("/operations/{at}/path"), message, remedy));
                 }
             }
         }
@@ -73,15 +74,16 @@ pub(in crate::runs) fn receive(
         let message = format!(
             "`{id}` may add {most} nodes over the whole run; with these it would be {placed}"
         );
-        issues.push(refuse("/nodes", message, format!("Add {} nodes less.", placed - most)));
+        issues.push(refuse("/operations", message, format!("Add {} nodes less.", placed - most)));
     }
     let limit = document.pointer("/spec/limits/agents").and_then(Value::as_u64);
     let limit = limit.unwrap_or(NODES).min(ceiling);
     let ever = u64::from(head.agents) + agents;
     if agents > 0 && ever > limit {
         let message = format!("the run would have had {ever} agents; at most {limit} are allowed");
-        issues.push(refuse("/nodes", message, "Do the work without another agent."));
+        issues.push(refuse("/operations", message, "Do the work without another agent."));
     }
+    edges::judge(document, operations, &mut issues);
     issues
 }
 

@@ -70,9 +70,8 @@ async fn no_proposal_goes_round_a_gate_or_reaches_beyond_the_policy() {
         ),
         (
             "a bomb of CEL",
-            json!([add(
-                json!({"id": "x", "type": "transform", "config": {"value": "${ [1].map(a, [1].map(b, [1].map(c, 1))) }"}})
-            )]),
+            json!([add(json!({"id": "x", "type": "transform", "config": {
+                "value": format!("${{ {} }}", "[1].map(a, ".repeat(400))}}))]),
         ),
     ];
     for (name, operations) in attacks {

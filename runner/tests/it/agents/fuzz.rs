@@ -57,7 +57,7 @@ impl Noise {
     }
 
     fn kind(&mut self) -> &'static str {
-        self.pick(&[
+        let kinds = [
             "transform",
             "agent",
             "http",
@@ -69,7 +69,8 @@ impl Noise {
             "delay",
             "acme.x",
             "future",
-        ])
+        ];
+        kinds[self.0.random_range(0..kinds.len())]
     }
 
     fn config(&mut self, kind: &str) -> Value {

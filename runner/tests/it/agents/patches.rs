@@ -3,6 +3,7 @@
 use aob_engine::event::Change;
 use aob_engine::state::{Asks, RunOutcome};
 use aob_engine::step::{Decision, Input, Reply, Verdict};
+use aob_provider::Choice;
 use serde_json::{Value, json};
 
 use super::scripted::{Bench, Scripted, call, example, text, workflow};
@@ -83,13 +84,12 @@ async fn a_refused_patch_is_corrected() {
 #[tokio::test]
 async fn the_run_goes_on_without_a_patch_that_is_never_right() {
     for same in [false, true] {
-        let mind = Scripted::new(move |_, n| match n {
-            0..=4 => {
+        // It tries until the tool is taken from it.
+        let mind = Scripted::new(move |ask, n| match ask.choice {
+            Choice::Auto => {
                 let id = if same { "x".to_owned() } else { format!("x{n}") };
-                call(
-                    "patch",
-                    json!({"reason": "r", "edits": [{"do": "add_node", "id": id, "type": "exec"}]}),
-                )
+                let edit = json!({"do": "add_node", "id": id, "type": "exec"});
+                call("patch", json!({"reason": "r", "edits": [edit]}))
             }
             _ => text("{\"rows\": 3}"),
         });
