@@ -1,6 +1,6 @@
 //! An agent changes the graph it runs in.
 
-use aob_engine::event::Change;
+use aob_engine::event::{Cause, Change};
 use aob_engine::state::{Asks, RunOutcome};
 use aob_engine::step::{Decision, Input, Reply, Verdict};
 use aob_provider::Choice;
@@ -196,4 +196,42 @@ async fn what_is_pure_is_added_at_once() {
     assert_eq!((state.head.outcome, state.head.revision), (Some(RunOutcome::Succeeded), 1));
     assert_eq!(bench.output(&run, Some("more")).await, json!(2));
     bench.stop().await;
+}
+
+/// A type that nobody knows is passed over, and told of; a misspelt approval is none of these.
+#[tokio::test]
+async fn an_unknown_type_is_passed_over_and_a_misspelt_approval_is_refused() {
+    for (kind, taken) in [("future_check", true), ("aproval", false)] {
+        let mind = Scripted::new(move |_, n| match n {
+            0 => call("patch", adds(kind, json!({"anything": 1}))),
+            _ => text("done"),
+        });
+        let bench = Bench::new(&mind);
+        let policy = json!({"allow": [kind], "ungated": [kind]});
+        let spec = json!({"nodes": [{"id": "triage", "type": "agent", "config": {"model": "a/b", "prompt": "p", "patch": policy}}]});
+        let counted = || {
+            let text = aob_telemetry::metrics::metrics().text();
+            let line = text.lines().find_map(|line| {
+                line.strip_prefix("aob_nodes_passed_total{why=\"unknown_type\"} ")
+            });
+            line.and_then(|count| count.parse::<u64>().ok()).unwrap_or(0)
+        };
+        let before = counted();
+        let (run, state) = bench.run(&workflow(spec)).await;
+        assert_eq!(state.head.outcome, Some(RunOutcome::Succeeded), "{:?}", state.head);
+        assert_eq!(state.head.revision, u32::from(taken), "{:?}", mind.told());
+        let passed = bench.changes(&run).await.into_iter().any(|(_, change)| {
+            matches!(change, Change::Settled { at, cause: Cause::UnknownType, .. } if at == "more")
+        });
+        assert_eq!(passed, taken);
+        if taken {
+            assert!(counted() > before, "it is counted");
+            let (lines, _) = bench.runs.store().logs(&run, 0, 100).await.expect("lines");
+            let told = lines.iter().any(|line| line.text.contains("skipped://unknown_type"));
+            assert!(told, "{lines:?}");
+        } else {
+            assert!(mind.told()[1].contains("GATE_TYPO"), "{}", mind.told()[1]);
+        }
+        bench.stop().await;
+    }
 }

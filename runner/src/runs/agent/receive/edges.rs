@@ -65,6 +65,17 @@ pub(super) fn judge(document: &Value, operations: &[Operation], issues: &mut Vec
             ));
         }
     }
+    let new = |id: &str| {
+        let of = |operation: &Operation| {
+            operation.value.as_ref().is_some_and(|node| text(node, "id") == Some(id))
+        };
+        operations.iter().any(of)
+    };
+    let is_node = |id: &str| old.contains(id) || new(id);
+    if !added.iter().all(|edge| is_node(edge.from) && is_node(edge.to)) {
+        // A name is misspelt, and that is told: what would be cut off shows when it is mended.
+        return;
+    }
     for (at, operation) in operations.iter().enumerate() {
         if operation.op != Op::Remove || !whole(&operation.path) {
             continue;
