@@ -33,6 +33,30 @@ pub(super) struct Staged {
 }
 
 impl Drafts {
+    /// What the next attempt has to know of them.
+    pub(super) fn keep(&self) -> Value {
+        let staged = self.staged.as_ref();
+        let staged = staged.map(|staged| json!({"request": staged.request, "word": staged.word}));
+        json!({"refused": self.refused, "seen": self.seen, "closed": self.closed, "staged": staged})
+    }
+
+    /// What an earlier attempt kept; nothing of what cannot be read.
+    pub(super) fn kept(kept: &Value) -> Self {
+        let staged = kept.get("staged").and_then(|staged| {
+            let (request, word) = (staged.get("request")?.clone(), staged.get("word")?.as_bool()?);
+            Some(Staged { request, word })
+        });
+        let seen = kept.get("seen").and_then(Value::as_array);
+        let seen = seen.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
+        let refused = kept.get("refused").and_then(Value::as_u64).unwrap_or_default();
+        Self {
+            refused: u32::try_from(refused).unwrap_or(ATTEMPTS),
+            seen: seen.collect(),
+            closed: kept.get("closed").and_then(Value::as_bool).unwrap_or_default(),
+            staged,
+        }
+    }
+
     /// The patch that goes with the answer.
     pub(super) fn staged(&self) -> Option<&Staged> {
         self.staged.as_ref()

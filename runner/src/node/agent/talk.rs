@@ -61,8 +61,11 @@ impl<'a> Talk<'a> {
         scene: Scene,
     ) -> Self {
         // What was said before a budget was used up is not paid for twice.
-        let kept = scene.turns.as_deref().and_then(transcript::read);
-        let turns = kept.unwrap_or_else(|| vec![Turn::User(config.prompt.clone())]);
+        let kept = scene.turns.as_deref();
+        let turns = kept.and_then(|kept| transcript::read(kept.get("turns")?));
+        let drafts = kept.filter(|_| turns.is_some()).and_then(|kept| kept.get("drafts"));
+        let drafts = drafts.map(Drafts::kept).unwrap_or_default();
+        let turns = turns.unwrap_or_else(|| vec![Turn::User(config.prompt.clone())]);
         Self {
             task,
             cx,
@@ -72,7 +75,7 @@ impl<'a> Talk<'a> {
             config,
             scene,
             turns,
-            drafts: Drafts::default(),
+            drafts,
             repeats: Repeats::default(),
             used: None,
             misfits: 0,
@@ -174,7 +177,7 @@ impl<'a> Talk<'a> {
     async fn say(&mut self, ask: &Ask) -> Result<Answer, Failure> {
         let estimate = self.mind.estimate(ask).map_err(|error| failed(&error))?;
         let most = self.most(&estimate)?;
-        let kept = transcript::write(&self.turns);
+        let kept = self.kept(&self.turns);
         if kept.to_string().len() > LONG {
             let message = format!("the conversation is longer than {LONG} bytes");
             return Err(Failure::new(&AGENT_TURNS, message));
@@ -266,13 +269,18 @@ impl<'a> Talk<'a> {
         })
     }
 
+    /// What the next attempt goes on from.
+    fn kept(&self, turns: &[Turn]) -> Value {
+        json!({"turns": transcript::write(turns), "drafts": self.drafts.keep()})
+    }
+
     async fn reserve_call(&mut self) -> Result<Granted, Failure> {
         // What is kept ends before the calls of this answer: they are made again.
         let whole = match self.turns.split_last() {
             Some((Turn::Model { .. }, before)) => before,
             _ => self.turns.as_slice(),
         };
-        let kept = Arc::new(transcript::write(whole));
+        let kept = Arc::new(self.kept(whole));
         let one = Amount { calls: 1, ms: 1, ..Amount::default() };
         self.desk.reserve(self.task, self.used.take(), one, Some(kept)).await
     }

@@ -121,3 +121,30 @@ async fn retries_do_not_reset_what_was_spent() {
     bench.end(&run).await;
     bench.stop().await;
 }
+
+/// A patch that was found good before the budget was used up goes with the answer that comes after.
+#[tokio::test]
+async fn a_patch_outlives_the_wait_for_a_budget() {
+    let mind = Scripted::priced(100, 100, |_, n| match n {
+        0 => call(
+            "patch",
+            json!({"reason": "r", "edits": [
+            {"do": "add_node", "id": "more", "type": "transform", "config": {"value": 7}},
+            {"do": "connect", "from": "think", "to": "more"}]}),
+        ),
+        _ => text("done"),
+    });
+    let bench = Bench::new(&mind);
+    let mut document = document(json!({"usd": "0.00015"}));
+    document["spec"]["nodes"][1]["config"]["patch"] = json!({"allow": ["transform"]});
+    let run = bench.start(&document).await;
+    assert_eq!(bench.waiting(&run).await.head.revision, 0);
+    let cap = Cap { usd: Some(10_000), ..Cap::default() };
+    let raise = Input::Cap { agent: "think".into(), cap, by: "user:bob".into(), reason: None };
+    bench.runs.apply(&run, vec![raise]).await.unwrap();
+    let state = bench.end(&run).await;
+    assert_eq!((state.head.outcome, state.head.revision), (Some(RunOutcome::Succeeded), 1));
+    assert_eq!(bench.output(&run, Some("more")).await, json!(7));
+    assert_eq!(mind.asked.lock().unwrap().len(), 2);
+    bench.stop().await;
+}
