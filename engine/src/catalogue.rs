@@ -8,6 +8,7 @@ mod agent;
 mod command;
 mod gateway;
 mod graph;
+mod model;
 mod patch_rules;
 mod patching;
 mod reading;
@@ -19,6 +20,7 @@ pub use agent::*;
 pub use command::*;
 pub use gateway::*;
 pub use graph::*;
+pub use model::*;
 pub use patch_rules::*;
 pub use patching::*;
 pub use reading::*;
@@ -68,6 +70,7 @@ pub fn all() -> impl Iterator<Item = &'static Entry> {
         gateway::ALL,
         worker::ALL,
         agent::ALL,
+        model::ALL,
     ]
     .into_iter()
     .flatten()

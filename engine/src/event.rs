@@ -6,7 +6,9 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::state::{Amount, Asks, CancelMode, Cap, EdgeState, NodeError, Parent, RunOutcome};
+use crate::state::{
+    Allowed, Amount, Asks, CancelMode, Cap, EdgeState, NodeError, Parent, RunOutcome,
+};
 
 /// One entry of a run's log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -279,6 +281,9 @@ pub struct Started {
     /// Milliseconds that it stays after its end at least.
     #[serde(default, skip_serializing_if = "is_zero64")]
     pub keep: u64,
+    /// What its tenant allows it.
+    #[serde(default, skip_serializing_if = "Allowed::is_open")]
+    pub allowed: Allowed,
 }
 
 /// What a replay goes back to.

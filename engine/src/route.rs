@@ -83,7 +83,15 @@ pub fn start(
             .as_ref()
             .map(|replay| Replays { run: replay.run.to_string(), from: replay.from.clone() }),
         keep: request.keep,
+        allowed: request.allowed,
     };
+    let most = request.allowed.agents(&ir.limits);
+    if ir.agents > most {
+        let message =
+            format!("the graph has {} agents; {} may have {most}", ir.agents, request.tenant);
+        let issue = Issue::new(&catalogue::LIMIT, "/spec/nodes", message);
+        return Err(Refusal::Start(vec![issue]));
+    }
     let stamp = Stamp { n: 1, t: now.time, rev: revision, epoch: now.epoch, by: &request.by };
     let state = state::begin(&started, &stamp, irs)?;
     let deadline = started.deadline;

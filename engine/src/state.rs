@@ -22,7 +22,7 @@ pub use encode::{Fields, Undecodable, decode, diff, encode};
 pub use error::NodeError;
 pub(crate) use fence::epoch;
 pub(crate) use spend::amount;
-pub use spend::{Amount, Cap, Short, dollars, micros};
+pub use spend::{Allowed, Amount, Cap, Short, dollars, micros};
 
 use crate::ir::BodyIx;
 use crate::tier::Tier;
@@ -137,6 +137,9 @@ pub struct Head {
     /// holds in place of what the graph says.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub caps: BTreeMap<Arc<str>, Cap>,
+    /// What its tenant allowed it when it began.
+    #[serde(default, skip_serializing_if = "Allowed::is_open")]
+    pub allowed: Allowed,
     /// Bytes of outputs so far.
     pub bytes: u64,
     /// How deep in child runs this one is; 0 is asked for by a person.

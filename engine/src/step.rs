@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::event::{Event, Settled};
-use crate::state::{Amount, Asks, CancelMode, Cap, Fence, NodeError, Parent, State};
+use crate::state::{Allowed, Amount, Asks, CancelMode, Cap, Fence, NodeError, Parent, State};
 
 /// The moment of a decision, given from outside.
 #[derive(Debug, Clone, Copy)]
@@ -39,12 +39,25 @@ pub struct StartRequest {
     /// Milliseconds that it stays after its end at least, whatever its graph says: whoever asked wants to read how
     /// it went.
     pub keep: u64,
+    /// What its tenant allows it.
+    pub allowed: Allowed,
 }
 
 impl StartRequest {
     /// A run that nobody waits for, on a graph as it was kept, with nothing done yet.
     pub fn new(run: Arc<str>, tenant: Arc<str>, input: Arc<Value>, by: Arc<str>) -> Self {
-        Self { run, tenant, input, by, parent: None, depth: 0, on: None, replay: None, keep: 0 }
+        Self {
+            run,
+            tenant,
+            input,
+            by,
+            parent: None,
+            depth: 0,
+            on: None,
+            replay: None,
+            keep: 0,
+            allowed: Allowed::default(),
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use aob_gateway::http::{Limits, ServeOptions, Server, Tls};
 use aob_gateway::operation::About;
 use aob_gateway::perform::Performer;
 use aob_gateway::problem::{Problem, Result};
-use aob_runner::runs::{Runs, Settings, TierLimits};
+use aob_runner::runs::{AgentLimits, Runs, Settings, TierLimits};
 use aob_store::redis::RedisStore;
 use clap::Parser;
 
@@ -65,6 +65,14 @@ struct Args {
         value_name = "[TENANT/]TIER=NUMBER"
     )]
     tier_limits: Vec<String>,
+    /// What each run may have of agents: agents=3, starts=20, spend=2.50 (US dollars), for everybody or for one tenant
+    #[arg(
+        long,
+        env = "AOB_AGENT_LIMITS",
+        value_delimiter = ',',
+        value_name = "[TENANT/]LIMIT=NUMBER"
+    )]
+    agent_limits: Vec<String>,
     /// Prints a generated page of the documentation and ends
     #[arg(long, hide = true)]
     print: Option<Page>,
@@ -141,7 +149,9 @@ async fn serve(args: Args) -> Result<()> {
         RedisStore::open(&args.redis).await.map_err(|error| Problem::store(error, "--redis"))?;
     let tiers = TierLimits::parse(&args.tier_limits)
         .map_err(|why| Problem::new(&catalogue::USAGE, "--tier-limits", why))?;
-    let settings = Settings { tiers: Some(tiers), ..Settings::default() };
+    let agents = AgentLimits::parse(&args.agent_limits)
+        .map_err(|why| Problem::new(&catalogue::USAGE, "--agent-limits", why))?;
+    let settings = Settings { tiers: Some(tiers), agents, ..Settings::default() };
     let runs = Runs::with(Arc::new(store), Registry::builtin(), Ceiling::default(), settings);
     let limits =
         Limits { rate: args.rate, burst: args.rate.saturating_mul(2), ..Limits::default() };

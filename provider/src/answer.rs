@@ -1,9 +1,12 @@
 //! What a model answered, and what it cost.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ask::Turn;
+use crate::error::Kind;
 use crate::price::Micros;
+use crate::settings::Dialect;
 
 /// A whole answer. There is none for a stream that was cut.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,7 +28,14 @@ pub struct Answer {
     /// How often the question was sent; those before the last cost nothing.
     pub sent: u32,
     /// Parts that the provider wants to see again as they were (signed thoughts), for [`Answer::turn`].
-    pub verbatim: Vec<Value>,
+    pub verbatim: Option<Verbatim>,
+}
+
+/// Parts of an answer as its provider wrote them. Whoever speaks another dialect is not shown them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Verbatim {
+    pub(crate) dialect: Dialect,
+    pub(crate) items: Vec<Value>,
 }
 
 impl Answer {
@@ -40,7 +50,7 @@ impl Answer {
 }
 
 /// A tool that the model wants called.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ToolCall {
     /// What its result is to name.
     pub id: String,
@@ -52,7 +62,7 @@ pub struct ToolCall {
 }
 
 /// Arguments that are no JSON object.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Malformed {
     /// What is wrong: `EOF while parsing a string at line 1 column 9`.
     pub why: String,
@@ -86,7 +96,7 @@ impl Stop {
 }
 
 /// Tokens, counted in one way for all providers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     /// All tokens in, those read from a cache and those written to one among them.
     pub input: u64,
@@ -148,7 +158,7 @@ pub enum Event<'a> {
     /// What was sent cost nothing and is sent again after this time.
     Again {
         /// Why.
-        kind: crate::error::Kind,
+        kind: Kind,
         /// After how long.
         after: std::time::Duration,
     },

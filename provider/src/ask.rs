@@ -7,13 +7,18 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use data_encoding::HEXLOWER;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 pub use canonical::canonical;
 pub use prefix::{Example, Prefix, Tool};
 
-use crate::answer::ToolCall;
+use crate::answer::{ToolCall, Verbatim};
 
+/// Longest key of a cache, in bytes.
+const LONGEST_KEY: usize = 64;
 /// Longest name of a provider or model, in bytes.
 const LONGEST_NAME: usize = 256;
 
@@ -43,6 +48,29 @@ pub struct Ask {
     pub parallel: bool,
     /// Whose question this is, for traces.
     pub span: Option<Span>,
+}
+
+impl Ask {
+    /// Whether another question will most likely go on from this one, so that its whole conversation is worth a cache:
+    /// the model may call a tool, and its result is told to it.
+    pub(crate) fn goes_on(&self) -> bool {
+        !self.prefix.tools().is_empty() && self.choice != Choice::None
+    }
+
+    /// [`Ask::cache_key`], or a digest of it if it is too long.
+    pub(crate) fn wire_cache_key(&self) -> String {
+        if self.cache_key.len() <= LONGEST_KEY {
+            return self.cache_key.clone();
+        }
+        HEXLOWER.encode(&Sha256::digest(&self.cache_key))
+    }
+}
+
+impl ToolResult {
+    /// The content, for dialects that have no field for failure.
+    pub(crate) fn told(&self) -> String {
+        if self.is_error { format!("Error: {}", self.content) } else { self.content.clone() }
+    }
 }
 
 /// The attempt that a question belongs to.
@@ -92,7 +120,7 @@ pub struct OutputSchema {
 }
 
 /// One turn of a conversation.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Turn {
     /// What is asked, or told.
     User(String),
@@ -103,14 +131,14 @@ pub enum Turn {
         /// Its calls; each needs a result in the next turn.
         calls: Vec<ToolCall>,
         /// Parts that the provider wants back as they were.
-        verbatim: Vec<Value>,
+        verbatim: Option<Verbatim>,
     },
     /// What its calls gave.
     Results(Vec<ToolResult>),
 }
 
 /// What a call gave.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolResult {
     /// [`ToolCall::id`].
     pub id: String,

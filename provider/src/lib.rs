@@ -10,54 +10,23 @@
 
 pub mod answer;
 pub mod ask;
+mod attempt;
+pub mod dialect;
 pub mod error;
+mod measure;
+mod models;
+mod net;
 pub mod price;
+mod retry;
+pub mod script;
 pub mod settings;
+mod sse;
 
-pub use answer::{Answer, Event, Malformed, Spent, Stop, ToolCall, Usage};
+pub use answer::{Answer, Event, Malformed, Spent, Stop, ToolCall, Usage, Verbatim};
 pub use ask::{
-    Ask, CachePlan, Choice, Example, ModelName, OutputSchema, Prefix, Tool, ToolResult, Turn,
+    Ask, CachePlan, Choice, Example, ModelName, OutputSchema, Prefix, Span, Tool, ToolResult, Turn,
 };
 pub use error::{Kind, ModelError};
+pub use models::{Models, prefix_bytes};
 pub use price::{Estimate, Micros, Price, Prices};
 pub use settings::{Dialect, Key, Limits, Provider, Settings, SettingsError};
-
-use std::sync::Arc;
-
-/// Everybody who can be asked. Cheap to clone; connections are shared by all clones.
-#[derive(Clone)]
-pub struct Models(#[allow(dead_code)] Arc<Settings>);
-
-impl Models {
-    /// Models as the settings have them.
-    ///
-    /// # Errors
-    /// The setting that cannot be.
-    pub fn new(settings: Settings) -> Result<Self, SettingsError> {
-        Ok(Self(Arc::new(settings)))
-    }
-
-    /// What `ask` may use and cost at most: reserve it before asking.
-    ///
-    /// # Errors
-    /// Of the kinds that are known without asking: unknown provider, a question that is none.
-    pub fn estimate(&self, ask: &Ask) -> Result<Estimate, ModelError> {
-        todo!("{}", ask.model)
-    }
-
-    /// Asks, and asks again while that certainly cost nothing; at most one of the times is billed. When `cancelled`
-    /// comes first, the stream is closed, and the error says what may have been spent until then. A future that is
-    /// dropped closes the stream too, but nobody is told what it cost: book the estimate.
-    ///
-    /// # Errors
-    /// As [`Kind`] lists them.
-    pub async fn ask(
-        &self,
-        ask: &Ask,
-        cancelled: impl Future<Output = ()> + Send,
-        on_event: impl FnMut(Event<'_>) + Send,
-    ) -> Result<Answer, ModelError> {
-        let _ = (cancelled, on_event);
-        todo!("{}", ask.model)
-    }
-}

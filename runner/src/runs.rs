@@ -5,6 +5,7 @@
 
 mod admission;
 mod agent;
+mod allowed;
 mod cache;
 mod commit;
 mod decide;
@@ -31,6 +32,7 @@ use rustc_hash::FxHashMap;
 use serde_json::Value;
 
 pub use admission::{Throttled, TierLimits};
+pub use allowed::AgentLimits;
 pub use commit::{Done, Progress, Work};
 pub use ending::Ending;
 pub use error::Error;
@@ -67,6 +69,7 @@ pub struct Runs {
     shares: Shares,
     tiers: Option<TierLimits>,
     notices: Option<Arc<Notices>>,
+    agents: AgentLimits,
 }
 
 /// What a process does beside moving runs.
@@ -76,6 +79,8 @@ pub struct Settings {
     pub tiers: Option<TierLimits>,
     /// Who is told of questions.
     pub notices: Option<Arc<Notices>>,
+    /// What each run of a tenant is allowed of agents.
+    pub agents: AgentLimits,
 }
 
 impl Runs {
@@ -104,6 +109,7 @@ impl Runs {
             shares,
             tiers: settings.tiers,
             notices: settings.notices,
+            agents: settings.agents,
         })
     }
 

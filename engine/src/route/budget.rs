@@ -11,7 +11,7 @@ use super::ticket::cut;
 use super::{At, LARGEST_OUTPUT, Router, size};
 use crate::catalogue;
 use crate::event::{Cause, Change};
-use crate::ir::Kind;
+use crate::ir::{Kind, Limits};
 use crate::state::{Amount, Asks, Cap, Fence, NodeError, NodeState, RunOutcome, State};
 use crate::step::{Decision, Refusal, Reply, Verdict};
 
@@ -27,14 +27,14 @@ pub struct Budget {
 }
 
 /// What a run has used, has reserved and may use, all its agents together.
-pub fn run_budget(state: &State, spend: Option<u64>) -> Budget {
+pub fn run_budget(state: &State, limits: &Limits) -> Budget {
     let head = &state.head;
     let set = head.caps.get("").copied().unwrap_or_default();
     let lives = state.scopes.values().flat_map(|marking| marking.live.values());
     Budget {
         used: head.spent.values().fold(Amount::default(), |sum, spent| sum.plus(*spent)),
         reserved: lives.filter_map(|live| live.reserved).fold(Amount::default(), Amount::plus),
-        cap: set.or(Cap { usd: spend, ..Cap::default() }),
+        cap: set.or(Cap { usd: head.allowed.spend(limits), ..Cap::default() }),
     }
 }
 
@@ -174,8 +174,8 @@ impl Router<'_> {
         if let Some(short) = cap.short(taken, more) {
             return Ok(Some(format!("the budget of {id}: {short}")));
         }
-        let spend = self.irs.get(head.revision)?.limits.spend;
-        let Budget { used, reserved, cap } = run_budget(&self.state, spend);
+        let limits = &self.irs.get(head.revision)?.limits;
+        let Budget { used, reserved, cap } = run_budget(&self.state, limits);
         let short = cap.short(used.plus(reserved), more);
         Ok(short.map(|short| format!("the budget of the run: {short}")))
     }

@@ -95,6 +95,7 @@ pub(crate) fn begin(started: &Started, event: &Stamp<'_>, irs: &IrSet) -> Result
         denials: 0,
         spent: Default::default(),
         caps: Default::default(),
+        allowed: started.allowed,
         bytes: started.bytes,
         depth: started.depth,
         by: event.by.into(),

@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::ir::Limits;
+
 /// An amount of all that is counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Amount {
@@ -37,6 +39,47 @@ pub struct Cap {
     /// Milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ms: Option<u64>,
+}
+
+/// What a tenant allows each of its runs, as it was when the run began; what is absent is not limited beyond the graph's
+/// own limits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Allowed {
+    /// Agents that were ever in the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agents: Option<u32>,
+    /// Dispatches of agents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_starts: Option<u32>,
+    /// Millionths of a US dollar.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spend: Option<u64>,
+}
+
+impl Allowed {
+    /// Whether it limits nothing.
+    pub fn is_open(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The agents that a run of this graph may have.
+    pub fn agents(&self, limits: &Limits) -> u32 {
+        self.agents.map_or(limits.agents, |most| most.min(limits.agents))
+    }
+
+    /// The dispatches of agents that it may make.
+    pub fn agent_starts(&self, limits: &Limits) -> u32 {
+        self.agent_starts.map_or(limits.agent_starts, |most| most.min(limits.agent_starts))
+    }
+
+    /// The money that it may spend, where nobody has set another amount.
+    pub fn spend(&self, limits: &Limits) -> Option<u64> {
+        match (self.spend, limits.spend) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        }
+    }
 }
 
 /// A cap that would be passed.

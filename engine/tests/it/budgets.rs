@@ -190,7 +190,7 @@ impl Books {
     /// After every step: what is booked and open never passes the cap, and the books are the events.
     fn check(&self) {
         let state = &self.run.state;
-        let budget = run_budget(state, Some(100));
+        let budget = run_budget(state, &self.run.irs.get(0).expect("the graph").limits);
         let cap = budget.cap.usd.expect("a cap");
         assert_eq!(cap, self.cap, "the cap is what was set");
         assert!(budget.used.usd + budget.reserved.usd <= cap, "{budget:?}");
@@ -280,7 +280,10 @@ fn a_cap_is_passed_by_no_more_than_the_call_in_flight() {
     assert_eq!(books.run.take(&[reserve(100)]), [Verdict::Applied]);
     let verdicts = books.run.take(&[book(130), reserve(1)]);
     assert!(matches!(verdicts[..], [Verdict::Applied, Verdict::Refused(..)]), "{verdicts:?}");
-    assert_eq!(run_budget(&books.run.state, Some(100)).used.usd, 130);
+    assert_eq!(
+        run_budget(&books.run.state, &books.run.irs.get(0).expect("the graph").limits).used.usd,
+        130
+    );
 }
 
 /// What was said before is kept for the attempt that goes on.

@@ -1,5 +1,7 @@
 //! What every question of an agent begins with.
 
+use std::collections::BTreeMap;
+
 use data_encoding::HEXLOWER;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -11,13 +13,19 @@ use super::canonical;
 pub struct Prefix {
     system: String,
     tools: Vec<Tool>,
+    /// What the wire calls each tool, in their order.
+    wire: Vec<String>,
     digest: String,
 }
+
+/// Longest name of a tool that all providers take, in bytes.
+const LONGEST: usize = 64;
 
 /// A tool that a model may call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tool {
-    /// Letters, digits, `_`, `-`, at most 64.
+    /// Any: `mcp.erp.lookup`. Providers take letters, digits, `_` and `-` only, so others are replaced on the way there
+    /// and put back on the way here.
     pub name: String,
     /// What it does and when to use it.
     pub description: String,
@@ -67,7 +75,8 @@ impl Prefix {
         }
         hash.update(&text);
         let digest = HEXLOWER.encode(&hash.finalize());
-        Self { system: text, tools, digest }
+        let wire = wire(&tools);
+        Self { system: text, tools, wire, digest }
     }
 
     /// Instruction, policy and examples as one text.
@@ -78,6 +87,24 @@ impl Prefix {
     /// The tools by name.
     pub fn tools(&self) -> &[Tool] {
         &self.tools
+    }
+
+    /// How many tokens it has, as most texts are counted.
+    pub fn likely_tokens(&self) -> u64 {
+        let tools: usize = self.tools.iter().map(|tool| canonical(&tool.value()).len()).sum();
+        crate::price::likely(self.system.len() + tools)
+    }
+
+    /// What the wire calls a tool; an unknown name stays.
+    pub(crate) fn wire_name<'a>(&'a self, name: &'a str) -> &'a str {
+        let at = self.tools.binary_search_by(|tool| (*tool.name).cmp(name));
+        at.ok().and_then(|at| self.wire.get(at)).map_or(name, String::as_str)
+    }
+
+    /// The name of the tool that the wire calls so; an unknown one stays.
+    pub(crate) fn name_of<'a>(&'a self, wire: &'a str) -> &'a str {
+        let at = self.wire.iter().position(|one| one == wire);
+        at.and_then(|at| self.tools.get(at)).map_or(wire, |tool| &*tool.name)
     }
 
     /// SHA-256 of all of it, in hex.
@@ -99,6 +126,29 @@ impl Tool {
     }
 }
 
+/// Names that every provider takes, each different from all others.
+fn wire(tools: &[Tool]) -> Vec<String> {
+    let is_plain = |one: char| one.is_ascii_alphanumeric() || one == '_' || one == '-';
+    let plain = |name: &str| -> String {
+        name.chars().map(|one| if is_plain(one) { one } else { '_' }).collect()
+    };
+    let mut uses: BTreeMap<String, usize> = BTreeMap::new();
+    for tool in tools {
+        *uses.entry(plain(&tool.name)).or_default() += 1;
+    }
+    let name = |tool: &Tool| {
+        let mut name = plain(&tool.name);
+        if name.len() > LONGEST || name.is_empty() || uses.get(&name) != Some(&1) {
+            let digest = HEXLOWER.encode(&Sha256::digest(&tool.name));
+            name.truncate(LONGEST - 9);
+            name.push('_');
+            name.push_str(digest.get(..8).unwrap_or_default());
+        }
+        name
+    };
+    tools.iter().map(name).collect()
+}
+
 fn section(text: &mut String, title: &str, body: &str) {
     if body.is_empty() {
         return;
@@ -110,4 +160,52 @@ fn section(text: &mut String, title: &str, body: &str) {
     text.push_str(title);
     text.push('\n');
     text.push_str(body);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tool(name: &str) -> Tool {
+        let parameters = serde_json::json!({"type": "object"});
+        let (name, description) = (name.to_owned(), "does".to_owned());
+        Tool { name, description, parameters, strict: false, examples: Vec::new() }
+    }
+
+    #[test]
+    fn the_order_of_parts_does_not_matter() {
+        let one = Prefix::new(" s ", vec![tool("b"), tool("a")], &[], "p");
+        let other = Prefix::new("s", vec![tool("a"), tool("b"), tool("a")], &[], "p\n");
+        assert_eq!(one, other);
+        assert_eq!(one.system(), "s\n\n# Policy\np");
+        let example = Example { question: "q".to_owned(), answer: "a".to_owned() };
+        assert_ne!(
+            one.digest(),
+            Prefix::new("s", vec![tool("a"), tool("b")], &[example], "p").digest()
+        );
+    }
+
+    #[test]
+    fn names_of_tools_go_there_and_back() {
+        let long = "x".repeat(127);
+        let names = [
+            "mcp.erp.lookup",
+            "mcp_erp_lookup",
+            "mcp:erp/lookup",
+            "patch",
+            &*long,
+            "gr\u{fc}n",
+            "",
+        ];
+        let prefix = Prefix::new("", names.iter().map(|name| tool(name)).collect(), &[], "");
+        let mut seen = std::collections::BTreeSet::new();
+        for name in names {
+            let wire = prefix.wire_name(name);
+            let is_plain = |one: char| one.is_ascii_alphanumeric() || one == '_' || one == '-';
+            assert!((1..=64).contains(&wire.len()) && wire.chars().all(is_plain), "{wire}");
+            assert_eq!(prefix.name_of(wire), name);
+            assert!(seen.insert(wire.to_owned()), "{wire} twice");
+        }
+        assert_eq!((prefix.wire_name("patch"), prefix.name_of("other")), ("patch", "other"));
+    }
 }

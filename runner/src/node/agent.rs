@@ -24,6 +24,7 @@ pub use mind::Mind;
 use std::sync::{Arc, OnceLock};
 
 use aob_engine::catalogue::{AGENT_NO_MODEL, NOT_SERVED};
+use aob_provider::{Models, Settings};
 use async_trait::async_trait;
 use serde_json::Value;
 
@@ -38,6 +39,17 @@ pub struct Agent {
 }
 
 impl Agent {
+    /// Asks the models that the environment has: those of the file that `AOB_MODELS` names, or whose keys are set.
+    ///
+    /// # Errors
+    /// The setting that cannot be.
+    pub fn from_env(policy: &Arc<Policy>) -> Result<Self, String> {
+        let get = |name: &str| std::env::var(name).ok();
+        let settings = Settings::from_env(&get).map_err(|error| error.to_string())?;
+        let models = Models::new(settings).map_err(|error| error.to_string())?;
+        Ok(Self::new(Arc::new(models), policy))
+    }
+
     /// Asks these models; requests of its tools keep to the rules of the runner, and follow no redirect.
     pub fn new(mind: Arc<dyn Mind>, policy: &Arc<Policy>) -> Self {
         let mut rules = Policy::clone(policy);
@@ -50,6 +62,10 @@ impl Agent {
 impl NodeType for Agent {
     fn name(&self) -> &'static str {
         "agent"
+    }
+
+    fn is_allowed(&self, _: &Policy) -> bool {
+        self.mind.is_any()
     }
 
     fn attach(&self, desk: &Arc<dyn Desk>) {

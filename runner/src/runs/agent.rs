@@ -47,7 +47,7 @@ impl Desk for Runs {
         });
         let set = state.head.caps.get(id).copied().unwrap_or_default();
         let cap = set.or(config.unwrap_or_default());
-        let Budget { used, cap: all, .. } = run_budget(state, ir.limits.spend);
+        let Budget { used, cap: all, .. } = run_budget(state, &ir.limits);
         let spent = state.head.spent.get(id).copied().unwrap_or_default();
         let left = |cap: Cap, spent: Amount| cap.ms.map(|ms| ms.saturating_sub(spent.ms));
         Ok(Scene {
@@ -56,7 +56,7 @@ impl Desk for Runs {
             graph: json!({"nodes": nodes, "edges": edges}),
             agents_here: agents.map(|node| node.id.to_string()).collect(),
             agents: state.head.agents,
-            most_agents: ir.limits.agents,
+            most_agents: state.head.allowed.agents(&ir.limits),
             placed: state.head.placed.get(id).copied().unwrap_or(0),
             outputs,
             money: cap.usd.is_some() || all.usd.is_some(),

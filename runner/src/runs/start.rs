@@ -158,6 +158,7 @@ impl Runs {
                 on: on.clone(),
                 replay: options.replay.clone(),
                 keep: options.keep,
+                allowed: self.agents.of(&options.tenant),
                 ..StartRequest::new(
                     run.clone(),
                     options.tenant.clone(),

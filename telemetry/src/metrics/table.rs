@@ -86,6 +86,21 @@ table! {
         "What agents used, as it was booked here.");
     store_calls: Counter("aob_store_calls_total", "calls", ["what": "answered, failed, connected"],
         "Calls to the Redis server that were answered, that were not, and connections made.");
+    model_calls: Counter("aob_model_calls_total", "questions",
+        ["dialect": "chat, responses, messages", "outcome": "answered, left, or the name of an error model_*"],
+        "Questions to language models, by what came of them; left is one that nobody waited for any more.");
+    model_sent: Counter("aob_model_sent_total", "requests", ["dialect": "chat, responses, messages"],
+        "Times that questions were sent: more than questions, as what cost nothing is sent again.");
+    model_seconds: Seconds("aob_model_seconds", "seconds", ["dialect": "chat, responses, messages"],
+        "Time from a question to the end of its answer; gen_ai.client.operation.duration of OpenTelemetry.");
+    model_first_seconds: Seconds("aob_model_first_chunk_seconds", "seconds", ["dialect": "chat, responses, messages"],
+        "Time from a question to the first text of its answer.");
+    model_tokens: Counter("aob_model_tokens_total", "tokens",
+        ["dialect": "chat, responses, messages", "kind": "input, cached, written, output, reasoning", "how": "said, at most"],
+        "Tokens: cached and written are among input, reasoning among output; at most is what was booked for answers that were cut.");
+    model_micros: Counter("aob_model_cost_micros_total", "millionths of a US dollar",
+        ["dialect": "chat, responses, messages", "how": "said, at most"],
+        "What models cost, by the prices that are set.");
     log_lines_dropped: Counter("aob_log_lines_dropped_total", "lines", [],
         "Log lines of nodes that could not be kept.");
     spans: Counter("aob_spans_total", "spans", ["what": "sent, dropped"],

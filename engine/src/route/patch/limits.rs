@@ -33,11 +33,12 @@ pub(super) fn refused_at_once(state: &State, old: &Ir, candidate: &Candidate) ->
     ever.extend(old.nodes.iter().filter(is_agent).map(|node| &*node.id));
     let known = ever.len();
     ever.extend(new.nodes.iter().filter(is_agent).map(|node| &*node.id));
-    if ever.len() > limits.agents as usize && ever.len() > known {
+    let most = head.allowed.agents(limits);
+    if ever.len() > most as usize && ever.len() > known {
         return refuse(format!(
             "the run would have had {} agents; at most {} are allowed",
             ever.len(),
-            limits.agents
+            most
         ));
     }
     let root = |ir: &Ir| ir.body(ROOT).nodes.len() as u64;

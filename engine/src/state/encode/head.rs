@@ -8,7 +8,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Fields, Sink, Undecodable, bad, required};
-use crate::state::{Amount, Cancel, Cap, Head, NodeError, Parent, Phase, RunOutcome, State};
+use crate::state::{
+    Allowed, Amount, Cancel, Cap, Head, NodeError, Parent, Phase, RunOutcome, State,
+};
 
 /// Version of the layout; another one is refused.
 const FORMAT: u32 = 1;
@@ -56,6 +58,8 @@ struct Fixed {
     denials: u32,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     caps: BTreeMap<Arc<str>, Cap>,
+    #[serde(default, skip_serializing_if = "Allowed::is_open")]
+    allowed: Allowed,
 }
 
 /// What most events change.
@@ -150,6 +154,7 @@ pub(super) fn read(fields: &Fields, seen: &mut usize) -> Result<(Head, u32), Und
         patchers: fixed.patchers,
         denials: fixed.denials,
         caps: fixed.caps,
+        allowed: fixed.allowed,
         spent: moving.spent,
     };
     Ok((head, moving.cells))
@@ -181,6 +186,7 @@ fn fixed(head: &Head) -> Fixed {
         patchers: head.patchers.clone(),
         denials: head.denials,
         caps: head.caps.clone(),
+        allowed: head.allowed,
     }
 }
 
@@ -214,6 +220,7 @@ fn same_fixed(was: &Head, is: &Head) -> bool {
         && (was.agents, was.denials) == (is.agents, is.denials)
         && was.patchers == is.patchers
         && was.caps == is.caps
+        && was.allowed == is.allowed
         && was.base == is.base
         && was.agents_gone == is.agents_gone
         && was.placed == is.placed

@@ -8,8 +8,8 @@ use proptest::sample::select;
 
 use super::{Fields, decode, diff, encode};
 use crate::state::{
-    Amount, Asks, Cancel, CancelMode, Cap, Container, EdgeState, Fence, Head, Live, Marking,
-    NodeError, NodeState, Parent, Phase, RunOutcome, State, Ticket,
+    Allowed, Amount, Asks, Cancel, CancelMode, Cap, Container, EdgeState, Fence, Head, Live,
+    Marking, NodeError, NodeState, Parent, Phase, RunOutcome, State, Ticket,
 };
 
 proptest! {
@@ -321,6 +321,7 @@ fn heads() -> impl Strategy<Value = Head> {
                     denials: depth,
                     spent: [("triage".into(), Amount { usd: bytes, ..Amount::default() })].into(),
                     caps: [("".into(), Cap { usd: Some(bytes), ..Cap::default() })].into(),
+                    allowed: Allowed { agents: Some(depth), ..Allowed::default() },
                     patches: depth,
                     pinned: (0..depth).map(|revision| (revision, text.clone())).collect(),
                     workflow: text.clone(),

@@ -11,6 +11,11 @@ pub trait Mind: Send + Sync {
     /// Whether its provider is set up.
     fn knows(&self, model: &ModelName) -> bool;
 
+    /// Whether any provider is: else tasks of agents are left to others.
+    fn is_any(&self) -> bool {
+        true
+    }
+
     /// What a question may use and cost at most.
     ///
     /// # Errors
@@ -26,9 +31,12 @@ pub trait Mind: Send + Sync {
 
 #[async_trait]
 impl Mind for Models {
-    fn knows(&self, _: &ModelName) -> bool {
-        // `estimate` says so for each question, before anything is reserved.
-        true
+    fn knows(&self, model: &ModelName) -> bool {
+        self.settings().providers.contains_key(&model.provider)
+    }
+
+    fn is_any(&self) -> bool {
+        !self.settings().providers.is_empty()
     }
 
     fn estimate(&self, ask: &Ask) -> Result<Estimate, ModelError> {

@@ -78,6 +78,7 @@ pub(in crate::runs) fn receive(
     }
     let limit = document.pointer("/spec/limits/agents").and_then(Value::as_u64);
     let limit = limit.unwrap_or(NODES).min(ceiling);
+    let limit = head.allowed.agents.map_or(limit, |most| limit.min(u64::from(most)));
     let ever = u64::from(head.agents) + agents;
     if agents > 0 && ever > limit {
         let message = format!("the run would have had {ever} agents; at most {limit} are allowed");

@@ -89,6 +89,7 @@ pub(crate) fn start(store: &dyn Store, run: &Arc<str>, nodes: usize) -> Draft {
         denials: 0,
         spent: Default::default(),
         caps: Default::default(),
+        allowed: Default::default(),
         bytes: 0,
         depth: 0,
         keep: 0,
