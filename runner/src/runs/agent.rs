@@ -6,8 +6,9 @@ mod shown;
 use std::sync::Arc;
 
 use aob_engine::canonical;
-use aob_engine::catalogue::{NODE_LOST, PATCH_FAILS, PATCH_WORD, UNREACHABLE};
-use aob_engine::patch::{self, Answer as PatchAnswer, Finding};
+use aob_engine::catalogue::{AGENT_RECEIVED, NODE_LOST, PATCH_FAILS, PATCH_WORD, UNREACHABLE};
+use aob_engine::event::Layer;
+use aob_engine::patch::{self, Answer as PatchAnswer, Finding, Record};
 use aob_engine::route::{Budget, run_budget};
 use aob_engine::state::{Amount, Cap, Fence, NodeState, State, split_instance};
 use aob_engine::step::{Answer, Decision, Input, Proposal, Verdict};
@@ -17,8 +18,13 @@ use serde_json::{Value, json};
 pub(super) use receive::receive;
 use shown::shown;
 
+use super::patch::{COMMIT, RECEIVER, RUNNER};
 use super::{Error, PatchAsk, Runs, What};
+use crate::clock;
 use crate::node::{Closing, Desk, Failure, Finished, Granted, Judged, Scene, Task};
+
+/// Races lost before a refusal is left untold.
+const MOST_TRIES: usize = 5;
 
 #[async_trait]
 impl Desk for Runs {
@@ -110,8 +116,24 @@ impl Desk for Runs {
             PatchAnswer::Refused(found) if all_are(&found, PATCH_FAILS.code) => {
                 Judged::Accepted(self.told(task, request).await?)
             }
-            PatchAnswer::Refused(found) => Judged::Refused(found),
+            PatchAnswer::Refused(found) => {
+                let layer = match found.iter().any(|found| found.code == AGENT_RECEIVED.code) {
+                    true => RECEIVER,
+                    false => COMMIT,
+                };
+                self.note_refusal(task, request, layer, &found).await?;
+                Judged::Refused(found)
+            }
         })
+    }
+
+    async fn refused(
+        &self,
+        task: &Task,
+        request: &Value,
+        findings: &[Finding],
+    ) -> Result<(), Failure> {
+        self.note_refusal(task, request, RUNNER, findings).await
     }
 
     async fn finish(&self, task: &Task, closing: &Closing) -> Result<Finished, Failure> {
@@ -120,7 +142,9 @@ impl Desk for Runs {
             return self.propose(task, closing, &ask).await;
         }
         let then = [settled(task, closing.output.clone())?];
-        let patched = match self.patch_with(&task.run, &ask, &then).await {
+        // The runner has judged it before it was sent.
+        let said = [Layer { layer: RUNNER.to_owned(), verdict: "accepted".to_owned() }];
+        let patched = match self.patch_said(&task.run, &ask, &then, &said).await {
             Ok(patched) => patched,
             Err(Error::NoRun(_)) => return Ok(Finished::Gone),
             Err(error) => return Err(failed(&error)),
@@ -195,6 +219,35 @@ impl Runs {
             Some(Verdict::Applied | Verdict::Same) => Finished::Waits,
             _ => Finished::Gone,
         })
+    }
+
+    /// Keeps among the events that a proposal was refused, and by which layer. A run that has moved on meanwhile is
+    /// tried again, a few times: nothing depends on it but who reads the history.
+    async fn note_refusal(
+        &self,
+        task: &Task,
+        request: &Value,
+        layer: &str,
+        findings: &[Finding],
+    ) -> Result<(), Failure> {
+        let ask = ask(task, request);
+        for _ in 0..MOST_TRIES {
+            let state = self.store.load(&task.run).await.map_err(|error| failed(&error.into()))?;
+            let Some(state) = state else { return Ok(()) };
+            let record = Record {
+                id: ask.id.to_string(),
+                request: canonical::digest(request),
+                by: ask.by.clone(),
+                time: clock::now(),
+                reason: request.get("reason").and_then(Value::as_str).map(str::to_owned),
+                answer: PatchAnswer::Refused(findings.to_vec()),
+            };
+            let written = self.write_refusal(&state, &ask, layer, record).await;
+            if written.map_err(|error| failed(&error))?.is_some() {
+                return Ok(());
+            }
+        }
+        Ok(())
     }
 
     /// What a request would change, in words.

@@ -8,3 +8,4 @@ mod fuzz;
 mod layers;
 mod patches;
 mod scripted;
+mod served;

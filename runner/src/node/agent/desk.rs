@@ -116,11 +116,22 @@ pub trait Desk: Send + Sync {
     /// As [`Desk::scene`].
     async fn book(&self, task: &Task, used: Amount) -> Result<(), Failure>;
 
-    /// Judges a patch as if it came with an answer now.
+    /// Judges a patch as if it came with an answer now. A refusal is among the run's events.
     ///
     /// # Errors
     /// As [`Desk::scene`].
     async fn judge(&self, task: &Task, request: &Value) -> Result<Judged, Failure>;
+
+    /// Keeps, among the run's events, that a patch was refused before it was sent.
+    ///
+    /// # Errors
+    /// As [`Desk::scene`].
+    async fn refused(
+        &self,
+        task: &Task,
+        request: &Value,
+        findings: &[Finding],
+    ) -> Result<(), Failure>;
 
     /// Answers with a patch: both count, or neither.
     ///

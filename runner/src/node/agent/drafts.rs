@@ -92,8 +92,10 @@ impl Drafts {
             found.into_iter().map(|found| edits::located(found, before, edits)).collect()
         };
         let request = self.request(scene, operations, arguments.get("reason"));
-        let findings = located(guard::before_patch(scene, policy, &request));
+        let findings = guard::before_patch(scene, policy, &request);
         if !findings.is_empty() {
+            desk.refused(task, &request, &findings).await?;
+            let findings = located(findings);
             return Ok((self.refuse(&findings, allowed), true));
         }
         let (word, shown) = match desk.judge(task, &request).await? {

@@ -196,9 +196,16 @@ impl<'a> Talk<'a> {
             Some(left) => match tokio::time::timeout(left, asking).await {
                 Ok(result) => result,
                 Err(_) => {
+                    // Nobody knows whether it was charged for. What is asked for next does not reach any more.
                     self.used = Some(Amount { ms: elapsed(begun), ..most });
-                    let message = "the time that the budget leaves is over".to_owned();
-                    return Err(Failure::new(&BUDGET, message));
+                    return match self.reserve_call().await? {
+                        Granted::Waits(why) => Err(Failure::new(&BUDGET, why)),
+                        Granted::Gone => Err(gone()),
+                        Granted::Yes => {
+                            let message = "the time that the budget leaves is over";
+                            Err(Failure::new(&BUDGET, message).retryable())
+                        }
+                    };
                 }
             },
         };
@@ -206,7 +213,9 @@ impl<'a> Talk<'a> {
             Ok(answer) => &answer.spent,
             Err(error) => &error.spent,
         };
-        self.used = Some(used(spent, most, elapsed(begun)));
+        let took = elapsed(begun);
+        self.used = Some(used(spent, most, took));
+        self.scene.left = self.scene.left.map(|left| left.saturating_sub(took));
         let answer = result.map_err(|error| self.told(&error))?;
         self.cx.log.line(
             Stream::Node,

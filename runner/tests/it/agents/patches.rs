@@ -45,6 +45,8 @@ async fn an_agent_puts_a_check_between_itself_and_what_comes_next() {
     let (event, patched) = patched.expect("a patch");
     assert_eq!(event.by, "agent:triage");
     assert_eq!(patched.reason.as_deref(), Some("nobody checks the rows"));
+    let layers: Vec<&str> = patched.verdicts.iter().map(|said| said.layer.as_str()).collect();
+    assert_eq!(layers, ["runner", "receiver", "commit"]);
     let settled = event
         .changes
         .iter()
@@ -68,7 +70,7 @@ async fn a_refused_patch_is_corrected() {
         _ => text("{\"rows\": 3}"),
     });
     let bench = Bench::new(&mind);
-    let (_, state) = bench.run(&example("agent-validates.yaml")).await;
+    let (run, state) = bench.run(&example("agent-validates.yaml")).await;
     assert_eq!((state.head.outcome, state.head.revision), (Some(RunOutcome::Succeeded), 1));
     let told = &mind.told()[1];
     assert!(
@@ -77,6 +79,13 @@ async fn a_refused_patch_is_corrected() {
         "{told}"
     );
     assert!(told.contains("example of a right one: "), "{told}");
+    let refused = bench.changes(&run).await.into_iter().find_map(|(event, change)| match change {
+        Change::PatchRefused { code, verdicts, .. } => Some((event.by, code, verdicts)),
+        _ => None,
+    });
+    let (by, code, verdicts) = refused.expect("who proposed what is among the events");
+    assert_eq!((by.as_str(), code.as_str()), ("agent:triage", "AOB9022"));
+    assert_eq!((verdicts[0].layer.as_str(), verdicts.len()), ("runner", 1));
     bench.stop().await;
 }
 
