@@ -23,8 +23,7 @@ pub(crate) enum Place {
 impl Place {
     /// A flag counts before the environment, and that before the usual directory.
     pub(crate) fn of(given: &Where) -> Result<Self> {
-        let flags =
-            given.redis.is_some() || given.data.is_some() || given.remote.gateway.is_some();
+        let flags = given.redis.is_some() || given.data.is_some() || given.remote.gateway.is_some();
         let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let named = match &given.context {
             Some(name) => Some((name.clone(), "--context")),
@@ -34,7 +33,8 @@ impl Place {
         if let Some((name, about)) = named {
             return Self::to(context::load()?.target(&name, about)?, given);
         }
-        if !flags && ["AOB_GATEWAY", "AOB_REDIS", "AOB_DATA"].iter().all(|name| set(name).is_none()) {
+        if !flags && ["AOB_GATEWAY", "AOB_REDIS", "AOB_DATA"].iter().all(|name| set(name).is_none())
+        {
             let config = context::load()?;
             if let Some(name) = &config.current {
                 return Self::to(config.target(name, "the context in use")?, given);
@@ -157,8 +157,7 @@ mod tests {
 
     #[test]
     fn a_flag_counts_before_the_environment() {
-        let none =
-            Where { redis: None, data: None, context: None, remote: Remote::default() };
+        let none = Where { redis: None, data: None, context: None, remote: Remote::default() };
         let data = Where { data: Some("d".into()), ..none.clone() };
         let remote = Remote { gateway: Some("https://g".to_owned()), tenant: None };
         let gateway = Where { remote, ..none.clone() };

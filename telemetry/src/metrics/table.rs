@@ -73,13 +73,17 @@ table! {
         "Tasks in the store that nobody has claimed; the same from every process.");
     tasks_oldest: Gauge("aob_tasks_oldest_seconds", "seconds", ["type": "a known node type, other"],
         "How long the oldest unclaimed task has waited; the same from every process.");
-    tickets_opened: Counter("aob_tickets_opened_total", "tickets", ["asks": "gate, failure, unknown"],
+    tickets_opened: Counter("aob_tickets_opened_total", "tickets", ["asks": "gate, failure, unknown, budget, patch"],
         "Questions to people that this process asked.");
     tickets_closed: Counter("aob_tickets_closed_total", "tickets", [],
         "Questions that were answered or are no longer asked; opened less closed, over all processes, is open.");
     patches: Counter("aob_patches_total", "patches",
         ["layer": "runner, receiver, commit", "verdict": "accepted, refused"],
         "Requests to patch a run that were answered here, by the layer that had the last word.");
+    nodes_passed: Counter("aob_nodes_passed_total", "nodes", ["why": "unknown_type, agent_limit"],
+        "Nodes that were passed over: nobody knows their type, or the run has its agents.");
+    agent_usage: Counter("aob_agent_usage_total", "units", ["of": "usd_millionths, tokens, calls, ms"],
+        "What agents used, as it was booked here.");
     store_calls: Counter("aob_store_calls_total", "calls", ["what": "answered, failed, connected"],
         "Calls to the Redis server that were answered, that were not, and connections made.");
     requests: Counter("aob_http_requests_total", "requests",
