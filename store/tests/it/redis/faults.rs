@@ -357,7 +357,7 @@ async fn broken_connections_are_made_anew() {
     assert!(signals(&*store, "c").await.len() >= 10);
 }
 
-/// Who waits in one process is woken by the commit of another.
+/// Who waits in one process is woken by the commit of another; who waits for the end beside them, by that.
 #[tokio::test(flavor = "multi_thread")]
 async fn news_reach_other_processes() {
     let server = server();
@@ -368,6 +368,8 @@ async fn news_reach_other_processes() {
     let run = run_id();
     let mut state = applied(&there, start(&there, &run, 60).publish(0)).await;
     let mut longest = Duration::ZERO;
+    let (waiter, name) = (here.clone(), run.clone());
+    let ending = tokio::spawn(async move { waiter.watch_end(&name, LONG).await.unwrap() });
     for slot in 0..20 {
         let (waiter, run, seq) = (here.clone(), run.clone(), state.head.seq);
         let waiting = tokio::spawn(async move { waiter.watch(&run, seq, LONG).await.unwrap() });
@@ -378,6 +380,11 @@ async fn news_reach_other_processes() {
         // The first one waits for the listener too.
         longest = longest.max(if slot == 0 { Duration::ZERO } else { since.elapsed() });
     }
+    assert!(!ending.is_finished(), "it is not over");
+    let since = Instant::now();
+    applied(&there, next(&there, &state).end(BEGIN)).await;
+    assert_eq!(ending.await.unwrap(), state.head.seq + 1);
+    longest = longest.max(since.elapsed());
     assert!(
         longest < Duration::from_millis(1_500),
         "{longest:?}: found by looking, not by the bell"
