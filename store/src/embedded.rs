@@ -87,6 +87,14 @@ struct Owned {
     lock: Option<std::fs::File>,
 }
 
+/// Takes a data directory without opening a store in it, for as long as the file is open.
+///
+/// # Errors
+/// [`crate::Error::Owned`] if another process has it.
+pub fn own(dir: &Path) -> Result<std::fs::File> {
+    folder::lock(dir)
+}
+
 impl Embedded {
     /// Opens a data directory, and makes it if it is not there. Reads what is in it, and blocks for that long.
     ///

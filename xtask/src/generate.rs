@@ -71,6 +71,9 @@ pub(crate) fn run(flags: &Flags) -> Outcome {
         let path = Path::new("docs/reference").join(name);
         settle(&root, flags, path, &gateway(page)?, &mut stale)?;
     }
+    let arguments = ["run", "-q", "-p", "aob-cli", "--bin", "aob", "--", "completion", "reference"];
+    let page = shell::output("cargo", &arguments)?;
+    settle(&root, flags, "docs/reference/cli.md".into(), &page, &mut stale)?;
     if stale.is_empty() {
         return Ok(());
     }

@@ -14,6 +14,8 @@ mod fuzz;
 mod generate;
 mod images;
 mod install;
+mod machines;
+mod package;
 mod shell;
 mod soak;
 mod test;
@@ -46,6 +48,10 @@ enum Task {
     Images(images::Flags),
     /// A real Kubernetes of one node on this machine, with AOB in it.
     Cluster(cluster::Flags),
+    /// Make the Debian package.
+    Package(package::Flags),
+    /// Boot the package in a virtual machine and render the chart: minutes, as root.
+    Machines,
     /// Measure against Restate and DBOS in the same minutes; writes docs/benchmarks.md.
     Bench(bench::Flags),
     /// The long forms of the tests: millions of runs, minutes of fuzzing and of faults.
@@ -61,6 +67,8 @@ fn main() -> ExitCode {
         Task::Test => test::run(),
         Task::Images(flags) => images::run_task(&flags),
         Task::Cluster(flags) => cluster::run(&flags),
+        Task::Package(flags) => package::run(&flags),
+        Task::Machines => machines::run(),
         Task::Bench(flags) => bench::run(&flags),
         Task::Soak(flags) => soak::run(&flags),
     };

@@ -18,12 +18,15 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::place::{self, Place};
-use super::{remote, user};
+use super::{gateway, user};
 use crate::operations::{Operations, Request};
 use crate::problem::{Problem, Result};
 
 /// How long another process may have the directory without answering: it begins or ends just then.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long the successor of a process that stays is waited for.
+const SUCCESSOR: Duration = Duration::from_secs(60);
 
 /// The way to a store. A guest whose host has ended asks its successor, or becomes that itself.
 pub(super) struct Link {
@@ -39,8 +42,8 @@ pub(super) enum Role {
     Owner(Arc<Runs>, Local, PathBuf),
     /// A guest of a process with these rules.
     Guest(Client, NodeRules),
-    /// A client of a gateway; runners elsewhere move its runs.
-    Client(Client),
+    /// One of any number that ask a gateway.
+    Gateway(Client),
 }
 
 impl Link {
@@ -65,14 +68,15 @@ impl Operations for Link {
                 Role::Redis(_, local) | Role::Owner(_, local, _) => {
                     return local.call(request).await;
                 }
-                Role::Client(client) => return client.call(request).await,
+                Role::Gateway(client) => return patiently(client, request).await,
                 Role::Guest(client, _) => client,
             };
             match client.call(request.clone()).await {
                 Err(problem) if problem.entry() == Some(&catalogue::UNREACHABLE) => {}
                 answered => return answered,
             }
-            let next = Arc::new(Role::open(&self.place).await?);
+            let stays = matches!(&*role, Role::Guest(_, rules) if rules.stays);
+            let next = Arc::new(Role::after(&self.place, stays).await?);
             *self.role.lock().unwrap_or_else(PoisonError::into_inner) = next;
             if matches!(request, Request::Watch { .. }) {
                 // Whoever watches looks first who moves the run now.
@@ -82,7 +86,38 @@ impl Operations for Link {
     }
 }
 
+/// Asks a gateway. One that has just gone is likely to come back, or another to take its place: what only reads is
+/// asked again for a while.
+async fn patiently(client: &Client, request: Request) -> Result<Value> {
+    let began = Instant::now();
+    let reads = aob_gateway::route::encode(&request)
+        .is_ok_and(|(route, _)| matches!(route.method, aob_gateway::route::Method::Get));
+    loop {
+        match client.call(request.clone()).await {
+            Err(problem)
+                if reads
+                    && problem.entry() == Some(&catalogue::UNREACHABLE)
+                    && began.elapsed() < PATIENCE * 2 => {}
+            answered => return answered,
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
 impl Role {
+    /// Opens the place after its owner has ended. One that stays until it is told to stop has a successor, most
+    /// likely, which is waited for: whoever follows a run must not keep it from the directory.
+    async fn after(place: &Place, stays: bool) -> Result<Self> {
+        let began = Instant::now();
+        while let (true, Place::Folder(dir)) = (stays && began.elapsed() < SUCCESSOR, place) {
+            if let Ok((client, rules)) = visit(dir).await {
+                return Ok(Self::Guest(client, rules));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Self::open(place).await
+    }
+
     async fn open(place: &Place) -> Result<Self> {
         let dir = match place {
             Place::Redis(url) => {
@@ -92,10 +127,10 @@ impl Role {
                 let runs = Runs::new(Arc::new(store), Registry::builtin(), Ceiling::default());
                 return Ok(Self::Redis(runs.clone(), local(runs)));
             }
-            Place::Gateway(url, tenant) => {
-                let client = remote::client(url, tenant.clone())?;
+            Place::Gateway(server) => {
+                let client = gateway::connect(server)?;
                 client.about().await?;
-                return Ok(Self::Client(client));
+                return Ok(Self::Gateway(client));
             }
             Place::Folder(dir) => dir,
         };
@@ -132,7 +167,7 @@ fn local(runs: Arc<Runs>) -> Local {
 }
 
 /// Connects to the owner, and learns by which rules it runs nodes.
-async fn visit(dir: &Path) -> Result<(Client, NodeRules)> {
+pub(super) async fn visit(dir: &Path) -> Result<(Client, NodeRules)> {
     let client = Client::in_folder(dir, &user()).await.map_err(|error| match error.kind() {
         std::io::ErrorKind::PermissionDenied => strange(dir, &error.to_string()),
         _ => silent(dir, &error.to_string()),
@@ -151,7 +186,7 @@ fn strange(dir: &Path, why: &str) -> Problem {
 }
 
 /// Nobody answers, though another process has the directory.
-fn silent(dir: &Path, why: &str) -> Problem {
+pub(super) fn silent(dir: &Path, why: &str) -> Problem {
     let message = format!("another process has {} and does not answer: {why}", dir.display());
     Problem::new(&catalogue::STORE_OWNED, dir.display().to_string(), message)
 }

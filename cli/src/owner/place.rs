@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use aob_engine::catalogue;
 
 use crate::arguments::Where;
+use crate::context::{self, Server, Target};
 use crate::problem::{Problem, Result};
 
 /// Where runs are.
@@ -15,34 +16,69 @@ pub(crate) enum Place {
     Redis(String),
     /// A data directory.
     Folder(PathBuf),
-    /// A gateway, and the tenant that is meant there.
-    Gateway(String, Option<String>),
+    /// A gateway.
+    Gateway(Server),
 }
 
 impl Place {
     /// A flag counts before the environment, and that before the usual directory.
     pub(crate) fn of(given: &Where) -> Result<Self> {
+        let flags = given.redis.is_some() || given.data.is_some();
+        let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let named = match &given.context {
+            Some(name) => Some((name.clone(), "--context")),
+            None if flags => None,
+            None => set("AOB_CONTEXT").map(|name| (name, "AOB_CONTEXT")),
+        };
+        if let Some((name, about)) = named {
+            return Self::to(context::load()?.target(&name, about)?);
+        }
+        if !flags && set("AOB_REDIS").is_none() && set("AOB_DATA").is_none() {
+            let config = context::load()?;
+            if let Some(name) = &config.current {
+                return Self::to(config.target(name, "the context in use")?);
+            }
+        }
+        Self::usual(given)
+    }
+
+    /// The data directory of a process that serves one: contexts do not count.
+    pub(crate) fn folder(data: Option<PathBuf>) -> Result<PathBuf> {
+        let given = Where { redis: None, data, context: None };
+        let set = |name: &str| {
+            let value = std::env::var_os(name).filter(|value| !value.is_empty());
+            value.filter(|_| name != "AOB_REDIS").map(PathBuf::from)
+        };
+        match Self::choose(&given, set)? {
+            Self::Folder(dir) => Ok(dir),
+            Self::Redis(_) | Self::Gateway(_) => Ok(PathBuf::from(".")),
+        }
+    }
+
+    fn to(target: Target) -> Result<Self> {
+        match target {
+            Target::Redis(url) => Ok(Self::Redis(url)),
+            Target::Server(server) => Ok(Self::Gateway(server)),
+            Target::Data(Some(dir)) => Ok(Self::Folder(dir)),
+            Target::Data(None) => Self::folder(None).map(Self::Folder),
+        }
+    }
+
+    fn usual(given: &Where) -> Result<Self> {
         Self::choose(given, |name| {
             std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
         })
     }
 
     fn choose(given: &Where, set: impl Fn(&str) -> Option<PathBuf>) -> Result<Self> {
-        let text = |name: &str| set(name).and_then(|text| text.into_os_string().into_string().ok());
-        let tenant = || given.remote.tenant.clone().or_else(|| text("AOB_TENANT"));
-        if let Some(url) = &given.remote.gateway {
-            return Ok(Self::Gateway(url.clone(), tenant()));
-        }
         if let Some(url) = &given.redis {
             return Ok(Self::Redis(url.clone()));
         }
         if let Some(dir) = &given.data {
             return Ok(Self::Folder(dir.clone()));
         }
-        if let Some(url) = text("AOB_GATEWAY") {
-            return Ok(Self::Gateway(url, tenant()));
-        }
-        if let Some(url) = text("AOB_REDIS") {
+        if let Some(url) = set("AOB_REDIS").and_then(|url| url.into_os_string().into_string().ok())
+        {
             return Ok(Self::Redis(url));
         }
         let usual = || {
@@ -60,10 +96,8 @@ impl Place {
 
     /// The flag that leads another command to the same place; nothing where that is what it would take anyway.
     pub(crate) fn flag(&self, given: &Where) -> String {
-        if let (Self::Gateway(url, tenant), true) = (self, given.remote.gateway.is_some()) {
-            let tenant = tenant.as_ref().filter(|_| given.remote.tenant.is_some());
-            let tenant = tenant.map_or_else(String::new, |tenant| format!(" --tenant {tenant}"));
-            return format!(" --gateway {}{tenant}", quoted(url));
+        if let Some(name) = &given.context {
+            return format!(" --context {name}");
         }
         match (given.redis.is_some(), given.data.is_some(), self) {
             (true, _, Self::Redis(url)) if !url.contains('@') => format!(" --redis {url}"),
@@ -99,35 +133,22 @@ mod tests {
     use std::path::PathBuf;
 
     use super::{Place, quoted};
-    use crate::arguments::{Remote, Where};
+    use crate::arguments::Where;
 
     #[test]
     fn a_flag_counts_before_the_environment() {
-        let none = Where { redis: None, data: None, remote: Remote::default() };
-        let data = Where { data: Some("d".into()), ..none.clone() };
-        let remote = Remote { gateway: Some("https://g".to_owned()), tenant: None };
-        let gateway = Where { remote, ..none.clone() };
+        let none = Where { redis: None, data: None, context: None };
+        let data = Where { redis: None, data: Some("d".into()), context: None };
         let all = |name: &str| {
             let value = match name {
                 "AOB_REDIS" => "redis://r",
                 "AOB_DATA" => "/e",
                 "XDG_STATE_HOME" => "/x",
-                "HOME" => "/h",
-                _ => return None,
+                _ => "/h",
             };
             Some(PathBuf::from(value))
         };
         let folder = |path: &str| Place::Folder(path.into());
-        let there = Place::choose(&gateway, all).unwrap();
-        assert_eq!(there, Place::Gateway("https://g".into(), None));
-        assert_eq!(there.flag(&gateway), " --gateway https://g");
-        let set = |name: &str| match name {
-            "AOB_GATEWAY" => Some("https://e".into()),
-            "AOB_TENANT" => Some("t".into()),
-            name => all(name),
-        };
-        let there = Place::Gateway("https://e".into(), Some("t".into()));
-        assert_eq!(Place::choose(&none, set).unwrap(), there);
         assert_eq!(Place::choose(&data, all).unwrap(), folder("d"));
         assert_eq!(Place::choose(&none, all).unwrap(), Place::Redis("redis://r".into()));
         assert_eq!(

@@ -5,7 +5,6 @@ use std::time::Duration;
 use aob_engine::catalogue;
 use aob_engine::issue::Issue;
 use aob_engine::state::RunOutcome;
-use aob_gateway::operation::NodeRules;
 
 use crate::arguments::{Format, Rules, Where};
 use crate::drive::{End, Follow, Stop, asked};
@@ -48,13 +47,6 @@ impl Act {
 
     /// Opens the place; refuses if another process runs the nodes by stricter rules than were asked for.
     pub(super) async fn open(&self) -> Result<Access> {
-        if matches!(self.place, Place::Gateway(..)) {
-            let none = NodeRules { pid: 0, exec: None, private: None, secrets: None };
-            if let Some(lacking) = lacks(&none, &self.rules) {
-                let message = "runners elsewhere execute the nodes, by rules of their own";
-                return Err(Problem::new(&catalogue::OTHER_RULES, lacking, message));
-            }
-        }
         let access = Access::open(&self.place).await?;
         if let Some(host) = access.guest_of()
             && let Some(lacking) = lacks(&host, &self.rules)
@@ -128,6 +120,9 @@ impl Act {
 
     /// A key of its own for a guest, which asks again when its host ends: the key makes that one start.
     pub(super) fn own_key(&self, access: &Access) -> Option<String> {
+        if access.is_remote() {
+            return Some(format!("cli-{:032x}", rand::random::<u128>()));
+        }
         let host = access.guest_of()?;
         Some(format!("guest-{}-{}-{}", host.pid, std::process::id(), now()))
     }
@@ -258,6 +253,11 @@ impl Act {
 
     fn interrupted(&self, access: &Access, run: &str) {
         let flag = &self.flag;
+        if access.is_remote() {
+            return self.terminal.say(&format!(
+                "interrupted; {run} goes on behind the gateway. Follow it with:\n  aob resume {run}{flag}"
+            ));
+        }
         match access.guest_of() {
             Some(host) => {
                 self.terminal.say(&format!("interrupted; process {} moves {run} on. Follow it with:\n  aob resume {run}{flag}", host.pid));

@@ -387,6 +387,13 @@ const CASES: &[Case] = &[
     },
     verb("AOB5023", 4, &["schema", "none"]),
     Case {
+        code: "AOB5040",
+        exit: 2,
+        files: &[(".config/aob/config.yaml", "contexts: [1]\n")],
+        arguments: &["ls", "runs", "--context", "x"],
+    },
+    verb("AOB5041", 4, &["ls", "runs", "--context", "none"]),
+    Case {
         code: "AOB5025",
         exit: 3,
         files: &[("x.yaml", "nodes:\n    - {id: a, type: job, config: {image: busybox}}\n")],
@@ -571,11 +578,11 @@ const OUT_OF_REACH: &[(&str, &str)] = &[
 fn every_code_is_provoked() {
     let server = serve();
     let mut wrong = Vec::new();
-    let gated = Place::new();
+    let gated = Place::alone();
     let waiting = crate::patch::at_the_gate(&gated);
     for case in CASES {
         let of_run = case.arguments.contains(&"RUN");
-        let own = Place::new();
+        let own = Place::alone();
         let place = if of_run { &gated } else { &own };
         std::fs::create_dir_all(place.path().join("secrets/empty")).unwrap();
         place.write("secrets/empty/key", "");
@@ -604,7 +611,7 @@ fn every_code_is_provoked() {
 
 #[test]
 fn no_code_is_forgotten() {
-    let place = Place::new();
+    let place = Place::alone();
     let all = place.ends(0, &["explain", "-o", "json"]).json();
     let all: BTreeSet<String> = all
         .as_array()
@@ -628,7 +635,7 @@ fn no_code_is_forgotten() {
 
 #[test]
 fn long_expressions_are_refused() {
-    let place = Place::new();
+    let place = Place::alone();
     let file = place.workflow(
         "long",
         &format!(
@@ -646,7 +653,7 @@ fn long_expressions_are_refused() {
 
 #[test]
 fn a_large_output_is_refused() {
-    let place = Place::new();
+    let place = Place::alone();
     let text = |times: usize, of: &str| of.repeat(times);
     let nodes = format!(
         "    - {{id: a, type: transform, config: {{value: {}}}}}\n    - {{id: b, type: transform, config: {{value: \"{}\"}}}}",

@@ -10,3 +10,4 @@ mod place;
 mod process;
 mod rights;
 mod routes;
+mod work;

@@ -82,6 +82,13 @@ table! {
         "Requests to patch a run that were answered here, by the layer that had the last word.");
     store_calls: Counter("aob_store_calls_total", "calls", ["what": "answered, failed, connected"],
         "Calls to the Redis server that were answered, that were not, and connections made.");
+    requests: Counter("aob_http_requests_total", "requests",
+        ["op": "an operation of the API, none", "status": "a number of HTTP"],
+        "Requests to the API that were answered here; none is one that fits no route.");
+    request_seconds: Seconds("aob_http_request_seconds", "seconds", ["op": "an operation of the API"],
+        "Time from a request's head to its answer's, the waits that it asked for included.");
+    followers: Gauge("aob_http_followers", "connections", [],
+        "Connections that follow runs here.");
     log_lines_dropped: Counter("aob_log_lines_dropped_total", "lines", [],
         "Log lines of nodes that could not be kept.");
     spans: Counter("aob_spans_total", "spans", ["what": "sent, dropped"],
@@ -118,6 +125,7 @@ impl Metrics {
         self.commit_errors.add([], 0);
         self.attempts_running.set([], 0);
         self.leases_lost.add([], 0);
+        self.followers.set([], 0);
         self.tickets_closed.add([], 0);
         self.log_lines_dropped.add([], 0);
     }
