@@ -150,22 +150,8 @@ pub(crate) struct Where {
     #[arg(long, alias = "data-dir", value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub(crate) data: Option<PathBuf>,
     /// A context of `aob context list` [env: AOB_CONTEXT]
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["redis", "data", "gateway"])]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["redis", "data"])]
     pub(crate) context: Option<String>,
-    #[command(flatten)]
-    pub(crate) remote: Remote,
-}
-
-/// A gateway in the place of a store. Its token is no flag: other users of the machine could read it.
-#[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Where")]
-pub(crate) struct Remote {
-    /// A gateway: https://aob.example.org; AOB_TOKEN or AOB_TOKEN_FILE proves who asks [env: AOB_GATEWAY]
-    #[arg(long, value_name = "URL", conflicts_with = "redis")]
-    pub(crate) gateway: Option<String>,
-    /// The tenant there, a namespace in Kubernetes; without it the caller's own [env: AOB_TENANT]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) tenant: Option<String>,
 }
 
 /// Where runs are, for a verb whose `--data` is something else.
@@ -179,20 +165,13 @@ pub(crate) struct WhereBesideData {
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     data_dir: Option<PathBuf>,
     /// A context of `aob context list` [env: AOB_CONTEXT]
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["redis", "data_dir", "gateway"])]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["redis", "data_dir"])]
     context: Option<String>,
-    #[command(flatten)]
-    remote: Remote,
 }
 
 impl From<WhereBesideData> for Where {
     fn from(place: WhereBesideData) -> Self {
-        Self {
-            redis: place.redis,
-            data: place.data_dir,
-            context: place.context,
-            remote: place.remote,
-        }
+        Self { redis: place.redis, data: place.data_dir, context: place.context }
     }
 }
 

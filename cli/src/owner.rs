@@ -24,7 +24,7 @@ pub(crate) use place::{Place, quoted};
 pub(crate) use rules::lacks;
 pub(crate) use settings::Settings;
 
-/// An open store, or a connection to what has it open.
+/// An open store, or a connection to the process that has it open.
 pub(crate) struct Access {
     /// What can be asked.
     pub(crate) operations: Asked,

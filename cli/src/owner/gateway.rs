@@ -9,14 +9,20 @@ use super::user;
 use crate::context::Server;
 use crate::problem::{Problem, Result};
 
-/// The way to a gateway, with the proof of who asks: `AOB_TOKEN`, the file that `AOB_TOKEN_FILE` names, the context's token, else the user's name.
+/// Set to `yes`, it says that nobody listens on the way: inside a cluster's own network.
+const IN_THE_OPEN: &str = "AOB_TOKEN_IN_THE_OPEN";
+
+/// The way to a gateway, with the proof of who asks: `AOB_TOKEN`, else what the file `AOB_TOKEN_FILE` holds, which others
+/// may renew, else the context's token, else the user's name.
 pub(crate) fn connect(server: &Server) -> Result<Client> {
-    let set = std::env::var("AOB_TOKEN").ok().filter(|token| !token.is_empty());
-    let token = match set {
-        Some(token) => Some(token.trim().to_owned()),
-        None => kept()?.or_else(|| server.token.clone()),
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let token = match (set("AOB_TOKEN"), set("AOB_TOKEN_FILE")) {
+        (Some(token), _) => Some(token),
+        (None, Some(file)) => Some(read(&file)?),
+        (None, None) => server.token.clone(),
     };
-    if token.is_some() && !is_private(&server.url) {
+    let open = set(IN_THE_OPEN).is_some_and(|said| said == "yes");
+    if token.is_some() && !open && !is_private(&server.url) {
         let message = "a token is sent over https:// only, or to this machine itself";
         return Err(Problem::new(&catalogue::USAGE, &server.url, message));
     }
@@ -28,16 +34,11 @@ pub(crate) fn connect(server: &Server) -> Result<Client> {
     Client::at(&server.url, proof, server.tenant.clone(), trusted.as_deref())
 }
 
-/// The token of a file that others renew, as the projected one of a pod: `AOB_TOKEN_FILE`.
-fn kept() -> Result<Option<String>> {
-    let Some(file) = std::env::var_os("AOB_TOKEN_FILE").filter(|file| !file.is_empty()) else {
-        return Ok(None);
-    };
-    let token = std::fs::read_to_string(&file).map_err(|error| {
-        let about = format!("AOB_TOKEN_FILE={}", file.display());
-        Problem::new(&catalogue::NO_FILE, about, error.to_string())
+fn read(file: &str) -> Result<String> {
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        Problem::new(&catalogue::NO_FILE, format!("AOB_TOKEN_FILE={file}"), error.to_string())
     })?;
-    Ok(Some(token.trim().to_owned()))
+    Ok(text.trim().to_owned())
 }
 
 /// Whether nobody on the way can read what is sent there.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use aob_engine::catalogue;
 
-use crate::arguments::{Remote, Where};
+use crate::arguments::Where;
 use crate::context::{self, Server, Target};
 use crate::problem::{Problem, Result};
 
@@ -23,7 +23,7 @@ pub(crate) enum Place {
 impl Place {
     /// A flag counts before the environment, and that before the usual directory.
     pub(crate) fn of(given: &Where) -> Result<Self> {
-        let flags = given.redis.is_some() || given.data.is_some() || given.remote.gateway.is_some();
+        let flags = given.redis.is_some() || given.data.is_some();
         let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let named = match &given.context {
             Some(name) => Some((name.clone(), "--context")),
@@ -31,13 +31,12 @@ impl Place {
             None => set("AOB_CONTEXT").map(|name| (name, "AOB_CONTEXT")),
         };
         if let Some((name, about)) = named {
-            return Self::to(context::load()?.target(&name, about)?, given);
+            return Self::to(context::load()?.target(&name, about)?);
         }
-        if !flags && ["AOB_GATEWAY", "AOB_REDIS", "AOB_DATA"].iter().all(|name| set(name).is_none())
-        {
+        if !flags && set("AOB_REDIS").is_none() && set("AOB_DATA").is_none() {
             let config = context::load()?;
             if let Some(name) = &config.current {
-                return Self::to(config.target(name, "the context in use")?, given);
+                return Self::to(config.target(name, "the context in use")?);
             }
         }
         Self::usual(given)
@@ -45,10 +44,10 @@ impl Place {
 
     /// The data directory of a process that serves one: contexts do not count.
     pub(crate) fn folder(data: Option<PathBuf>) -> Result<PathBuf> {
-        let given = Where { redis: None, data, context: None, remote: Remote::default() };
+        let given = Where { redis: None, data, context: None };
         let set = |name: &str| {
             let value = std::env::var_os(name).filter(|value| !value.is_empty());
-            value.filter(|_| !matches!(name, "AOB_REDIS" | "AOB_GATEWAY")).map(PathBuf::from)
+            value.filter(|_| name != "AOB_REDIS").map(PathBuf::from)
         };
         match Self::choose(&given, set)? {
             Self::Folder(dir) => Ok(dir),
@@ -56,13 +55,10 @@ impl Place {
         }
     }
 
-    fn to(target: Target, given: &Where) -> Result<Self> {
+    fn to(target: Target) -> Result<Self> {
         match target {
             Target::Redis(url) => Ok(Self::Redis(url)),
-            Target::Server(mut server) => {
-                server.tenant = given.remote.tenant.clone().or(server.tenant);
-                Ok(Self::Gateway(server))
-            }
+            Target::Server(server) => Ok(Self::Gateway(server)),
             Target::Data(Some(dir)) => Ok(Self::Folder(dir)),
             Target::Data(None) => Self::folder(None).map(Self::Folder),
         }
@@ -75,25 +71,14 @@ impl Place {
     }
 
     fn choose(given: &Where, set: impl Fn(&str) -> Option<PathBuf>) -> Result<Self> {
-        let text = |name: &str| set(name).and_then(|text| text.into_os_string().into_string().ok());
-        let gateway = |url: &str| {
-            let tenant = given.remote.tenant.clone().or_else(|| text("AOB_TENANT"));
-            let ca = set("AOB_GATEWAY_CA");
-            Self::Gateway(Server { url: url.to_owned(), tenant, ca, token: None })
-        };
-        if let Some(url) = &given.remote.gateway {
-            return Ok(gateway(url));
-        }
         if let Some(url) = &given.redis {
             return Ok(Self::Redis(url.clone()));
         }
         if let Some(dir) = &given.data {
             return Ok(Self::Folder(dir.clone()));
         }
-        if let Some(url) = text("AOB_GATEWAY") {
-            return Ok(gateway(&url));
-        }
-        if let Some(url) = text("AOB_REDIS") {
+        if let Some(url) = set("AOB_REDIS").and_then(|url| url.into_os_string().into_string().ok())
+        {
             return Ok(Self::Redis(url));
         }
         let usual = || {
@@ -113,11 +98,6 @@ impl Place {
     pub(crate) fn flag(&self, given: &Where) -> String {
         if let Some(name) = &given.context {
             return format!(" --context {name}");
-        }
-        if let (Self::Gateway(server), true) = (self, given.remote.gateway.is_some()) {
-            let tenant = server.tenant.as_ref().filter(|_| given.remote.tenant.is_some());
-            let tenant = tenant.map_or_else(String::new, |tenant| format!(" --tenant {tenant}"));
-            return format!(" --gateway {}{tenant}", quoted(&server.url));
         }
         match (given.redis.is_some(), given.data.is_some(), self) {
             (true, _, Self::Redis(url)) if !url.contains('@') => format!(" --redis {url}"),
@@ -152,39 +132,23 @@ pub(crate) fn quoted(text: &str) -> String {
 mod tests {
     use std::path::PathBuf;
 
-    use super::{Place, Server, quoted};
-    use crate::arguments::{Remote, Where};
+    use super::{Place, quoted};
+    use crate::arguments::Where;
 
     #[test]
     fn a_flag_counts_before_the_environment() {
-        let none = Where { redis: None, data: None, context: None, remote: Remote::default() };
-        let data = Where { data: Some("d".into()), ..none.clone() };
-        let remote = Remote { gateway: Some("https://g".to_owned()), tenant: None };
-        let gateway = Where { remote, ..none.clone() };
+        let none = Where { redis: None, data: None, context: None };
+        let data = Where { redis: None, data: Some("d".into()), context: None };
         let all = |name: &str| {
             let value = match name {
                 "AOB_REDIS" => "redis://r",
                 "AOB_DATA" => "/e",
                 "XDG_STATE_HOME" => "/x",
-                "HOME" => "/h",
-                _ => return None,
+                _ => "/h",
             };
             Some(PathBuf::from(value))
         };
         let folder = |path: &str| Place::Folder(path.into());
-        let to = |url: &str, tenant| {
-            Place::Gateway(Server { url: url.to_owned(), tenant, ca: None, token: None })
-        };
-        let there = Place::choose(&gateway, all).unwrap();
-        assert_eq!(there, to("https://g", None));
-        assert_eq!(there.flag(&gateway), " --gateway https://g");
-        let set = |name: &str| match name {
-            "AOB_GATEWAY" => Some("https://e".into()),
-            "AOB_TENANT" => Some("t".into()),
-            name => all(name),
-        };
-        let there = to("https://e", Some("t".into()));
-        assert_eq!(Place::choose(&none, set).unwrap(), there);
         assert_eq!(Place::choose(&data, all).unwrap(), folder("d"));
         assert_eq!(Place::choose(&none, all).unwrap(), Place::Redis("redis://r".into()));
         assert_eq!(

@@ -5,7 +5,6 @@ use std::time::Duration;
 use aob_engine::catalogue;
 use aob_engine::issue::Issue;
 use aob_engine::state::RunOutcome;
-use aob_gateway::operation::NodeRules;
 
 use crate::arguments::{Format, Rules, Where};
 use crate::drive::{End, Follow, Stop, asked};
@@ -48,13 +47,6 @@ impl Act {
 
     /// Opens the place; refuses if another process runs the nodes by stricter rules than were asked for.
     pub(super) async fn open(&self) -> Result<Access> {
-        if matches!(self.place, Place::Gateway(..)) {
-            let none = NodeRules { pid: 0, exec: None, private: None, secrets: None };
-            if let Some(lacking) = lacks(&none, &self.rules) {
-                let message = "runners elsewhere execute the nodes, by rules of their own";
-                return Err(Problem::new(&catalogue::OTHER_RULES, lacking, message));
-            }
-        }
         let access = Access::open(&self.place).await?;
         if let Some(host) = access.guest_of()
             && let Some(lacking) = lacks(&host, &self.rules)

@@ -20,8 +20,17 @@ fn scenarios() -> Vec<String> {
 
 /// The objects of a scenario as the API server would keep them, pods' templates judged by the restricted profile.
 fn taken(values: &str, space: &Space) -> Vec<Value> {
-    let rendered =
-        helm(&["template", "aob", CHART, "--namespace", &space.name, "--values", values]).output();
+    let rendered = helm(&[
+        "template",
+        "aob",
+        CHART,
+        "--skip-tests",
+        "--namespace",
+        &space.name,
+        "--values",
+        values,
+    ])
+    .output();
     let rendered = rendered.unwrap();
     assert!(rendered.status.success(), "{values}: {}", text(&rendered));
     let documents = String::from_utf8(rendered.stdout).unwrap();

@@ -1,4 +1,4 @@
-//! Programs of Go modules, built once for what their `go.sum` pins and for the version of Go.
+//! Programs of Go modules, built once for what their `go.sum` pins, for the version of Go and the linker's flags.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -47,7 +47,15 @@ pub(crate) fn kubernetes() -> Found {
 /// The program helm.
 pub(crate) fn helm() -> Found {
     let version = pinned("helm", "helm.sh/helm/v3")?;
-    let flags = format!("-s -w -X helm.sh/helm/v3/internal/version.version={version}");
+    let mut flags = format!("-s -w -X helm.sh/helm/v3/internal/version.version={version}");
+    // Which Kubernetes a chart is rendered for when none is asked; without it that is one of years ago.
+    let client = pinned("helm", "k8s.io/client-go")?;
+    let minor = client.split('.').nth(1).unwrap_or("0");
+    for package in ["chartutil", "lint/rules"] {
+        for (part, value) in [("Major", "1"), ("Minor", minor)] {
+            flags.push_str(&format!(" -X helm.sh/helm/v3/pkg/{package}.k8sVersion{part}={value}"));
+        }
+    }
     Ok(built("helm", &flags, &[("helm", "helm.sh/helm/v3/cmd/helm")])?.join("helm"))
 }
 
@@ -87,6 +95,7 @@ fn built(module: &str, flags: &str, programs: &[(&str, &str)]) -> Found {
     if module == "pause" {
         key.extend(fs::read(source.join("main.go"))?);
     }
+    key.extend(flags.bytes());
     key.extend(output("go", &["env", "GOVERSION"])?.trim().bytes());
     let digest = sha256(&key);
     let name = format!("{module}-{}", digest.get(..16).unwrap_or(&digest));
