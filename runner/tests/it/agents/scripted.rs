@@ -98,7 +98,7 @@ pub(crate) fn text(text: &str) -> Answer {
         id: "1".to_owned(),
         request_id: None,
         sent: 1,
-        verbatim: Vec::new(),
+        verbatim: None,
     }
 }
 
