@@ -104,9 +104,8 @@ fn a_patch_is_taken_or_refused_with_its_rule_while_the_run_goes_on() {
     let mut told = [Value::Null, Value::Null];
     until("both patches are answered", || {
         told = ["check-rows", "round-trip"].map(|name| space.get(&format!("runpatch/{name}")));
-        told.iter().all(|one| {
-            one["status"]["phase"].as_str().is_some_and(|phase| phase != "Pending")
-        })
+        told.iter()
+            .all(|one| one["status"]["phase"].as_str().is_some_and(|phase| phase != "Pending"))
     });
     assert_eq!(told[0]["status"]["phase"], "Applied", "{}", told[0]["status"]);
     assert_eq!(told[1]["status"]["phase"], "Refused", "{}", told[1]["status"]);
