@@ -81,11 +81,6 @@ struct Chart {
     release: bool,
 }
 
-/// Builds what the operator's tests start: an API server with its store, and kubectl.
-pub(crate) fn control_plane() -> Outcome {
-    programs::kubernetes().map(drop)
-}
-
 pub(crate) fn run(flags: &Flags) -> Outcome {
     let place = Place::at(&flags.folder)?;
     match &flags.task {

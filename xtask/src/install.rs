@@ -65,16 +65,3 @@ pub(crate) fn cargo(name: &str, version: &str) -> Result<PathBuf, Box<dyn std::e
     }
     Ok(program)
 }
-
-/// A program of a Go module, built once for its version.
-pub(crate) fn go(name: &str, module: (&str, &str)) -> Result<PathBuf, Box<dyn std::error::Error>> {
-    let (path, version) = module;
-    let folder = cache().join(format!("{name}-{version}"));
-    let program = folder.join(name);
-    if !program.exists() {
-        let bin = folder.display().to_string();
-        let package = format!("{path}@{version}");
-        run("go", &["install", &package], &[("GOBIN", &bin), ("CGO_ENABLED", "0")])?;
-    }
-    Ok(program)
-}

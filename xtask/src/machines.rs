@@ -6,10 +6,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::shell::{self, say};
-use crate::{Outcome, install, package};
-
-/// helm, as a Go module.
-const HELM: (&str, &str) = ("helm.sh/helm/v3/cmd/helm", "v3.19.5");
+use crate::{Outcome, cluster, install, package};
 
 /// What the guest has beside the smallest Debian.
 const GUEST: &str = "systemd,systemd-sysv,dbus,procps,iproute2,redis-server";
@@ -24,7 +21,7 @@ pub(crate) fn run() -> Outcome {
     ])?;
     let deb = package::make(true)?;
     let guest = guest()?;
-    let helm = install::go("helm", HELM)?;
+    let helm = cluster::helm()?;
     let environment = [
         ("AOB_DEB", deb.display().to_string()),
         ("AOB_GUEST", guest.display().to_string()),

@@ -19,7 +19,7 @@ pub(crate) fn run() -> Outcome {
     install::python(install::SCHEMATHESIS)?;
     install::python(install::TELEMETRY)?;
     install::python(install::MOTO)?;
-    cluster::control_plane()?;
+    cluster::kubernetes()?;
     check::run()?;
     types::run()?;
     // Tests start the binaries, so these are built before any of them runs.
