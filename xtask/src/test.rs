@@ -18,6 +18,7 @@ pub(crate) fn run() -> Outcome {
     install::python(install::SCHEMATHESIS)?;
     install::python(install::TELEMETRY)?;
     install::python(install::MOTO)?;
+    install::python(install::MODELS)?;
     check::run()?;
     types::run()?;
     // Tests start the binaries, so these are built before any of them runs.

@@ -7,4 +7,6 @@ mod cut;
 mod prefix;
 mod raw;
 mod real;
+mod script;
+mod sdk;
 mod tls;
