@@ -73,15 +73,26 @@ table! {
         "Tasks in the store that nobody has claimed; the same from every process.");
     tasks_oldest: Gauge("aob_tasks_oldest_seconds", "seconds", ["type": "a known node type, other"],
         "How long the oldest unclaimed task has waited; the same from every process.");
-    tickets_opened: Counter("aob_tickets_opened_total", "tickets", ["asks": "gate, failure, unknown"],
+    tickets_opened: Counter("aob_tickets_opened_total", "tickets", ["asks": "gate, failure, unknown, budget, patch"],
         "Questions to people that this process asked.");
     tickets_closed: Counter("aob_tickets_closed_total", "tickets", [],
         "Questions that were answered or are no longer asked; opened less closed, over all processes, is open.");
     patches: Counter("aob_patches_total", "patches",
         ["layer": "runner, receiver, commit", "verdict": "accepted, refused"],
         "Requests to patch a run that were answered here, by the layer that had the last word.");
+    nodes_passed: Counter("aob_nodes_passed_total", "nodes", ["why": "unknown_type, agent_limit"],
+        "Nodes that were passed over: nobody knows their type, or the run has its agents.");
+    agent_usage: Counter("aob_agent_usage_total", "units", ["of": "usd_millionths, tokens, calls, ms"],
+        "What agents used, as it was booked here.");
     store_calls: Counter("aob_store_calls_total", "calls", ["what": "answered, failed, connected"],
         "Calls to the Redis server that were answered, that were not, and connections made.");
+    requests: Counter("aob_http_requests_total", "requests",
+        ["op": "an operation of the API, none", "status": "a number of HTTP"],
+        "Requests to the API that were answered here; none is one that fits no route.");
+    request_seconds: Seconds("aob_http_request_seconds", "seconds", ["op": "an operation of the API"],
+        "Time from a request's head to its answer's, the waits that it asked for included.");
+    followers: Gauge("aob_http_followers", "connections", [],
+        "Connections that follow runs here.");
     model_calls: Counter("aob_model_calls_total", "questions",
         ["dialect": "chat, responses, messages", "outcome": "answered, left, or the name of an error model_*"],
         "Questions to language models, by what came of them; left is one that nobody waited for any more.");
@@ -101,6 +112,19 @@ table! {
         "Log lines of nodes that could not be kept.");
     spans: Counter("aob_spans_total", "spans", ["what": "sent, dropped"],
         "Spans of traces that were sent, and that were not: the receiver was away or too slow.");
+    operator_leads: Gauge("aob_operator_leads", "one", [],
+        "Whether this operator is the one that acts.");
+    operator_reconciles: Counter("aob_operator_reconciles_total", "reconciles",
+        ["kind": "Workflow, Run, RunPatch, NodeType", "outcome": "done, kube, store, lease, unreadable, incomplete"],
+        "Looks at an object, by how they ended: done, or what failed.");
+    operator_reconcile_seconds: Seconds("aob_operator_reconcile_seconds", "seconds",
+        ["kind": "Workflow, Run, RunPatch, NodeType"],
+        "Time that a look at an object took.");
+    operator_status_writes: Counter("aob_operator_status_writes_total", "writes",
+        ["kind": "Workflow, Run, RunPatch, NodeType"],
+        "Statuses written, since they differed.");
+    operator_runs_followed: Gauge("aob_operator_runs_followed", "runs", [],
+        "Runs in the store that an object is kept up to date with.");
     build_info: Gauge("aob_build_info", "one", ["version": "of this program"],
         "Always 1.");
     memory: Gauge("process_resident_memory_bytes", "bytes", [],
@@ -120,6 +144,7 @@ impl Metrics {
         self.commit_errors.add([], 0);
         self.attempts_running.set([], 0);
         self.leases_lost.add([], 0);
+        self.followers.set([], 0);
         self.tickets_closed.add([], 0);
         self.log_lines_dropped.add([], 0);
     }
