@@ -95,7 +95,7 @@ fn pieces(text: &str) -> Vec<&str> {
     all
 }
 
-fn stop<'a>(reply: &'a Reply) -> &'a str {
+fn stop(reply: &Reply) -> &str {
     match &reply.stop {
         Some(stop) => stop,
         None if reply.calls.is_empty() => "end",

@@ -42,7 +42,7 @@ fn tools(order: u64) -> Vec<Tool> {
         .collect();
     let count = all.len();
     all.rotate_left(usize::try_from(order % count as u64).unwrap());
-    if order % 2 == 0 {
+    if order.is_multiple_of(2) {
         all.reverse();
     }
     all
