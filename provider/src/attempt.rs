@@ -115,8 +115,9 @@ impl Call<'_> {
             put("traceparent", parent, false)?;
         }
         if let Some(key) = &provider.key {
-            let (name, value) = dialect::proof(provider.dialect, key.text());
-            put(name, &value, true)?;
+            for (name, value) in dialect::proof(provider.dialect, rendered.is_own, key.text()) {
+                put(name, &value, true)?;
+            }
         }
         for (name, value) in &provider.headers {
             put(name, value.text(), true)?;

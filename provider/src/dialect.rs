@@ -31,6 +31,8 @@ pub(crate) struct Rendered {
     pub(crate) body: Bytes,
     /// How many bytes of the body are the same for every question with this prefix.
     pub(crate) prefix: usize,
+    /// Whether it goes to the dialect's own provider.
+    pub(crate) is_own: bool,
 }
 
 /// What an event means for the stream.
@@ -82,11 +84,13 @@ pub(crate) fn may_end(dialect: Dialect, so_far: &Assembly) -> bool {
 }
 
 /// Headers that prove who asks.
-pub(crate) fn proof(dialect: Dialect, key: &str) -> (&'static str, String) {
-    match dialect {
-        Dialect::Chat | Dialect::Responses => ("authorization", format!("Bearer {key}")),
-        Dialect::Messages => ("x-api-key", key.to_owned()),
+pub(crate) fn proof(dialect: Dialect, is_own: bool, key: &str) -> Vec<(&'static str, String)> {
+    let mut all = vec![("authorization", format!("Bearer {key}"))];
+    // Anthropic takes a bearer since 2026; those who follow it often know the older header alone.
+    if dialect == Dialect::Messages && !is_own {
+        all.push(("x-api-key", key.to_owned()));
     }
+    all
 }
 
 /// Headers that every question of a dialect has.

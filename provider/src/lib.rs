@@ -8,6 +8,11 @@
 //!
 //! [`script`] is a server that speaks the same dialects without any model: for tests and for the demo.
 
+#![expect(
+    clippy::result_large_err,
+    reason = "an error says what was spent; it is rare beside the wait for an answer"
+)]
+
 pub mod answer;
 pub mod ask;
 mod attempt;

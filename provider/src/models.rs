@@ -197,7 +197,7 @@ impl Asked<'_> {
     /// How long to wait before it is sent again; none if it is not. `sent` times it was sent for nothing.
     fn wait(&self, fault: &Fault, sent: u32) -> Option<Duration> {
         let limits = self.call.limits;
-        let is_worth_it = fault.said.should.unwrap_or(fault.kind.is_retryable());
+        let is_worth_it = fault.said.should.unwrap_or_else(|| fault.kind.is_retryable());
         if fault.may_cost || !is_worth_it || sent > limits.retries {
             return None;
         }
@@ -226,7 +226,7 @@ impl Asked<'_> {
     }
 
     fn failed(&self, fault: Fault, progress: &Progress, sent: u32) -> ModelError {
-        let is_retryable = fault.said.should.unwrap_or(fault.kind.is_retryable());
+        let is_retryable = fault.said.should.unwrap_or_else(|| fault.kind.is_retryable());
         let message = self.hide(&format!("{}: {}", self.ask.model, fault.message));
         ModelError {
             kind: fault.kind,

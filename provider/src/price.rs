@@ -79,11 +79,10 @@ impl Prices {
             None => name == price.model,
         };
         let counts = |price: &&Price| price.from <= day && (price.over == 0 || input > price.over);
-        let longest = self.0.iter().filter(fits).filter(counts).max_by_key(|price| {
+        self.0.iter().filter(fits).filter(counts).max_by_key(|price| {
             let is_exact = !price.model.ends_with('*');
             (price.model.len(), is_exact, price.from, price.over)
-        });
-        longest
+        })
     }
 
     /// What tokens cost on a day, rounded up.

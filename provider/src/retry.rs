@@ -121,7 +121,8 @@ mod tests {
 
     #[test]
     fn every_form_of_a_delay_is_read() {
-        let cases: &[(&[(&str, &str)], Option<u128>)] = &[
+        type Case = (&'static [(&'static str, &'static str)], Option<u128>);
+        let cases: &[Case] = &[
             (&[("retry-after-ms", "1500.5"), ("retry-after", "9")], Some(1_500)),
             (&[("retry-after", "2")], Some(2_000)),
             (&[("retry-after", "0.25")], Some(250)),

@@ -37,7 +37,7 @@ pub struct Script {
 }
 
 /// Answers that are computed.
-type Answers = dyn Fn(&Prompt) -> Option<Reply> + Send + Sync;
+type Answers = dyn Fn(&Prompt) -> Option<(Reply, Fault)> + Send + Sync;
 
 /// One rule. Without any condition it fits always.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -96,6 +96,8 @@ pub struct Fault {
     pub body: Option<String>,
     /// The dialect's name of the error: `overloaded_error`, `rate_limit_exceeded`.
     pub error: Option<String>,
+    /// The answer begins when so many questions wait for theirs.
+    pub gather: Option<u64>,
     /// Milliseconds before the answer begins.
     pub before_ms: u64,
     /// Milliseconds before each event.
@@ -122,7 +124,20 @@ impl Script {
 
     /// Answers by a function; what it leaves open goes on to the rules.
     pub fn by(answer: impl Fn(&Prompt) -> Option<Reply> + Send + Sync + 'static) -> Self {
+        Self::with_faults(move |prompt| Some((answer(prompt)?, Fault::default())))
+    }
+
+    /// As [`Script::by`], with what goes wrong.
+    pub fn with_faults(
+        answer: impl Fn(&Prompt) -> Option<(Reply, Fault)> + Send + Sync + 'static,
+    ) -> Self {
         Self { answer: Some(Arc::new(answer)), ..Self::new(Vec::new()) }
+    }
+
+    /// These rules for what the function leaves open.
+    #[must_use]
+    pub fn or(self, rules: Vec<Rule>) -> Self {
+        Self { rules, ..self }
     }
 
     /// Whoever asks must have this key.

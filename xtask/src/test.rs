@@ -20,6 +20,7 @@ pub(crate) fn run() -> Outcome {
     install::python(install::TELEMETRY)?;
     install::python(install::MOTO)?;
     cluster::kubernetes()?;
+    install::python(install::MODELS)?;
     check::run()?;
     types::run()?;
     // Tests start the binaries, so these are built before any of them runs.

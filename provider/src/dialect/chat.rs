@@ -47,7 +47,7 @@ pub(super) fn render(ask: &Ask, family: &Family) -> Result<Rendered, String> {
     if family.marks == Marks::Breakpoint {
         body.field("prompt_cache_options", &json!({"mode": "explicit"}));
     }
-    Ok(Rendered { path: "chat/completions", body: body.end(), prefix })
+    Ok(Rendered { path: "chat/completions", body: body.end(), prefix, is_own: family.is_own })
 }
 
 fn tool(tool: &Tool, ask: &Ask, family: &Family) -> Value {

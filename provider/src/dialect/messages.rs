@@ -51,7 +51,7 @@ pub(super) fn render(ask: &Ask, family: &Family) -> Result<Rendered, String> {
         body.field("tool_choice", &choice(ask));
     }
     body.field("stream", &json!(true));
-    Ok(Rendered { path: "messages", body: body.end(), prefix })
+    Ok(Rendered { path: "messages", body: body.end(), prefix, is_own: family.is_own })
 }
 
 fn tools(ask: &Ask, family: &Family, mark: Option<&Value>) -> Vec<Value> {

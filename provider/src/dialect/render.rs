@@ -71,7 +71,7 @@ pub(super) fn shown(call: &ToolCall) -> Value {
 }
 
 /// The tools that may be called, as the wire has their names; none if there is no such restriction.
-pub(super) fn only<'a>(ask: &'a Ask) -> Option<Vec<&'a str>> {
+pub(super) fn only(ask: &Ask) -> Option<Vec<&str>> {
     let Choice::Only(names) = &ask.choice else { return None };
     Some(names.iter().map(|name| ask.prefix.wire_name(name)).collect())
 }

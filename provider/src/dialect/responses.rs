@@ -70,7 +70,7 @@ pub(super) fn render(ask: &Ask, family: &Family) -> Result<Rendered, String> {
     if family.marks == Marks::Breakpoint {
         body.field("prompt_cache_options", &json!({"mode": "explicit"}));
     }
-    Ok(Rendered { path: "responses", body: body.end(), prefix })
+    Ok(Rendered { path: "responses", body: body.end(), prefix, is_own: family.is_own })
 }
 
 fn block(kind: &str, text: &str, is_marked: bool) -> Value {

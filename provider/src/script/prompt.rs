@@ -93,7 +93,7 @@ impl Prompt {
         let role = text("role");
         let of = |names: &[(String, String)], id: &str| {
             let found = names.iter().rev().find(|(known, _)| known == id);
-            found.map(|(_, name)| name.clone()).ok_or(format!("no call has the id `{id}`"))
+            found.map(|(_, name)| name.clone()).ok_or_else(|| format!("no call has the id `{id}`"))
         };
         match text("type") {
             "function_call" => {

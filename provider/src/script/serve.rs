@@ -16,7 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
@@ -66,6 +66,8 @@ struct State {
     asked: Mutex<VecDeque<Asked>>,
     connections: AtomicUsize,
     n: AtomicU64,
+    /// Questions that waited for others.
+    gathered: watch::Sender<u64>,
 }
 
 impl Server {
@@ -96,6 +98,7 @@ impl Server {
             asked: Mutex::default(),
             connections: AtomicUsize::new(0),
             n: AtomicU64::new(0),
+            gathered: watch::Sender::new(0),
         });
         let task = tokio::spawn(state.clone().accept(listener, tls.map(TlsAcceptor::from)));
         Ok(Self { address, scheme, state, task })
@@ -114,6 +117,11 @@ impl Server {
     /// Connections so far.
     pub fn connections(&self) -> usize {
         self.state.connections.load(Ordering::Relaxed)
+    }
+
+    /// Questions so far.
+    pub fn questions(&self) -> u64 {
+        self.state.n.load(Ordering::Relaxed)
     }
 
     /// The last questions, in the order in which they came.
@@ -225,10 +233,11 @@ impl State {
         let header = |name: &str| {
             request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
         };
+        let bearer = header("authorization")
+            .and_then(|text| text.strip_prefix("Bearer ").map(str::to_owned));
         let shown = match dialect {
-            Dialect::Messages => header("x-api-key"),
-            Dialect::Chat | Dialect::Responses => header("authorization")
-                .and_then(|text| text.strip_prefix("Bearer ").map(str::to_owned)),
+            Dialect::Messages => bearer.or_else(|| header("x-api-key")),
+            Dialect::Chat | Dialect::Responses => bearer,
         };
         if self.script.key.is_some() && self.script.key != shown {
             return Ok(refusal(
@@ -253,12 +262,14 @@ impl State {
             Err(why) => return Ok(refusal(dialect, n, 400, "invalid_request_error", &why)),
         };
         let computed = self.script.answer.as_ref().and_then(|answer| answer(&prompt));
-        let computed = computed.map(|reply| (reply, Fault::default()));
         let Some((reply, fault)) = computed.or_else(|| self.rules.answer(&prompt)) else {
             let last: String = prompt.last.chars().take(200).collect();
             let message = format!("no rule of the script fits: {last}");
             return Ok(refusal(dialect, n, 400, "invalid_request_error", &message));
         };
+        if let Some(count) = fault.gather {
+            self.gather(count.max(1)).await;
+        }
         tokio::time::sleep(Duration::from_millis(fault.before_ms)).await;
         if fault.drop_connection {
             cut.notify_one();
@@ -272,6 +283,17 @@ impl State {
             None => self.stream(prompt, n, &reply, &fault, leave, idempotency),
         };
         Ok(with_headers(response, &fault))
+    }
+
+    /// Waits until a whole group of so many questions has come.
+    async fn gather(&self, count: u64) {
+        let mut own = 0;
+        self.gathered.send_modify(|all| {
+            *all += 1;
+            own = *all;
+        });
+        let whole = own.div_ceil(count) * count;
+        let _ = self.gathered.subscribe().wait_for(|all| *all >= whole).await;
     }
 
     fn stream(

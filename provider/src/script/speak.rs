@@ -95,7 +95,7 @@ fn pieces(text: &str) -> Vec<&str> {
     all
 }
 
-fn stop<'a>(reply: &'a Reply) -> &'a str {
+fn stop(reply: &Reply) -> &str {
     match &reply.stop {
         Some(stop) => stop,
         None if reply.calls.is_empty() => "end",
@@ -104,7 +104,7 @@ fn stop<'a>(reply: &'a Reply) -> &'a str {
 }
 
 fn chat(about: &About<'_>, reply: &Reply) -> Vec<String> {
-    let id = format!("chatcmpl-{}", about.n);
+    let id = format!("chatcmpl-{:06}", about.n);
     let chunk = |choices: Value, usage: Value| {
         data(
             &json!({"id": id, "object": "chat.completion.chunk", "created": 1, "model": about.model(),
@@ -117,7 +117,7 @@ fn chat(about: &About<'_>, reply: &Reply) -> Vec<String> {
     let mut all = vec![delta(json!({"role": "assistant", "content": ""}))];
     all.extend(pieces(&reply.text).iter().map(|piece| delta(json!({"content": piece}))));
     for (index, call) in reply.calls.iter().enumerate() {
-        let id = format!("call_{}_{index}", about.n);
+        let id = format!("call_{:06}_{index}", about.n);
         all.push(delta(json!({"tool_calls": [{"index": index, "id": id, "type": "function",
             "function": {"name": call.name, "arguments": ""}}]})));
         all.extend(pieces(&written(call)).iter().map(|piece| {
@@ -144,7 +144,7 @@ fn chat(about: &About<'_>, reply: &Reply) -> Vec<String> {
 }
 
 fn responses(about: &About<'_>, reply: &Reply) -> Vec<String> {
-    let id = format!("resp_{}", about.n);
+    let id = format!("resp_{:06}", about.n);
     let mut all: Vec<String> = Vec::new();
     let mut send = |mut event: Value| {
         event["sequence_number"] = json!(all.len());
@@ -160,7 +160,7 @@ fn responses(about: &About<'_>, reply: &Reply) -> Vec<String> {
     );
     let mut items: Vec<Value> = Vec::new();
     if !reply.thought.is_empty() {
-        let item = json!({"type": "reasoning", "id": format!("rs_{}", about.n), "summary": [], "encrypted_content": reply.thought});
+        let item = json!({"type": "reasoning", "id": format!("rs_{:06}", about.n), "summary": [], "encrypted_content": reply.thought});
         send(
             json!({"type": "response.output_item.added", "output_index": items.len(), "item": item}),
         );
@@ -170,7 +170,7 @@ fn responses(about: &About<'_>, reply: &Reply) -> Vec<String> {
         items.push(item);
     }
     if !reply.text.is_empty() {
-        let (index, item_id) = (items.len(), format!("msg_{}", about.n));
+        let (index, item_id) = (items.len(), format!("msg_{:06}", about.n));
         let part = |text: &str| json!({"type": "output_text", "text": text, "annotations": []});
         let item = |status: &str, content: Value| json!({"type": "message", "id": item_id, "role": "assistant", "status": status, "content": content});
         send(
@@ -196,10 +196,10 @@ fn responses(about: &About<'_>, reply: &Reply) -> Vec<String> {
     }
     for (at, call) in reply.calls.iter().enumerate() {
         let index = items.len();
-        let item_id = format!("fc_{}_{at}", about.n);
+        let item_id = format!("fc_{:06}_{at}", about.n);
         let item = |status: &str, arguments: &str| {
             json!({"type": "function_call", "id": item_id, "status": status,
-            "call_id": format!("call_{}_{at}", about.n), "name": call.name, "arguments": arguments})
+            "call_id": format!("call_{:06}_{at}", about.n), "name": call.name, "arguments": arguments})
         };
         let written = written(call);
         send(
@@ -239,7 +239,7 @@ fn messages(about: &About<'_>, reply: &Reply) -> Vec<String> {
             "cache_creation": {"ephemeral_5m_input_tokens": cache, "ephemeral_1h_input_tokens": 0}})
     };
     let mut all = vec![named(&json!({"type": "message_start", "message": {
-        "id": format!("msg_{}", about.n), "type": "message", "role": "assistant", "model": about.model(),
+        "id": format!("msg_{:06}", about.n), "type": "message", "role": "assistant", "model": about.model(),
         "content": [], "stop_reason": null, "stop_sequence": null, "usage": usage(1)}}))];
     all.push(named(&json!({"type": "ping"})));
     let mut index = 0;
@@ -260,7 +260,9 @@ fn messages(about: &About<'_>, reply: &Reply) -> Vec<String> {
             .iter()
             .map(|piece| json!({"type": "thinking_delta", "thinking": piece}))
             .collect();
-        deltas.push(json!({"type": "signature_delta", "signature": format!("sealed-{}", about.n)}));
+        deltas.push(
+            json!({"type": "signature_delta", "signature": format!("sealed-{:06}", about.n)}),
+        );
         block(json!({"type": "thinking", "thinking": "", "signature": ""}), deltas);
     }
     if !reply.text.is_empty() {
@@ -275,7 +277,7 @@ fn messages(about: &About<'_>, reply: &Reply) -> Vec<String> {
             .iter()
             .map(|piece| json!({"type": "input_json_delta", "partial_json": piece}))
             .collect();
-        let id = format!("toolu_{}_{at}", about.n);
+        let id = format!("toolu_{:06}_{at}", about.n);
         block(json!({"type": "tool_use", "id": id, "name": call.name, "input": {}}), deltas);
     }
     let reason = match stop(reply) {

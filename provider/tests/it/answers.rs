@@ -354,8 +354,8 @@ async fn who_waits_too_long_gives_up_and_so_does_who_is_told_to() {
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let mut stop = Some(stop);
         let told = |event: Event<'_>| {
-            if let (Event::Text(_), Some(stop)) = (event, stop.take()) {
-                stop.send(()).unwrap();
+            if matches!(event, Event::Text(_)) {
+                stop.take().into_iter().for_each(|stop| stop.send(()).unwrap());
             }
         };
         let stopped = async { stopped.await.unwrap() };

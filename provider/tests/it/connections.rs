@@ -26,10 +26,10 @@ async fn all_at_once(models: &Models, dialect: Dialect, count: usize) -> Vec<Str
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_at_once_open_at_most_three_connections() {
     for dialect in DIALECTS {
-        // Slow enough that all of them are under way at once.
-        let slow = Fault { before_ms: 1_500, ..Fault::default() };
-        let script =
-            Script::new(vec![Rule::when("number (\\d+)!", Reply::text("of {{1}}")).with(slow)]);
+        // None is answered before all are under way.
+        let all = Fault { gather: Some(200), ..Fault::default() };
+        let rule = Rule::when("number (\\d+)!", Reply::text("of {{1}}")).with(all);
+        let script = Script::new(vec![rule]);
         let (server, models) = scripted(dialect, script).await;
         for round in 1..=2 {
             let texts = all_at_once(&models, dialect, 200).await;

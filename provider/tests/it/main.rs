@@ -1,5 +1,7 @@
 //! The client against the scripted server, over real connections.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
+
 mod answers;
 mod ask;
 mod connections;
@@ -7,4 +9,6 @@ mod cut;
 mod prefix;
 mod raw;
 mod real;
+mod script;
+mod sdk;
 mod tls;

@@ -27,6 +27,8 @@ pub(crate) fn certificate(folder: &Path) -> (Vec<u8>, Arc<rustls::ServerConfig>)
         "/CN=aob test",
         "-addext",
         "subjectAltName=DNS:localhost",
+        "-addext",
+        "basicConstraints=critical,CA:FALSE",
         "-keyout",
         "key.pem",
         "-out",
