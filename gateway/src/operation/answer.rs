@@ -157,9 +157,6 @@ pub struct RunRow {
     /// What it counts as: `Simple`, `Standard`, `Heavy`.
     #[serde(default)]
     pub tier: String,
-    /// What its agents have used, by node.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub spent: BTreeMap<String, Usage>,
 }
 
 impl From<aob_store::Summary> for RunRow {
@@ -226,6 +223,9 @@ pub struct Head {
     /// What it counts as: `Simple`, `Standard`, `Heavy`.
     #[serde(default)]
     pub tier: String,
+    /// What its agents have used, by node.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub spent: BTreeMap<String, Usage>,
 }
 
 impl From<&state::Head> for Head {
