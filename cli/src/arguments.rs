@@ -2,9 +2,11 @@
 
 mod act;
 mod budget;
+mod context;
 mod look;
 mod patch;
 mod start;
+mod up;
 mod version;
 
 use std::path::PathBuf;
@@ -13,6 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use act::{Answer, Approve, Cancel, Driving, Resume, Retry, Settle, Suspend};
 pub(crate) use budget::Budget;
+pub(crate) use context::{Context, ContextCommand, Login, SetContext};
 pub(crate) use look::{
     Explain, Get, GetFormat, Lint, List, ListFormat, Listed, Logs, LogsCommand, Redis, Schema,
     ShowLogs, Verify,
@@ -21,6 +24,7 @@ pub(crate) use patch::{
     ApplyPatch, ListPatches, Patch, PatchCommand, SavePatches, ShowPatch, UndoPatch,
 };
 pub(crate) use start::{Rules, Run};
+pub(crate) use up::Up;
 pub(crate) use version::{
     Apply, Diff, GroupBy, ListTag, MoveTag, Promote, Replay, SetTag, Tag, TagCommand,
 };
@@ -38,6 +42,7 @@ Run workflows:
   resume      Let a suspended run go on, or drive a run on to its end
   suspend     Let nothing new of a run begin
   cancel      End a run early
+  up          Serve: move runs, answer other commands and the API
 
 See what happens:
   ls          List runs, workflows, open tickets, node types, sets of patches
@@ -54,7 +59,7 @@ Change a run:
   patch       Change the graph of a run while it runs; list, show and undo patches
 
 Versions:
-  apply       Keep workflow files
+  apply       Keep workflow files, register node types
   tag         Move a workflow's tag, or show where it has pointed
   promote     Make a run's graph, as it was patched, a version
   diff        Show what differs between two graphs
@@ -67,6 +72,8 @@ Check:
   redis       Print the lines that show a run in the store's own tools
 
 Set up:
+  context     Name the places that other commands talk to
+  login       Keep the token that proves to a gateway who asks
   completion  Print completions for a shell
   version     Print the version
 
@@ -112,13 +119,16 @@ pub(crate) enum Verb {
     Verify(Verify),
     Schema(Schema),
     Redis(Redis),
+    Up(Up),
+    Context(Context),
+    Login(Login),
     /// Print completions for a shell
     #[command(
         after_help = "Examples:\n  aob completion bash > ~/.local/share/bash-completion/completions/aob\n  aob completion zsh > ~/.zfunc/_aob\n  aob completion fish > ~/.config/fish/completions/aob.fish"
     )]
     Completion {
         /// Which shell
-        shell: clap_complete::Shell,
+        shell: Script,
     },
     /// Print the version
     #[command(after_help = "Examples:\n  aob version\n  aob version -o json")]
@@ -139,6 +149,9 @@ pub(crate) struct Where {
     /// The data directory; without it $XDG_STATE_HOME/aob or ~/.local/state/aob [env: AOB_DATA]
     #[arg(long, alias = "data-dir", value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub(crate) data: Option<PathBuf>,
+    /// A context of `aob context list` [env: AOB_CONTEXT]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["redis", "data"])]
+    pub(crate) context: Option<String>,
 }
 
 /// Where runs are, for a verb whose `--data` is something else.
@@ -151,11 +164,14 @@ pub(crate) struct WhereBesideData {
     /// The data directory; without it $XDG_STATE_HOME/aob or ~/.local/state/aob [env: AOB_DATA]
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     data_dir: Option<PathBuf>,
+    /// A context of `aob context list` [env: AOB_CONTEXT]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["redis", "data_dir"])]
+    context: Option<String>,
 }
 
 impl From<WhereBesideData> for Where {
     fn from(place: WhereBesideData) -> Self {
-        Self { redis: place.redis, data: place.data_dir }
+        Self { redis: place.redis, data: place.data_dir, context: place.context }
     }
 }
 
@@ -164,4 +180,18 @@ impl From<WhereBesideData> for Where {
 pub(crate) enum Format {
     Json,
     Yaml,
+}
+
+/// What can be printed of the command line as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Script {
+    Bash,
+    Elvish,
+    Fish,
+    #[value(name = "powershell")]
+    PowerShell,
+    Zsh,
+    /// `docs/reference/cli.md`.
+    #[value(hide = true)]
+    Reference,
 }

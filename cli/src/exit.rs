@@ -42,11 +42,21 @@ impl Exit {
                     &catalogue::NO_FILE,
                     &catalogue::NOT_UNIQUE,
                     &catalogue::NO_HOME,
+                    &catalogue::CONTEXT_FILE,
                 ],
                 Self::Usage,
             ),
             (&[&catalogue::NO_RUN, &catalogue::NO_TICKET, &catalogue::NO_WORKFLOW], Self::NotFound),
-            (&[&catalogue::NO_NODE, &catalogue::NO_CODE, &catalogue::NO_SCHEMA], Self::NotFound),
+            (&[&catalogue::NO_CONTEXT], Self::NotFound),
+            (
+                &[
+                    &catalogue::NO_NODE,
+                    &catalogue::NO_CODE,
+                    &catalogue::NO_SCHEMA,
+                    &catalogue::NO_TYPE,
+                ],
+                Self::NotFound,
+            ),
             (
                 &[&catalogue::NO_PATCH, &catalogue::NO_PATCH_SET, &catalogue::NO_REVISION],
                 Self::NotFound,
@@ -74,7 +84,13 @@ impl Exit {
                 Self::NotAllowed,
             ),
             (
-                &[&catalogue::TICKET_CLOSED, &catalogue::TICKET_LATE, &catalogue::TIER_LIMIT],
+                &[
+                    &catalogue::TICKET_CLOSED,
+                    &catalogue::TICKET_LATE,
+                    &catalogue::TIER_LIMIT,
+                    &catalogue::BAD_NODE_TYPE,
+                    &catalogue::TYPE_MOVED,
+                ],
                 Self::Refused,
             ),
             (

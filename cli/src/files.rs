@@ -10,7 +10,7 @@ use aob_engine::compile::compile;
 use aob_engine::ir::{Ir, Kind};
 use aob_engine::issue::{Issue, excerpt};
 use aob_engine::read::{self, Document, Limits, Place};
-use aob_engine::registry::Registry;
+use aob_engine::registry::{KeptType, Registry};
 use serde_json::Value;
 
 use crate::problem::{Finding, Problem, Result};
@@ -33,9 +33,20 @@ pub(crate) struct Workflow {
     pub(crate) ir: Arc<Ir>,
 }
 
+/// A node type that is to be registered.
+#[derive(Debug)]
+pub(crate) struct Registered {
+    /// `acme.enrich`.
+    pub(crate) name: String,
+    /// What was written.
+    pub(crate) value: Value,
+}
+
 /// What became of files.
 #[derive(Debug, Default)]
 pub(crate) struct Judged {
+    /// Node types, in order; workflows after them know them.
+    pub(crate) types: Vec<Registered>,
     /// In order, those that are allowed.
     pub(crate) workflows: Vec<Workflow>,
     /// What refuses them.
@@ -129,6 +140,12 @@ impl Workflow {
         self.nodes().filter_map(child).collect()
     }
 
+    /// What is warned of where these types are known.
+    pub(crate) fn warnings(&self, registry: &Registry) -> Vec<Finding> {
+        let checked = check(&self.document.value, registry, &Ceiling::default());
+        checked.warnings.into_iter().map(|issue| self.finding(issue)).collect()
+    }
+
     /// Nodes whose type a worker has to run and none of these does.
     pub(crate) fn not_served(&self, served: &[&str]) -> Vec<Finding> {
         let waits = |id: &str| {
@@ -150,19 +167,15 @@ impl Workflow {
 }
 
 impl Judged {
-    /// Everything that is allowed, or everything that is not.
-    pub(crate) fn allowed(self) -> Result<(Vec<Workflow>, Vec<Finding>)> {
-        if self.refused.is_empty() {
-            Ok((self.workflows, self.warnings))
-        } else {
-            Err(Problem::of(self.refused))
-        }
+    /// Itself if everything is allowed, else all that refuses.
+    pub(crate) fn allowed(self) -> Result<Self> {
+        if self.refused.is_empty() { Ok(self) } else { Err(Problem::of(self.refused)) }
     }
 }
 
 /// Reads and judges files, all of them whatever is wrong with one.
 pub(crate) fn judge(files: &[String]) -> Judged {
-    let registry = Registry::builtin();
+    let mut registry = Registry::builtin();
     let mut judged = Judged::default();
     for name in files {
         let read = Source::read(name)
@@ -170,7 +183,11 @@ pub(crate) fn judge(files: &[String]) -> Judged {
         match read {
             Ok((source, documents)) => {
                 for document in documents {
-                    judge_one(source.clone(), document, &registry, &mut judged);
+                    if document.value.get("kind").and_then(Value::as_str) == Some("NodeType") {
+                        judge_type(&source, document, &mut registry, &mut judged);
+                    } else {
+                        judge_one(source.clone(), document, &registry, &mut judged);
+                    }
                 }
             }
             Err(problem) => judged.refused.extend(problem.findings),
@@ -190,6 +207,26 @@ pub(crate) fn judge(files: &[String]) -> Judged {
     }
     judged.refused.extend(twice);
     judged
+}
+
+/// A node type's document: what follows knows it.
+fn judge_type(source: &Source, document: Document, registry: &mut Registry, judged: &mut Judged) {
+    let mut taken = |kept: KeptType| match registry.add(&kept) {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            Err(vec![Issue::new(&catalogue::BAD_NODE_TYPE, "/metadata/name", error.to_string())])
+        }
+    };
+    match KeptType::read(&document.value).and_then(|kept| {
+        let name = kept.name.clone();
+        taken(kept).map(|()| name)
+    }) {
+        Ok(name) => judged.types.push(Registered { name, value: document.value }),
+        Err(issues) => judged.refused.extend(issues.into_iter().map(|issue| {
+            let place = document.places.nearest(&issue.pointer);
+            source.finding(issue, Some(place))
+        })),
+    }
 }
 
 fn judge_one(source: Source, document: Document, registry: &Registry, judged: &mut Judged) {

@@ -4,6 +4,7 @@
 //! [`operations`], wherever [`owner`] found it; [`drive`] follows a run; [`show`] prints.
 
 mod arguments;
+mod context;
 mod drive;
 mod exit;
 mod files;

@@ -3,5 +3,5 @@
 pub(crate) use aob_gateway::operation::{
     Asked, BacklogRow, Choice, Done, EventPage, GraphAt, Head, Kept, Kind, LogPage, Mode, Most,
     NamedSet, Needs, Operations, Page, PatchAnswer, Published, Request, RunRow, Standing, Started,
-    TENANT, TicketRow, Verified, Waits, WorkflowRow,
+    TENANT, TicketRow, TypeRow, Verified, Waits, WorkflowRow,
 };

@@ -1,5 +1,7 @@
 //! Where a verb acts: on Redis, on the data directory of this process, or through the process that owns it.
 
+pub(crate) mod gateway;
+mod house;
 mod link;
 mod place;
 mod rules;
@@ -17,6 +19,7 @@ use crate::operations::Asked;
 use crate::problem::{Problem, Result};
 use link::{Link, Role};
 
+pub(crate) use house::{House, Listen};
 pub(crate) use place::{Place, quoted};
 pub(crate) use rules::lacks;
 pub(crate) use settings::Settings;
@@ -46,8 +49,13 @@ impl Access {
     pub(crate) fn guest_of(&self) -> Option<NodeRules> {
         match &*self.link.role() {
             Role::Guest(_, rules) => Some(rules.clone()),
-            Role::Redis(..) | Role::Owner(..) => None,
+            Role::Redis(..) | Role::Owner(..) | Role::Gateway(_) => None,
         }
+    }
+
+    /// Whether a gateway is asked, behind which others move runs.
+    pub(crate) fn is_remote(&self) -> bool {
+        matches!(&*self.link.role(), Role::Gateway(_))
     }
 
     /// Whether this process has a data directory to itself.
@@ -65,21 +73,13 @@ impl Access {
         let (runs, dir) = match &*role {
             Role::Redis(runs, _) => (runs, None),
             Role::Owner(runs, _, dir) => (runs, Some(dir)),
-            Role::Guest(..) => return Ok(()),
+            Role::Guest(..) | Role::Gateway(_) => return Ok(()),
         };
         let service = Service::spawn(&settings.service(runs.clone(), dir.is_some()));
         let server = match dir {
             Some(dir) => {
                 let about = About::this(Some(settings.rules()));
-                let options = ServeOptions {
-                    performer: Performer::new(runs.clone(), about),
-                    door: Arc::new(
-                        Open::new(format!("user:{}", user())).of(crate::groups::groups()),
-                    ),
-                    // Every guest is this user.
-                    limits: Limits { rate: 100_000, burst: 100_000, ..Limits::default() },
-                };
-                Some(Server::in_folder(dir, options)?)
+                Some(Server::in_folder(dir, guests(Performer::new(runs.clone(), about)))?)
             }
             None => None,
         };
@@ -114,10 +114,17 @@ impl Access {
         let (runs, about) = match &*role {
             Role::Redis(runs, _) => (runs, "--redis".to_owned()),
             Role::Owner(runs, _, dir) => (runs, dir.display().to_string()),
-            Role::Guest(..) => return Ok(()),
+            Role::Guest(..) | Role::Gateway(_) => return Ok(()),
         };
         runs.store().close().await.map_err(|error| Problem::store(error, &about))
     }
+}
+
+/// What guests are served: every one of them is this user.
+fn guests(performer: Arc<Performer>) -> ServeOptions {
+    let door = Open::new(format!("user:{}", user())).of(crate::groups::groups());
+    let limits = Limits { rate: 100_000, burst: 100_000, ..Limits::default() };
+    ServeOptions::all(performer, Arc::new(door), limits)
 }
 
 /// Who acts: the user by name, else by number.

@@ -3,6 +3,7 @@
 mod act;
 mod cancel;
 mod check;
+mod context;
 mod decide;
 mod diff;
 mod get;
@@ -11,10 +12,13 @@ mod kept;
 mod list;
 mod logs;
 mod patch;
+mod reference;
+mod registered;
 mod replay;
 mod resume;
 mod run;
 mod tag;
+mod up;
 mod version;
 mod words;
 
@@ -60,6 +64,12 @@ pub(crate) fn perform(verb: Verb, terminal: Terminal) -> Result<Exit> {
         Verb::Replay(arguments) => replay::replay(&arguments, terminal),
         Verb::Verify(arguments) => one(check::verify(&arguments, terminal)),
         Verb::Redis(arguments) => one(check::redis(&arguments, terminal)),
+        Verb::Up(arguments) => {
+            aob_telemetry::log(aob_telemetry::Format::Auto, "warn");
+            many(up::up(&arguments, terminal))
+        }
+        Verb::Context(arguments) => context::context(&arguments.command, terminal),
+        Verb::Login(arguments) => one(context::login(&arguments, terminal)),
         Verb::Lint(arguments) => check::lint(&arguments, terminal),
         Verb::Explain(arguments) => words::explain(&arguments, terminal),
         Verb::Schema(arguments) => words::schema(&arguments, terminal),

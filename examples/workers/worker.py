@@ -8,18 +8,20 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from typing import Any, NoReturn, TypedDict
 
 URL = os.environ.get("AOB_URL", "http://127.0.0.1:8080").rstrip("/") + "/api/v1/work/"
 TYPES = ["acme.double"]
-held = {}  # Tasks in hand, by name: they are kept by a heartbeat.
+Task = TypedDict("Task", {"task": str, "fence": str, "key": str, "input": dict[str, int]})
+held: dict[str, Task] = {}  # Tasks in hand, by name: they are kept by a heartbeat.
 
 
-def work(task):
+def work(task: Task) -> object:
     """What the type does. `key` is the same over all attempts: name effects outside by it."""
-    return {"doubled": 2 * task["input"]["n"], "key": task["key"]}
+    return {"doubled": 2 * task["input"]["number"], "key": task["key"]}
 
 
-def post(what, body):
+def post(what: str, body: dict[str, Any]) -> Any:
     """Asks until there is an answer: whatever is asked twice counts once."""
     headers = {"content-type": "application/json"}
     if os.environ.get("AOB_TOKEN"):
@@ -37,7 +39,7 @@ def post(what, body):
         time.sleep(0.2)
 
 
-def beat(lease):
+def beat(lease: float) -> NoReturn:
     while True:
         time.sleep(lease / 3)
         names = list(held)
@@ -50,8 +52,7 @@ lease = post("claim", {"types": TYPES, "max": 1, "wait": "0s"})["lease"]
 threading.Thread(target=beat, args=(lease,), daemon=True).start()
 while True:
     for task in post("claim", {"types": TYPES, "max": 1, "wait": "30s"})["tasks"]:
-        name = {"task": task["task"], "fence": task["fence"]}
-        held[task["task"]] = task
+        name, held[task["task"]] = {"task": task["task"], "fence": task["fence"]}, task
         try:
             post("complete", name | {"output": work(task)})
         except Exception as error:

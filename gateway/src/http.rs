@@ -13,9 +13,10 @@ mod status;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aob_engine::catalogue;
+use aob_telemetry::metrics::metrics;
 use axum::Router;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, State};
@@ -35,15 +36,43 @@ use rate::Rates;
 
 pub use listen::{Server, Tls};
 
+/// Which part of the API an address serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Serve {
+    /// Everything.
+    #[default]
+    All,
+    /// Everything but streams of events.
+    Api,
+    /// What a follower asks, and nothing that changes anything.
+    Fanout,
+}
+
+impl Serve {
+    fn has(self, route: &Route) -> bool {
+        let follows = ["about", "standing", "events", "watch", "logs"];
+        self != Self::Fanout || follows.contains(&route.op)
+    }
+}
+
 /// What a gateway serves, and to whom.
 #[derive(Clone)]
 pub struct ServeOptions {
+    /// Which part of the API.
+    pub serve: Serve,
     /// What does it.
     pub performer: Arc<Performer>,
     /// Who may ask.
     pub door: Arc<dyn Door>,
     /// What a client may cost.
     pub limits: Limits,
+}
+
+impl ServeOptions {
+    /// The whole API.
+    pub fn all(performer: Arc<Performer>, door: Arc<dyn Door>, limits: Limits) -> Self {
+        Self { serve: Serve::All, performer, door, limits }
+    }
 }
 
 /// What a client may cost.
@@ -97,6 +126,7 @@ struct Following(watch::Sender<usize>);
 impl Following {
     fn begin(followers: &watch::Sender<usize>) -> Self {
         followers.send_modify(|followers| *followers += 1);
+        metrics().followers.add([], 1);
         Self(followers.clone())
     }
 }
@@ -104,6 +134,7 @@ impl Following {
 impl Drop for Following {
     fn drop(&mut self) {
         self.0.send_modify(|followers| *followers = followers.saturating_sub(1));
+        metrics().followers.add([], -1);
     }
 }
 
@@ -122,7 +153,7 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(crate::openapi::document);
 /// Every route, and what is not the protocol's: `/healthz`, `/readyz`.
 fn router(gateway: Arc<Gateway>) -> Router {
     let mut router = Router::new();
-    for route in ROUTES {
+    for route in ROUTES.iter().filter(|route| gateway.options.serve.has(route)) {
         let handler = move |state: State<Arc<Gateway>>,
                             params: std::result::Result<RawPathParams, RawPathParamsRejection>,
                             request: axum::extract::Request| async move {
@@ -130,11 +161,15 @@ fn router(gateway: Arc<Gateway>) -> Router {
                 let message = "a part of the path is not UTF-8";
                 Problem::new(&catalogue::BAD_REQUEST, "the path", message)
             });
+            let began = Instant::now();
             let answered = match params {
                 Ok(params) => state.answer(route, &params, request).await,
                 Err(problem) => Err(problem),
             };
-            answered.unwrap_or_else(|problem| answer::problem(&problem))
+            let answer = answered.unwrap_or_else(|problem| answer::problem(&problem));
+            metrics().requests.one([route.op, answer.status().as_str()]);
+            metrics().request_seconds.observe([route.op], began.elapsed());
+            answer
         };
         let filter = match route.method {
             Method::Get => MethodFilter::GET,
@@ -169,13 +204,19 @@ async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
 async fn no_route(request: axum::extract::Request) -> Response {
     let path = aob_engine::issue::excerpt(request.uri().path());
     let message = format!("there is nothing at {path}");
-    answer::problem(&Problem::new(&catalogue::NO_ROUTE, "the path", message))
+    unfit(&Problem::new(&catalogue::NO_ROUTE, "the path", message))
 }
 
 async fn bad_method(request: axum::extract::Request) -> Response {
     let method = aob_engine::issue::excerpt(request.method().as_str());
     let message = format!("{} does not know {method}", request.uri().path());
-    answer::problem(&Problem::new(&catalogue::BAD_METHOD, "the method", message))
+    unfit(&Problem::new(&catalogue::BAD_METHOD, "the method", message))
+}
+
+fn unfit(problem: &Problem) -> Response {
+    let answer = answer::problem(problem);
+    metrics().requests.one(["none", answer.status().as_str()]);
+    answer
 }
 
 impl Gateway {
@@ -197,6 +238,10 @@ impl Gateway {
         let request = route.decode(params.iter(), query, body)?;
         self.allowed_gates(&caller, &request).await?;
         if let (Request::Events { run, after, .. }, true) = (&request, follow::is_wanted(&parts)) {
+            if self.options.serve == Serve::Api {
+                let message = "streams of events are served at another address";
+                return Err(Problem::new(&catalogue::NO_ROUTE, parts.uri.path(), message));
+            }
             return self.follow(&parts, &caller, run.clone(), *after).await;
         }
         let answer = match once::key(&parts, route.method)? {

@@ -4,20 +4,30 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aob_engine::catalogue;
 use aob_engine::check::Ceiling;
 use aob_engine::registry::Registry;
 use aob_gateway::caller::Door;
+use aob_gateway::caller::kubernetes::{Kubernetes, Settings as Cluster};
 use aob_gateway::caller::open::Open;
 use aob_gateway::caller::tokens::Tokens;
-use aob_gateway::http::{Limits, ServeOptions, Server, Tls};
+use aob_gateway::http::{Limits, Serve, ServeOptions, Server, Tls};
 use aob_gateway::operation::About;
 use aob_gateway::perform::Performer;
 use aob_gateway::problem::{Problem, Result};
 use aob_runner::runs::{AgentLimits, Runs, Settings, TierLimits};
-use aob_store::redis::RedisStore;
+use aob_runner::vitals;
+use aob_store::redis::{Options, RedisStore};
+use aob_telemetry::admin::Admin;
+use aob_telemetry::health::Health;
+use aob_telemetry::notify::Manager;
+use aob_telemetry::{Format, Stop, trace};
 use clap::Parser;
+
+/// How long a last batch of spans may take to be sent.
+const FLUSH: Duration = Duration::from_secs(3);
 
 /// Serves the API of workflow runs.
 #[derive(Debug, Parser)]
@@ -25,12 +35,14 @@ use clap::Parser;
     name = "aob-gateway",
     version,
     after_help = "\
-Without --tokens only this machine itself is served, and whoever asks is believed.
+Without --tokens and --kubernetes only this machine itself is served, and whoever asks is believed.
 
 Examples:
   aob-gateway --redis redis://127.0.0.1:6379
   aob-gateway --redis redis://redis:6379 --listen 0.0.0.0:8443 --tokens /etc/aob/tokens.yaml \\
-      --tls-cert /etc/aob/tls.crt --tls-key /etc/aob/tls.key"
+      --tls-cert /etc/aob/tls.crt --tls-key /etc/aob/tls.key --admin 127.0.0.1:9464
+
+RUST_LOG chooses what is logged at first. Traces are sent if OTEL_EXPORTER_OTLP_ENDPOINT says where to."
 )]
 struct Args {
     /// The Redis or Valkey server: redis://, rediss:// or unix://
@@ -45,9 +57,30 @@ struct Args {
     /// The address to serve; port 0 takes a free one, which is printed
     #[arg(long, env = "AOB_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
     listen: SocketAddr,
+    /// Which part: everything, all but streams of events, or what followers ask
+    #[arg(long, env = "AOB_SERVE", default_value = "all", value_name = "PART", value_parser = ["all", "api", "fanout"])]
+    serve: String,
     /// A file of tokens: name, SHA-256, groups, tenants and roles of each
     #[arg(long, env = "AOB_TOKENS", value_name = "FILE")]
     tokens: Option<PathBuf>,
+    /// Ask Kubernetes who a caller is and what it may do; audiences of the callers' tokens
+    #[arg(
+        long,
+        env = "AOB_KUBERNETES",
+        value_delimiter = ',',
+        value_name = "AUDIENCES",
+        conflicts_with = "tokens"
+    )]
+    kubernetes: Vec<String>,
+    /// The API server, where this is no pod: https://10.96.0.1
+    #[arg(long, env = "AOB_KUBERNETES_SERVER", value_name = "URL", requires_all = ["kubernetes", "kubernetes_ca", "kubernetes_token"])]
+    kubernetes_server: Option<String>,
+    /// Certificates in PEM by which it is trusted
+    #[arg(long, env = "AOB_KUBERNETES_CA", value_name = "FILE", requires = "kubernetes_server")]
+    kubernetes_ca: Option<PathBuf>,
+    /// The gateway's own token; the file is read again as it is renewed
+    #[arg(long, env = "AOB_KUBERNETES_TOKEN", value_name = "FILE", requires = "kubernetes_server")]
+    kubernetes_token: Option<PathBuf>,
     /// Certificates in PEM; with them the address speaks TLS
     #[arg(long, env = "AOB_TLS_CERT", value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
@@ -65,6 +98,15 @@ struct Args {
         value_name = "[TENANT/]TIER=NUMBER"
     )]
     tier_limits: Vec<String>,
+    /// How long a worker's task may go without a sign of life, in seconds: as the runners have it
+    #[arg(long, env = "AOB_LEASE", default_value = "30", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    lease: u64,
+    /// Address of the admin port: /metrics, /healthz, /readyz, and the log's level at /log
+    #[arg(long, env = "AOB_ADMIN", value_name = "ADDR:PORT")]
+    admin: Option<SocketAddr>,
+    /// How log lines look: text on a terminal and JSON elsewhere, or always the same
+    #[arg(long, env = "AOB_LOG_FORMAT", value_name = "FORMAT", default_value = "auto", value_parser = ["auto", "text", "json"])]
+    log_format: String,
     /// What each run may have of agents: agents=3, starts=20, spend=2.50 (US dollars), for everybody or for one tenant
     #[arg(
         long,
@@ -111,7 +153,12 @@ fn main() -> ExitCode {
             Err(_) => ExitCode::FAILURE,
         };
     }
-    aob_telemetry::log(aob_telemetry::Format::Auto, "info");
+    let format = match args.log_format.as_str() {
+        "text" => Format::Text,
+        "json" => Format::Json,
+        _ => Format::Auto,
+    };
+    aob_telemetry::log(format, "info");
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -130,60 +177,90 @@ fn main() -> ExitCode {
     }
 }
 
+/// Who is let in.
+fn door(args: &Args) -> Result<Arc<dyn Door>> {
+    let audiences = args.kubernetes.clone();
+    if let Some(path) = &args.tokens {
+        return Ok(Arc::new(Tokens::open(path)?));
+    }
+    if !audiences.is_empty() {
+        let cluster = match (&args.kubernetes_server, &args.kubernetes_ca, &args.kubernetes_token) {
+            (Some(server), Some(trusted), Some(token)) => Cluster {
+                server: server.clone(),
+                trusted: trusted.clone(),
+                token: token.clone(),
+                audiences,
+            },
+            _ => Cluster::of_pod(audiences)?,
+        };
+        return Ok(Arc::new(Kubernetes::open(&cluster)?));
+    }
+    if args.listen.ip().is_loopback() {
+        return Ok(Arc::new(Open::new("user:anonymous")));
+    }
+    let message = "an address that others reach is served to those with a token only";
+    let problem = Problem::new(&catalogue::USAGE, "--listen", message);
+    Err(problem.detail("--tokens FILE, or --kubernetes AUDIENCE"))
+}
+
 async fn serve(args: Args) -> Result<()> {
-    let door: Arc<dyn Door> = match &args.tokens {
-        Some(path) => Arc::new(Tokens::open(path)?),
-        None if args.listen.ip().is_loopback() => Arc::new(Open::new("user:anonymous")),
-        None => {
-            let message = "an address that others reach is served to those with a token only";
-            return Err(
-                Problem::new(&catalogue::USAGE, "--listen", message).detail("--tokens FILE")
-            );
-        }
+    let system = |about: &str, why: String| Problem::new(&catalogue::SYSTEM, about, why);
+    let mut stop = Stop::listen().map_err(|error| system("signals", error.to_string()))?;
+    trace::begin("aob-gateway").map_err(|why| Problem::new(&catalogue::USAGE, "traces", why))?;
+    let health = Arc::new(Health::default());
+    let admin = match args.admin {
+        Some(address) => Some(Admin::listen(address, health.clone()).await.map_err(|error| {
+            Problem::new(&catalogue::NO_ADDRESS, "--admin", format!("{address}: {error}"))
+        })?),
+        None => None,
     };
+    let door = door(&args)?;
     let tls = match (&args.tls_cert, &args.tls_key) {
         (Some(certificates), Some(key)) => Some(Tls::open(certificates, key)?),
         _ => None,
     };
-    let store =
-        RedisStore::open(&args.redis).await.map_err(|error| Problem::store(error, "--redis"))?;
+    let lease = Duration::from_secs(args.lease);
+    let options = Options { lease, ..Options::default() };
+    let store = RedisStore::open_with(&args.redis, options)
+        .await
+        .map_err(|error| Problem::store(error, "--redis"))?;
     let tiers = TierLimits::parse(&args.tier_limits)
         .map_err(|why| Problem::new(&catalogue::USAGE, "--tier-limits", why))?;
     let agents = AgentLimits::parse(&args.agent_limits)
         .map_err(|why| Problem::new(&catalogue::USAGE, "--agent-limits", why))?;
     let settings = Settings { tiers: Some(tiers), agents, ..Settings::default() };
     let runs = Runs::with(Arc::new(store), Registry::builtin(), Ceiling::default(), settings);
+    vitals::store(&health, &runs);
     let limits =
         Limits { rate: args.rate, burst: args.rate.saturating_mul(2), ..Limits::default() };
-    let performer = Performer::new(runs.clone(), About::this(None));
-    let options = ServeOptions { performer, door, limits };
+    let serve = match args.serve.as_str() {
+        "api" => Serve::Api,
+        "fanout" => Serve::Fanout,
+        _ => Serve::All,
+    };
+    let performer = Performer::with_lease(runs.clone(), About::this(None), lease);
+    let options = ServeOptions { serve, performer, door, limits };
     let secure = tls.is_some();
     let server = Server::on_address(args.listen, tls, options).await?;
     let address = server.address().unwrap_or(args.listen);
-    tracing::info!(%address, tls = secure, tokens = args.tokens.is_some(), "aob-gateway serves");
-    notify("READY=1");
-    let why = aob_telemetry::stopped()
-        .await
-        .map_err(|error| Problem::new(&catalogue::SYSTEM, "signals", error.to_string()))?;
+    let admin = admin.as_ref().map(|admin| admin.address().to_string());
+    tracing::info!(%address, tls = secure, tokens = args.tokens.is_some(), kubernetes = !args.kubernetes.is_empty(), admin, "aob-gateway serves");
+    let manager = Manager::from_env().map(Arc::new);
+    let watched = manager.clone().map(|manager| {
+        manager.ready("serves the API");
+        let health = health.clone();
+        tokio::spawn(async move { manager.watch(health).await })
+    });
+    let why = stop.next().await;
     tracing::info!(why, "aob-gateway stops: answering what was asked");
-    notify("STOPPING=1");
-    server.end().await;
-    runs.store().close().await.map_err(|error| Problem::store(error, "--redis"))
-}
-
-/// Tells systemd how it stands, if that wants to know (sd_notify(3)).
-fn notify(state: &str) {
-    use std::os::linux::net::SocketAddrExt as _;
-    use std::os::unix::net::{SocketAddr, UnixDatagram};
-    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return };
-    let path = path.to_string_lossy().into_owned();
-    let address = match path.strip_prefix('@') {
-        Some(name) => SocketAddr::from_abstract_name(name),
-        None => SocketAddr::from_pathname(&path),
-    };
-    let sent = address
-        .and_then(|address| UnixDatagram::unbound()?.send_to_addr(state.as_bytes(), &address));
-    if let Err(error) = sent {
-        tracing::warn!(%error, "systemd could not be told");
+    health.stop();
+    if let Some(manager) = &manager {
+        manager.stopping("answers what was asked");
     }
+    server.end().await;
+    trace::flush(FLUSH).await;
+    if let Some(watched) = watched {
+        watched.abort();
+    }
+    runs.store().close().await.map_err(|error| Problem::store(error, "--redis"))
 }

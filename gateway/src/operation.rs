@@ -9,6 +9,7 @@ mod kind;
 mod request;
 pub(crate) mod schema;
 mod usage;
+mod work;
 
 use std::sync::Arc;
 
@@ -25,8 +26,9 @@ pub use answer::{
     Verified, Version, VersionRow, Waits, WorkflowRow,
 };
 pub use kind::Kind;
-pub use request::{Choice, Mode, Most, Request};
+pub use request::{Choice, Failure, Mode, Most, Request};
 pub use usage::Usage;
+pub use work::{Answered, Signs, Tasks, TypeGone, TypeRow};
 
 /// Who owns what is done without a word about the tenant.
 pub const TENANT: &str = "default";

@@ -6,12 +6,14 @@ mod list;
 mod patches;
 mod standing;
 mod version;
+mod work;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aob_engine::state::CancelMode;
 use aob_engine::step::{Input, Reply};
+use aob_runner::remote::Remote;
 use aob_runner::runs::{self, Runs, StartOptions, TagMove};
 use async_trait::async_trait;
 use rustc_hash::FxHashMap;
@@ -21,7 +23,7 @@ use serde_json::{Value, json};
 use crate::caller::Caller;
 use crate::operation::{
     About, BacklogRow, Done, EventPage, Kept, LogPage, Mode, NamedSet, Operations, Published,
-    Request, Started, Verified, WorkflowRow,
+    Request, Started, TypeGone, TypeRow, Verified, WorkflowRow,
 };
 use crate::problem::{Problem, Result};
 
@@ -32,6 +34,8 @@ const MOST: u32 = 1_000;
 const KEEP: u64 = 60_000;
 /// Longest wait of one answer.
 const LONGEST: Duration = Duration::from_secs(10);
+/// How long a worker's task may go without a sign of life, where nothing else is said.
+const LEASE: Duration = Duration::from_secs(30);
 /// Most runs whose tenant is remembered.
 const MOST_TENANTS: usize = 100_000;
 
@@ -39,6 +43,7 @@ const MOST_TENANTS: usize = 100_000;
 pub struct Performer {
     runs: Arc<Runs>,
     about: About,
+    remote: Arc<Remote>,
     /// A run's tenant never changes.
     tenants: Mutex<FxHashMap<Box<str>, Arc<str>>>,
 }
@@ -63,7 +68,13 @@ pub(crate) type Outcome<T> = std::result::Result<T, Failed>;
 impl Performer {
     /// On these runs; `about` is what a question about the process is answered with.
     pub fn new(runs: Arc<Runs>, about: About) -> Arc<Self> {
-        Arc::new(Self { runs, about, tenants: Mutex::default() })
+        Self::with_lease(runs, about, LEASE)
+    }
+
+    /// The same where a worker's task may go without a sign of life for so long: as whoever sweeps has it.
+    pub fn with_lease(runs: Arc<Runs>, about: About, lease: Duration) -> Arc<Self> {
+        let remote = Remote::new(runs.clone(), lease);
+        Arc::new(Self { runs, about, remote, tenants: Mutex::default() })
     }
 
     /// The runs it acts on.
@@ -229,6 +240,30 @@ impl Performer {
             Request::Tickets { most } => json(list::tickets(runs, tenant, rows(most)).await?),
             Request::Decide { ticket, decision, reason, data } => {
                 json(decide::decide(runs, caller, ticket, decision, reason, data).await?)
+            }
+            Request::Types {} => {
+                let types = runs.types(Some(tenant)).await?.into_iter();
+                json(types.map(TypeRow::from).collect::<Vec<_>>())
+            }
+            Request::Type { name } => json(TypeRow::from(runs.type_named(&name).await?)),
+            Request::PutType { name, version, document } => {
+                json(work::put_type(runs, &name, version, &document).await?)
+            }
+            Request::DropType { name, version } => {
+                runs.drop_type(&name, version).await?;
+                json(TypeGone { name })
+            }
+            Request::Claim { types, max, wait } => {
+                json(work::claim(&self.remote, tenant, types, max, wait.as_deref()).await?)
+            }
+            Request::Heartbeat { tasks } => {
+                json(work::heartbeat(&self.remote, tenant, &tasks).await?)
+            }
+            Request::Complete { task, fence, output, patch } => {
+                json(work::complete(&self.remote, tenant, (task, fence), output, patch).await?)
+            }
+            Request::Fail { task, fence, error, retryable } => {
+                json(work::fail(&self.remote, tenant, (task, fence), error, retryable).await?)
             }
             Request::Find { prefix } => json(store.find(tenant, &prefix).await?),
             Request::FindPatches { prefix } => json(list::patches(runs, tenant, &prefix).await?),

@@ -15,6 +15,7 @@ mod graph;
 mod patch;
 mod patch_set;
 mod query;
+mod recent;
 mod replay;
 mod share;
 mod start;
@@ -22,13 +23,13 @@ mod tag;
 mod ticket;
 mod types;
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aob_engine::check::Ceiling;
 use aob_engine::ir::Ir;
 use aob_engine::registry::Registry;
 use aob_store::Store;
-use rustc_hash::FxHashMap;
 use serde_json::Value;
 
 pub use admission::{Throttled, TierLimits};
@@ -39,7 +40,7 @@ pub use error::Error;
 pub use patch::{PatchAsk, Patched, What};
 pub use query::RunView;
 pub use replay::ReplayAsk;
-pub use start::{Published, StartOptions, Started, Tagged};
+pub use start::{Derived, Published, StartOptions, Started, Tagged};
 pub use tag::TagMove;
 pub use ticket::{Approvers, TicketView};
 pub use types::TypeView;
@@ -47,11 +48,14 @@ pub use types::TypeView;
 use crate::notice::Notices;
 use cache::Cache;
 use ending::Endings;
+use patch::Trails;
+use recent::Recent;
 pub(crate) use share::Busy;
 use share::Shares;
 
-/// Most compiled graphs kept.
-const MOST_IRS: usize = 512;
+/// Most nodes and edges of compiled graphs, and of documents, kept in each of two generations.
+const MOST_COMPILED: usize = 300_000;
+const MOST_WRITTEN: usize = 150_000;
 
 /// Digest of a graph, and of the registered types it was told of.
 type IrName = (String, Option<String>);
@@ -61,14 +65,18 @@ pub struct Runs {
     store: Arc<dyn Store>,
     registry: Arc<Registry>,
     ceiling: Ceiling,
-    irs: Mutex<FxHashMap<IrName, Arc<Ir>>>,
+    irs: Mutex<Recent<IrName, Arc<Ir>>>,
     types: Mutex<types::Types>,
-    documents: Mutex<FxHashMap<String, Arc<Value>>>,
+    documents: Mutex<Recent<String, Arc<Value>>>,
+    trails: Trails,
     cache: Cache,
     endings: Endings,
     shares: Shares,
     tiers: Option<TierLimits>,
     notices: Option<Arc<Notices>>,
+    /// Tells this process's holds of runs from those of others.
+    process: String,
+    holders: AtomicU64,
     agents: AgentLimits,
 }
 
@@ -101,14 +109,17 @@ impl Runs {
             store,
             registry: Arc::new(registry),
             ceiling,
-            irs: Mutex::default(),
+            irs: Mutex::new(Recent::new(MOST_COMPILED)),
             types: Mutex::default(),
-            documents: Mutex::default(),
+            documents: Mutex::new(Recent::new(MOST_WRITTEN)),
+            trails: Trails::default(),
             cache: Cache::default(),
             endings: Endings::default(),
             shares,
             tiers: settings.tiers,
             notices: settings.notices,
+            process: format!("{:032x}", rand::random::<u128>()),
+            holders: AtomicU64::new(0),
             agents: settings.agents,
         })
     }
@@ -123,6 +134,11 @@ impl Runs {
         self.notices.as_ref()
     }
 
+    /// What this process keeps of a run, for whoever will not move it on, is kept no longer.
+    pub fn forget(&self, run: &str) {
+        drop(self.cache.take(run));
+    }
+
     /// Whether a node type is built in or registered.
     pub fn knows(&self, node_type: &str) -> bool {
         self.registry.get(node_type).is_some()
@@ -135,7 +151,7 @@ impl Runs {
 
     fn known_ir(&self, digest: &str, types: Option<&str>) -> Option<Arc<Ir>> {
         let name = (digest.to_owned(), types.map(str::to_owned));
-        self.irs.lock().unwrap_or_else(PoisonError::into_inner).get(&name).cloned()
+        self.irs.lock().unwrap_or_else(PoisonError::into_inner).get(&name)
     }
 
     fn remember(&self, ir: &Arc<Ir>) {
@@ -145,9 +161,7 @@ impl Runs {
 
     fn remember_as(&self, digest: &str, types: Option<&str>, ir: &Arc<Ir>) {
         let mut irs = self.irs.lock().unwrap_or_else(PoisonError::into_inner);
-        if irs.len() >= MOST_IRS {
-            irs.clear();
-        }
-        irs.insert((digest.to_owned(), types.map(str::to_owned)), ir.clone());
+        let name = (digest.to_owned(), types.map(str::to_owned));
+        irs.put(name, ir.clone(), 1 + ir.nodes.len() + ir.edges.len());
     }
 }

@@ -82,6 +82,16 @@ pub const EVENT: &str = include_str!("../event.schema.json");
 /// JSON Schema of a document that registers a node type.
 pub const NODE_TYPE: &str = include_str!("../node-type.schema.json");
 
+/// Structural schemas for Kubernetes, made of those above: a workflow's `spec`, a node type's, a request to patch.
+pub mod structural {
+    /// `spec` of a Workflow.
+    pub const WORKFLOW_SPEC: &str = include_str!("../gen/kubernetes/workflow-spec.json");
+    /// `spec` of a NodeType.
+    pub const NODE_TYPE_SPEC: &str = include_str!("../gen/kubernetes/node-type-spec.json");
+    /// A request to patch a run.
+    pub const PATCH_REQUEST: &str = include_str!("../gen/kubernetes/patch-request.json");
+}
+
 /// JSON Schema of the config of a built-in node type, or `None` for any other.
 pub fn node_type(name: &str) -> Option<&'static str> {
     let found = NODE_TYPES.binary_search_by_key(&name, |(known, _)| *known).ok()?;

@@ -87,6 +87,14 @@ struct Owned {
     lock: Option<std::fs::File>,
 }
 
+/// Takes a data directory without opening a store in it, for as long as the file is open.
+///
+/// # Errors
+/// [`crate::Error::Owned`] if another process has it.
+pub fn own(dir: &Path) -> Result<std::fs::File> {
+    folder::lock(dir)
+}
+
 impl Embedded {
     /// Opens a data directory, and makes it if it is not there. Reads what is in it, and blocks for that long.
     ///
@@ -219,8 +227,8 @@ impl Store for Embedded {
         self.shared.sweep(lease, now).await
     }
 
-    async fn hold(&self, run: &str, ms: u64) -> Result<bool> {
-        self.shared.hold(run, ms)
+    async fn hold(&self, run: &str, holder: &str, ms: u64) -> Result<bool> {
+        self.shared.hold(run, holder, ms)
     }
 
     async fn load(&self, run: &str) -> Result<Option<Arc<State>>> {
@@ -240,7 +248,11 @@ impl Store for Embedded {
     }
 
     async fn watch(&self, run: &str, seq: u64, wait: Duration) -> Result<u64> {
-        self.shared.watch(run, seq, wait).await
+        self.shared.watch(run, Some(seq), wait).await
+    }
+
+    async fn watch_end(&self, run: &str, wait: Duration) -> Result<u64> {
+        self.shared.watch(run, None, wait).await
     }
 
     async fn log(&self, run: &str, lines: &[LogLine]) -> Result<()> {

@@ -15,6 +15,7 @@ use typify::{TypeSpace, TypeSpaceSettings};
 use crate::{Outcome, shell};
 
 mod bundle;
+mod crds;
 mod editor;
 mod errors;
 mod external;
@@ -63,12 +64,16 @@ pub(crate) fn run(flags: &Flags) -> Outcome {
     } else {
         external::write(&root, &bundle, &documents, flags.full)?;
     }
+    crds::settle(&root, flags, &mut stale)?;
     // Last, since the gateway is built from what is written above.
     let pages = [("openapi.json", "openapi"), ("rights.md", "rights"), ("metrics.md", "metrics")];
     for (name, page) in pages {
         let path = Path::new("docs/reference").join(name);
         settle(&root, flags, path, &gateway(page)?, &mut stale)?;
     }
+    let arguments = ["run", "-q", "-p", "aob-cli", "--bin", "aob", "--", "completion", "reference"];
+    let page = shell::output("cargo", &arguments)?;
+    settle(&root, flags, "docs/reference/cli.md".into(), &page, &mut stale)?;
     if stale.is_empty() {
         return Ok(());
     }
@@ -140,6 +145,16 @@ fn files(
             _ => editor::plain(schema),
         };
         files.push((format!("schema/gen/editor/{name}.schema.json").into(), pretty(&editor)?));
+    }
+    let node_type = read_json(&root.join("schema/node-type.schema.json"))?;
+    let (_, patch) =
+        documents.iter().find(|(name, _)| *name == "patch").ok_or("no patch schema")?;
+    let parts = [
+        ("node-type-spec", structural::part(&node_type, "/properties/spec")?),
+        ("patch-request", structural::part(patch, "")?),
+    ];
+    for (name, part) in parts {
+        files.push((format!("schema/gen/kubernetes/{name}.json").into(), pretty(&part)?));
     }
     let node_types = node_types(&root.join("schema/node-types"))?;
     let text = rust(

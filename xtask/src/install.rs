@@ -54,3 +54,27 @@ pub(crate) fn python((name, wanted): (&str, &[&str])) -> Outcome {
     run(&program, &arguments, &[])?;
     Ok(fs::write(stamp, is)?)
 }
+
+/// A program of a crate, built once for its version.
+pub(crate) fn cargo(name: &str, version: &str) -> Result<PathBuf, Box<dyn std::error::Error>> {
+    let folder = cache().join(format!("{name}-{version}"));
+    let program = folder.join("bin").join(name);
+    if !program.exists() {
+        let root = folder.display().to_string();
+        run("cargo", &["install", name, "--locked", "--version", version, "--root", &root], &[])?;
+    }
+    Ok(program)
+}
+
+/// A program of a Go module, built once for its version.
+pub(crate) fn go(name: &str, module: (&str, &str)) -> Result<PathBuf, Box<dyn std::error::Error>> {
+    let (path, version) = module;
+    let folder = cache().join(format!("{name}-{version}"));
+    let program = folder.join(name);
+    if !program.exists() {
+        let bin = folder.display().to_string();
+        let package = format!("{path}@{version}");
+        run("go", &["install", &package], &[("GOBIN", &bin), ("CGO_ENABLED", "0")])?;
+    }
+    Ok(program)
+}

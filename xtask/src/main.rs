@@ -8,10 +8,14 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod check;
+mod cluster;
 mod compat;
 mod fuzz;
 mod generate;
+mod images;
 mod install;
+mod machines;
+mod package;
 mod shell;
 mod soak;
 mod test;
@@ -40,6 +44,14 @@ enum Task {
     Check,
     /// Install what the tests need, check, and run every test.
     Test,
+    /// The images of AOB, without a container engine.
+    Images(images::Flags),
+    /// A real Kubernetes of one node on this machine, with AOB in it.
+    Cluster(cluster::Flags),
+    /// Make the Debian package.
+    Package(package::Flags),
+    /// Boot the package in a virtual machine and render the chart: minutes, as root.
+    Machines,
     /// Measure against Restate and DBOS in the same minutes; writes docs/benchmarks.md.
     Bench(bench::Flags),
     /// The long forms of the tests: millions of runs, minutes of fuzzing and of faults.
@@ -53,6 +65,10 @@ fn main() -> ExitCode {
         Task::Types => types::run(),
         Task::Check => check::run(),
         Task::Test => test::run(),
+        Task::Images(flags) => images::run_task(&flags),
+        Task::Cluster(flags) => cluster::run(&flags),
+        Task::Package(flags) => package::run(&flags),
+        Task::Machines => machines::run(),
         Task::Bench(flags) => bench::run(&flags),
         Task::Soak(flags) => soak::run(&flags),
     };

@@ -51,6 +51,7 @@ pub(crate) fn run(flags: &Flags) -> Outcome {
             ("AOB_CRASH_RUNS", "1000"),
             ("AOB_SHORT_RUNS", "100000"),
             ("AOB_AOF_ALL", "1"),
+            ("AOB_FOLLOWERS", "10000"),
         ],
     )?;
     fuzz::run(flags.fuzz)

@@ -2,7 +2,7 @@
 //!
 //! Generated files are made again and compared, each package is built and tested with its own
 //! tools, faults that the type checkers must find are given to them, and every document of the
-//! corpus goes through every language.
+//! corpus goes through every language. The example workers are checked and built for their test.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,6 +13,7 @@ use crate::{Outcome, generate, tools};
 
 mod faults;
 mod verdicts;
+mod workers;
 
 use faults::{Expected, expect};
 
@@ -41,6 +42,7 @@ pub(crate) fn run() -> Outcome {
     step("python", &|| python_package(python, node))?;
     step("corpus", &|| verdicts::run(python))?;
     step("editor", &|| editor(node))?;
+    step("workers", &|| workers::run(node, python))?;
     say(&format!("types: {:.1} s ({})", began.elapsed().as_secs_f32(), times.join(", ")));
     Ok(())
 }

@@ -4,17 +4,19 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::{Format, Rules, Where};
 
-/// Keep workflows: each file becomes a version that a tag points at
+/// Keep workflows, each a version that a tag points at; register node types
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A version is named by the digest of its spec; keeping the same one again changes nothing.
+A version is named by the digest of its spec; keeping the same one again changes nothing. A document of kind NodeType is \
+registered: workflows that are kept or started from then on know the type.
 
 Examples:
   aob apply -f examples/hello.yaml
+  aob apply -f examples/workers/double.yaml
   aob apply -f parent.yaml -f child.yaml --tag stable --reason \"tested\"
   aob apply -f flow.yaml --dry-run")]
 pub(crate) struct Apply {
-    /// Workflow files, YAML or JSON; `-` is standard input
+    /// Files of workflows and node types, YAML or JSON; `-` is standard input
     #[arg(short, long, required = true, value_name = "FILE", num_args = 1.., value_hint = clap::ValueHint::FilePath)]
     pub(crate) file: Vec<String>,
     /// The tag that is to point at them
@@ -26,7 +28,7 @@ pub(crate) struct Apply {
     /// Say what would change, and keep nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// As data: a list of {workflow, tag, digest, before, result}
+    /// As data: a list of {workflow, tag, digest, before, result} and {type, result}
     #[arg(short, long, value_name = "FORMAT")]
     pub(crate) output: Option<Format>,
     #[command(flatten)]

@@ -18,12 +18,15 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::place::{self, Place};
-use super::user;
+use super::{gateway, user};
 use crate::operations::{Operations, Request};
 use crate::problem::{Problem, Result};
 
 /// How long another process may have the directory without answering: it begins or ends just then.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long the successor of a process that stays is waited for.
+const SUCCESSOR: Duration = Duration::from_secs(60);
 
 /// The way to a store. A guest whose host has ended asks its successor, or becomes that itself.
 pub(super) struct Link {
@@ -39,6 +42,8 @@ pub(super) enum Role {
     Owner(Arc<Runs>, Local, PathBuf),
     /// A guest of a process with these rules.
     Guest(Client, NodeRules),
+    /// One of any number that ask a gateway.
+    Gateway(Client),
 }
 
 impl Link {
@@ -63,13 +68,15 @@ impl Operations for Link {
                 Role::Redis(_, local) | Role::Owner(_, local, _) => {
                     return local.call(request).await;
                 }
+                Role::Gateway(client) => return patiently(client, request).await,
                 Role::Guest(client, _) => client,
             };
             match client.call(request.clone()).await {
                 Err(problem) if problem.entry() == Some(&catalogue::UNREACHABLE) => {}
                 answered => return answered,
             }
-            let next = Arc::new(Role::open(&self.place).await?);
+            let stays = matches!(&*role, Role::Guest(_, rules) if rules.stays);
+            let next = Arc::new(Role::after(&self.place, stays).await?);
             *self.role.lock().unwrap_or_else(PoisonError::into_inner) = next;
             if matches!(request, Request::Watch { .. }) {
                 // Whoever watches looks first who moves the run now.
@@ -79,7 +86,38 @@ impl Operations for Link {
     }
 }
 
+/// Asks a gateway. One that has just gone is likely to come back, or another to take its place: what only reads is
+/// asked again for a while.
+async fn patiently(client: &Client, request: Request) -> Result<Value> {
+    let began = Instant::now();
+    let reads = aob_gateway::route::encode(&request)
+        .is_ok_and(|(route, _)| matches!(route.method, aob_gateway::route::Method::Get));
+    loop {
+        match client.call(request.clone()).await {
+            Err(problem)
+                if reads
+                    && problem.entry() == Some(&catalogue::UNREACHABLE)
+                    && began.elapsed() < PATIENCE * 2 => {}
+            answered => return answered,
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
 impl Role {
+    /// Opens the place after its owner has ended. One that stays until it is told to stop has a successor, most
+    /// likely, which is waited for: whoever follows a run must not keep it from the directory.
+    async fn after(place: &Place, stays: bool) -> Result<Self> {
+        let began = Instant::now();
+        while let (true, Place::Folder(dir)) = (stays && began.elapsed() < SUCCESSOR, place) {
+            if let Ok((client, rules)) = visit(dir).await {
+                return Ok(Self::Guest(client, rules));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Self::open(place).await
+    }
+
     async fn open(place: &Place) -> Result<Self> {
         let dir = match place {
             Place::Redis(url) => {
@@ -88,6 +126,11 @@ impl Role {
                     .map_err(|error| Problem::store(error, "--redis"))?;
                 let runs = Runs::new(Arc::new(store), Registry::builtin(), Ceiling::default());
                 return Ok(Self::Redis(runs.clone(), local(runs)));
+            }
+            Place::Gateway(server) => {
+                let client = gateway::connect(server)?;
+                client.about().await?;
+                return Ok(Self::Gateway(client));
             }
             Place::Folder(dir) => dir,
         };
@@ -124,7 +167,7 @@ fn local(runs: Arc<Runs>) -> Local {
 }
 
 /// Connects to the owner, and learns by which rules it runs nodes.
-async fn visit(dir: &Path) -> Result<(Client, NodeRules)> {
+pub(super) async fn visit(dir: &Path) -> Result<(Client, NodeRules)> {
     let client = Client::in_folder(dir, &user()).await.map_err(|error| match error.kind() {
         std::io::ErrorKind::PermissionDenied => strange(dir, &error.to_string()),
         _ => silent(dir, &error.to_string()),
@@ -143,7 +186,7 @@ fn strange(dir: &Path, why: &str) -> Problem {
 }
 
 /// Nobody answers, though another process has the directory.
-fn silent(dir: &Path, why: &str) -> Problem {
+pub(super) fn silent(dir: &Path, why: &str) -> Problem {
     let message = format!("another process has {} and does not answer: {why}", dir.display());
     Problem::new(&catalogue::STORE_OWNED, dir.display().to_string(), message)
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use aob_engine::catalogue;
 
 use crate::arguments::Where;
+use crate::context::{self, Server, Target};
 use crate::problem::{Problem, Result};
 
 /// Where runs are.
@@ -15,11 +16,55 @@ pub(crate) enum Place {
     Redis(String),
     /// A data directory.
     Folder(PathBuf),
+    /// A gateway.
+    Gateway(Server),
 }
 
 impl Place {
     /// A flag counts before the environment, and that before the usual directory.
     pub(crate) fn of(given: &Where) -> Result<Self> {
+        let flags = given.redis.is_some() || given.data.is_some();
+        let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let named = match &given.context {
+            Some(name) => Some((name.clone(), "--context")),
+            None if flags => None,
+            None => set("AOB_CONTEXT").map(|name| (name, "AOB_CONTEXT")),
+        };
+        if let Some((name, about)) = named {
+            return Self::to(context::load()?.target(&name, about)?);
+        }
+        if !flags && set("AOB_REDIS").is_none() && set("AOB_DATA").is_none() {
+            let config = context::load()?;
+            if let Some(name) = &config.current {
+                return Self::to(config.target(name, "the context in use")?);
+            }
+        }
+        Self::usual(given)
+    }
+
+    /// The data directory of a process that serves one: contexts do not count.
+    pub(crate) fn folder(data: Option<PathBuf>) -> Result<PathBuf> {
+        let given = Where { redis: None, data, context: None };
+        let set = |name: &str| {
+            let value = std::env::var_os(name).filter(|value| !value.is_empty());
+            value.filter(|_| name != "AOB_REDIS").map(PathBuf::from)
+        };
+        match Self::choose(&given, set)? {
+            Self::Folder(dir) => Ok(dir),
+            Self::Redis(_) | Self::Gateway(_) => Ok(PathBuf::from(".")),
+        }
+    }
+
+    fn to(target: Target) -> Result<Self> {
+        match target {
+            Target::Redis(url) => Ok(Self::Redis(url)),
+            Target::Server(server) => Ok(Self::Gateway(server)),
+            Target::Data(Some(dir)) => Ok(Self::Folder(dir)),
+            Target::Data(None) => Self::folder(None).map(Self::Folder),
+        }
+    }
+
+    fn usual(given: &Where) -> Result<Self> {
         Self::choose(given, |name| {
             std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
         })
@@ -51,6 +96,9 @@ impl Place {
 
     /// The flag that leads another command to the same place; nothing where that is what it would take anyway.
     pub(crate) fn flag(&self, given: &Where) -> String {
+        if let Some(name) = &given.context {
+            return format!(" --context {name}");
+        }
         match (given.redis.is_some(), given.data.is_some(), self) {
             (true, _, Self::Redis(url)) if !url.contains('@') => format!(" --redis {url}"),
             (true, _, _) => " --redis URL".to_owned(),
@@ -89,8 +137,8 @@ mod tests {
 
     #[test]
     fn a_flag_counts_before_the_environment() {
-        let none = Where { redis: None, data: None };
-        let data = Where { redis: None, data: Some("d".into()) };
+        let none = Where { redis: None, data: None, context: None };
+        let data = Where { redis: None, data: Some("d".into()), context: None };
         let all = |name: &str| {
             let value = match name {
                 "AOB_REDIS" => "redis://r",

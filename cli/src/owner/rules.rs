@@ -38,7 +38,7 @@ mod tests {
     fn rules_are_compared_item_by_item() {
         let list =
             |items: &[&str]| Some(items.iter().map(|&item| item.to_owned()).collect::<Vec<_>>());
-        let own = |exec| NodeRules { pid: 1, exec, private: None, secrets: None };
+        let own = |exec| NodeRules { pid: 1, exec, private: None, secrets: None, stays: false };
         let asked = |allow_exec| Rules { allow_exec, ..Rules::default() };
         assert_eq!(lacks(&own(None), &asked(None)), None);
         assert_eq!(lacks(&own(None), &asked(list(&[]))).as_deref(), Some("--allow-exec"));

@@ -56,6 +56,7 @@ impl Settings {
             exec: self.given.allow_exec.clone(),
             private: self.given.allow_private.clone(),
             secrets: self.given.secrets.clone(),
+            stays: false,
         }
     }
 

@@ -120,6 +120,9 @@ impl Act {
 
     /// A key of its own for a guest, which asks again when its host ends: the key makes that one start.
     pub(super) fn own_key(&self, access: &Access) -> Option<String> {
+        if access.is_remote() {
+            return Some(format!("cli-{:032x}", rand::random::<u128>()));
+        }
         let host = access.guest_of()?;
         Some(format!("guest-{}-{}-{}", host.pid, std::process::id(), now()))
     }
@@ -250,6 +253,11 @@ impl Act {
 
     fn interrupted(&self, access: &Access, run: &str) {
         let flag = &self.flag;
+        if access.is_remote() {
+            return self.terminal.say(&format!(
+                "interrupted; {run} goes on behind the gateway. Follow it with:\n  aob resume {run}{flag}"
+            ));
+        }
         match access.guest_of() {
             Some(host) => {
                 self.terminal.say(&format!("interrupted; process {} moves {run} on. Follow it with:\n  aob resume {run}{flag}", host.pid));

@@ -64,7 +64,7 @@ struct Sides<'a> {
 impl Sides<'_> {
     async fn document(&mut self, given: &str, about: &str) -> Result<Side> {
         if given == "-" || (!given.starts_with("sha256:") && Path::new(given).exists()) {
-            let (workflows, _) = judge(&[given.to_owned()]).allowed()?;
+            let workflows = judge(&[given.to_owned()]).allowed()?.workflows;
             let first = workflows.into_iter().next().map(|first| first.value().clone());
             return Ok(Side { name: given.to_owned(), document: first.unwrap_or_default() });
         }

@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 use super::group::{Group, HEADER, Names, groups};
 use crate::arguments::{Format, GroupBy, List, ListFormat, Listed};
 use crate::exit::Exit;
-use crate::operations::{NamedSet, Operations, Page, Request, RunRow, TicketRow, WorkflowRow};
+use crate::operations::{
+    NamedSet, Operations, Page, Request, RunRow, TicketRow, TypeRow, WorkflowRow,
+};
 use crate::problem::Result;
 use crate::show::table::table;
 use crate::show::terminal::Terminal;
@@ -18,10 +20,6 @@ const PAGE: u32 = 500;
 
 /// Lists what is asked for.
 pub(super) async fn list(arguments: &List, terminal: Terminal) -> Result<Exit> {
-    if arguments.what == Listed::Types {
-        types(arguments, terminal);
-        return Ok(Exit::Done);
-    }
     let access = super::open(&arguments.place).await?;
     let operations = &*access.operations;
     match arguments.what {
@@ -101,7 +99,10 @@ pub(super) async fn list(arguments: &List, terminal: Terminal) -> Result<Exit> {
             let data = |[workflow, name, digest]: &[String; 3]| json!({"workflow": workflow, "name": name, "digest": digest});
             show(arguments, terminal, &["WORKFLOW", "NAME", "DIGEST"], &rows, cells, data);
         }
-        Listed::Types => {}
+        Listed::Types => {
+            let registered: Vec<TypeRow> = operations.ask(Request::Types {}).await?;
+            types(arguments, terminal, &registered);
+        }
     }
     access.close().await?;
     Ok(Exit::Done)
@@ -226,19 +227,29 @@ fn show_runs(rows: &[RunRow], names: &Names, arguments: &List, terminal: Termina
     show(arguments, terminal, &header, rows, cells, data);
 }
 
-fn types(arguments: &List, terminal: Terminal) {
+/// Built-in types, then those that are registered.
+fn types(arguments: &List, terminal: Terminal, registered: &[TypeRow]) {
     let registry = Registry::builtin();
-    let text = |name: &str, field: &str| {
-        let found =
-            registry.get(name).and_then(|info| info.schema().get(field)).and_then(Value::as_str);
-        found.unwrap_or_default().to_owned()
+    let built_in = registry.names().filter_map(|name| {
+        let schema = registry.get(name)?.schema();
+        let text = |field: &str| schema.get(field).and_then(Value::as_str).unwrap_or_default();
+        let (effect, described) = (text("x-aob-effect"), text("description"));
+        Some(json!({"type": name, "by": "aob", "effect": effect, "description": described, "output": text("x-aob-output")}))
+    });
+    let others = registered.iter().map(|row| {
+        let spec = row.document.get("spec").unwrap_or(&Value::Null);
+        let text = |field: &str| spec.get(field).and_then(Value::as_str).unwrap_or_default();
+        let run = spec.get("run").and_then(Value::as_object).and_then(|run| run.keys().next());
+        let effect = if text("effect").is_empty() { "Once" } else { text("effect") };
+        json!({"type": row.name, "by": run, "effect": effect.to_lowercase(), "description": text("description"), "version": row.version})
+    });
+    let rows: Vec<Value> = built_in.chain(others).collect();
+    let cells = |row: &Value| {
+        let text =
+            |field: &str| row.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+        vec![text("type"), text("by"), text("effect"), text("description")]
     };
-    let rows: Vec<&str> = registry.names().collect();
-    let cells = |name: &&str| {
-        vec![(*name).to_owned(), text(name, "x-aob-effect"), text(name, "description")]
-    };
-    let data = |name: &&str| json!({"type": name, "effect": text(name, "x-aob-effect"), "description": text(name, "description"), "output": text(name, "x-aob-output")});
-    show(arguments, terminal, &["TYPE", "EFFECT", "DESCRIPTION"], &rows, cells, data);
+    show(arguments, terminal, &["TYPE", "BY", "EFFECT", "DESCRIPTION"], &rows, cells, Value::clone);
 }
 
 /// Rows as a table or as data.

@@ -12,10 +12,11 @@ use serde_json::json;
 
 use super::act::{Act, Ending};
 use super::kept::{Version, digest_of, is_name, kept, patch_set};
+use super::registered::{register, warnings};
 use crate::arguments::Run;
 use crate::drive::Stop;
 use crate::exit::Exit;
-use crate::files::{Workflow, judge};
+use crate::files::{Judged, Workflow, judge};
 use crate::input::Given;
 use crate::operations::{Operations, Published, Request, Started, TENANT};
 use crate::owner::{Access, Place};
@@ -33,25 +34,21 @@ pub(super) fn run(arguments: &Run, terminal: Terminal) -> Result<Exit> {
     {
         return super::many(start_kept(arguments, terminal, name, &input));
     }
-    let (workflows, warnings) = judge(&arguments.files).allowed()?;
-    terminal.findings(&warnings);
-    if let Some(first) = workflows.first() {
+    let judged = judge(&arguments.files).allowed()?;
+    if let Some(first) = judged.workflows.first() {
         fits(first, &input)?;
     }
     if arguments.dry_run {
-        return Ok(plan(arguments, terminal, &workflows, &input));
+        terminal.findings(&judged.warnings);
+        return Ok(plan(arguments, terminal, &judged.workflows, &input));
     }
-    super::many(start(arguments, terminal, &workflows, &input))
+    super::many(start(arguments, terminal, judged, &input))
 }
 
 /// Starts the first workflow; the others are there for it.
-async fn start(
-    arguments: &Run,
-    terminal: Terminal,
-    workflows: &[Workflow],
-    input: &Given,
-) -> Result<Exit> {
+async fn start(arguments: &Run, terminal: Terminal, judged: Judged, input: &Given) -> Result<Exit> {
     let act = Act::new(terminal, &arguments.place, &arguments.rules)?;
+    let workflows = judged.workflows.as_slice();
     if matches!(act.place, Place::Folder(_)) {
         let served = act.settings.types(true);
         let findings: Vec<Finding> =
@@ -62,6 +59,8 @@ async fn start(
     }
     let stop = Stop::new()?;
     let access = act.open().await?;
+    register(&*access.operations, &judged.types).await?;
+    terminal.findings(&warnings(&*access.operations, &judged).await?);
     children_are_there(&*access.operations, workflows).await?;
     let mut first = None;
     for workflow in workflows {

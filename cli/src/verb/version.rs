@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use super::kept::digest_of;
+use super::registered::{changes, register, warnings};
 use crate::arguments::{Apply, Promote};
 use crate::exit::Exit;
-use crate::files::{Workflow, judge};
+use crate::files::{Judged, judge};
 use crate::operations::{Kind, Published, Request, Standing};
 use crate::problem::Result;
 use crate::show::terminal::Terminal;
@@ -13,9 +14,7 @@ use crate::show::value::value;
 
 /// Judges files, then keeps them all.
 pub(super) fn apply(arguments: &Apply, terminal: Terminal) -> Result<Exit> {
-    let (workflows, warnings) = judge(&arguments.file).allowed()?;
-    terminal.findings(&warnings);
-    super::one(keep(arguments, workflows, terminal))
+    super::one(keep(arguments, judge(&arguments.file).allowed()?, terminal))
 }
 
 /// Makes a run's graph a version.
@@ -43,11 +42,19 @@ pub(super) async fn promote(arguments: &Promote, terminal: Terminal) -> Result<E
     Ok(Exit::Done)
 }
 
-async fn keep(arguments: &Apply, workflows: Vec<Workflow>, terminal: Terminal) -> Result<Exit> {
+async fn keep(arguments: &Apply, judged: Judged, terminal: Terminal) -> Result<Exit> {
     let access = super::open(&arguments.place).await?;
     let operations = &*access.operations;
-    let mut rows = Vec::with_capacity(workflows.len());
-    for workflow in &workflows {
+    let mut rows = Vec::with_capacity(judged.types.len() + judged.workflows.len());
+    for node_type in &judged.types {
+        let result = changes(operations, node_type).await?;
+        rows.push(json!({"type": node_type.name, "result": result}));
+    }
+    terminal.findings(&warnings(operations, &judged).await?);
+    if !arguments.dry_run {
+        register(operations, &judged.types).await?;
+    }
+    for workflow in &judged.workflows {
         let (name, digest) = (workflow.ir.name.clone(), workflow.ir.digest.clone());
         let tag = arguments.tag.clone();
         let before = digest_of(operations, &name, &tag).await?;
@@ -80,6 +87,9 @@ async fn keep(arguments: &Apply, workflows: Vec<Workflow>, terminal: Terminal) -
 
 fn line(row: &Value) -> String {
     let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default();
+    if row.get("type").is_some() {
+        return format!("type {} {}", text("type"), text("result"));
+    }
     let before = match text("result") {
         "changed" => format!("  (was {})", text("before")),
         _ => String::new(),

@@ -3,9 +3,11 @@
 use aob_engine::catalogue::{self, Entry};
 use aob_engine::issue::excerpt;
 use clap::CommandFactory as _;
+use clap_complete::Shell;
 use serde_json::{Value, json};
 
-use crate::arguments::{Arguments, Explain, Format, Schema};
+use super::reference;
+use crate::arguments::{Arguments, Explain, Format, Schema, Script};
 use crate::exit::Exit;
 use crate::problem::{Problem, Result};
 use crate::show::table::table;
@@ -73,8 +75,19 @@ pub(super) fn schema(arguments: &Schema, terminal: Terminal) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Prints completions.
-pub(super) fn completion(shell: clap_complete::Shell, terminal: Terminal) -> Result<Exit> {
+/// Prints completions, or the page of reference.
+pub(super) fn completion(script: Script, terminal: Terminal) -> Result<Exit> {
+    let shell = match script {
+        Script::Bash => Shell::Bash,
+        Script::Elvish => Shell::Elvish,
+        Script::Fish => Shell::Fish,
+        Script::PowerShell => Shell::PowerShell,
+        Script::Zsh => Shell::Zsh,
+        Script::Reference => {
+            terminal.data(&reference::page());
+            return Ok(Exit::Done);
+        }
+    };
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "aob", &mut script);
     terminal.data(&String::from_utf8_lossy(&script));

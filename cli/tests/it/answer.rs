@@ -6,7 +6,7 @@ use crate::place::{Place, example};
 
 #[test]
 fn without_a_terminal_an_approval_ends_with_12_and_the_answer_goes_on() {
-    let place = Place::new();
+    let place = Place::alone();
     let waiting = place.ends(12, &["run", &example("approval.yaml")]);
     waiting.says(&["waits for an approval: Post 12 invoices", "  aob approve ticket_"]);
     let ticket = place.ticket();
@@ -59,7 +59,7 @@ fn an_approval_asks_for_data_and_judges_it() {
 
 #[test]
 fn who_may_not_decide_is_told() {
-    let place = Place::new();
+    let place = Place::alone();
     place.workflow(
         "gate",
         "    - {id: gate, type: approval, config: {title: T, approvers: {users: [bert]}}}",
@@ -98,7 +98,7 @@ fn whoever_asked_for_the_run_is_told_so_and_it_is_kept() {
 
 #[test]
 fn a_paused_node_is_retried_settled_or_failed() {
-    let place = Place::new();
+    let place = Place::alone();
     let file = place.pausing();
     place
         .ends(12, &["run", &file])
@@ -146,7 +146,7 @@ fn a_ticket_of_a_child_run_moves_its_parent() {
 
 #[test]
 fn a_suspended_run_begins_nothing_until_it_is_resumed() {
-    let place = Place::new();
+    let place = Place::alone();
     let run = place.ends(0, &["run", &example("approval.yaml"), "--detach"]).out.trim().to_owned();
     place.ends(0, &["suspend", &run]);
     place.ends(0, &["suspend", &run]);

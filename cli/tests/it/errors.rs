@@ -387,6 +387,13 @@ const CASES: &[Case] = &[
     },
     verb("AOB5023", 4, &["schema", "none"]),
     Case {
+        code: "AOB5040",
+        exit: 2,
+        files: &[(".config/aob/config.yaml", "contexts: [1]\n")],
+        arguments: &["ls", "runs", "--context", "x"],
+    },
+    verb("AOB5041", 4, &["ls", "runs", "--context", "none"]),
+    Case {
         code: "AOB5025",
         exit: 3,
         files: &[("x.yaml", "nodes:\n    - {id: a, type: job, config: {image: busybox}}\n")],
@@ -453,6 +460,8 @@ const CASES: &[Case] = &[
 
 /// Codes that a test of their own provokes.
 const ELSEWHERE: &[(&str, &str)] = &[
+    ("AOB8101", "gateway, kubernetes: a_gateway_outside_a_cluster_says_so"),
+    ("AOB8102", "gateway, kubernetes: what_is_not_answered_is_not_done"),
     ("AOB9020", "runner, tests/it/agents/budgets"),
     (
         "AOB9021",
@@ -553,6 +562,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
 
 /// Codes that no command can be made to show here, and why.
 const OUT_OF_REACH: &[(&str, &str)] = &[
+    ("AOB8001", "operator, job/ending: a_failed_job_says_why; `aob` itself makes no Jobs"),
+    ("AOB8002", "operator, it/jobs: what_the_api_server_refuses"),
+    ("AOB8003", "operator: an API server that does not answer"),
+    ("AOB8004", "operator, job/ending: what_the_container_wrote"),
     ("AOB7011", "a server would have to be silent for an hour"),
     ("AOB7012", "moto answers for every function, whether it is there or not"),
     ("AOB7013", "the function's code would have to run, which needs a container engine"),
@@ -596,11 +609,11 @@ const OUT_OF_REACH: &[(&str, &str)] = &[
 fn every_code_is_provoked() {
     let server = serve();
     let mut wrong = Vec::new();
-    let gated = Place::new();
+    let gated = Place::alone();
     let waiting = crate::patch::at_the_gate(&gated);
     for case in CASES {
         let of_run = case.arguments.contains(&"RUN");
-        let own = Place::new();
+        let own = Place::alone();
         let place = if of_run { &gated } else { &own };
         std::fs::create_dir_all(place.path().join("secrets/empty")).unwrap();
         place.write("secrets/empty/key", "");
@@ -629,7 +642,7 @@ fn every_code_is_provoked() {
 
 #[test]
 fn no_code_is_forgotten() {
-    let place = Place::new();
+    let place = Place::alone();
     let all = place.ends(0, &["explain", "-o", "json"]).json();
     let all: BTreeSet<String> = all
         .as_array()
@@ -653,7 +666,7 @@ fn no_code_is_forgotten() {
 
 #[test]
 fn long_expressions_are_refused() {
-    let place = Place::new();
+    let place = Place::alone();
     let file = place.workflow(
         "long",
         &format!(
@@ -671,7 +684,7 @@ fn long_expressions_are_refused() {
 
 #[test]
 fn a_large_output_is_refused() {
-    let place = Place::new();
+    let place = Place::alone();
     let text = |times: usize, of: &str| of.repeat(times);
     let nodes = format!(
         "    - {{id: a, type: transform, config: {{value: {}}}}}\n    - {{id: b, type: transform, config: {{value: \"{}\"}}}}",

@@ -23,7 +23,7 @@ help: Write `\"no\"` if the string is meant, `false` if the truth value is.     
 
 #[test]
 fn every_finding_of_every_file_is_shown_at_once() {
-    let place = Place::new();
+    let place = Place::alone();
     place.write("cycle.yaml", format!("{HEAD}  nodes:\n    - {{id: a, type: noop}}\n    - {{id: b, type: noop}}\n  edges:\n    - {{from: a, to: b}}\n    - {{from: b, to: a}}\n    - {{from: a, to: nowhere}}\n"));
     place.write("twice.yaml", "a: 1\na: 2\n");
     let said = place.ends(2, &["lint", "cycle.yaml", "twice.yaml", "none.yaml"]);

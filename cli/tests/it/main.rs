@@ -5,7 +5,9 @@
 mod answer;
 mod errors;
 mod files;
+mod host;
 mod look;
+mod modes;
 mod owner;
 mod patch;
 mod patch_redis;
@@ -13,5 +15,6 @@ mod place;
 mod run;
 mod stop;
 mod terminal;
+mod up;
 mod version;
 mod words;

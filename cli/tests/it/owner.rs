@@ -8,7 +8,7 @@ use crate::place::{Place, eventually, example};
 
 #[test]
 fn a_verb_asks_the_owner_and_the_owner_goes_on() {
-    let place = Place::new();
+    let place = Place::alone();
     let mut owner = place.begin(&["run", &example("approval.yaml"), "--wait"]);
     owner.until("aob approve ticket_");
     let socket = std::fs::metadata(place.data().join("aob.sock")).unwrap();
@@ -32,7 +32,7 @@ fn a_verb_asks_the_owner_and_the_owner_goes_on() {
 
 #[test]
 fn a_second_run_is_moved_by_the_owner_and_taken_over_when_it_is_killed() {
-    let place = Place::new();
+    let place = Place::alone();
     let mut owner = place.begin(&["run", &example("approval.yaml"), "--wait"]);
     owner.until("aob approve ticket_");
     let said = place.ends(0, &["run", &example("hello.yaml")]);
@@ -55,7 +55,7 @@ fn a_second_run_is_moved_by_the_owner_and_taken_over_when_it_is_killed() {
 
 #[test]
 fn the_owner_stays_for_its_guests() {
-    let place = Place::new();
+    let place = Place::alone();
     let mut owner = place.begin(&["run", &example("approval.yaml"), "--wait"]);
     owner.until("aob approve ticket_");
     let first = place.ticket()["ticket"].as_str().unwrap().to_owned();
@@ -71,7 +71,7 @@ fn the_owner_stays_for_its_guests() {
 
 #[test]
 fn the_owner_s_rules_hold_for_guests() {
-    let place = Place::new();
+    let place = Place::alone();
     let mut owner = place.begin(&["run", &example("approval.yaml"), "--wait"]);
     owner.until("aob approve ticket_");
     let said = place.ends(3, &["run", &example("exec.yaml"), "--allow-exec"]);
@@ -80,7 +80,7 @@ fn the_owner_s_rules_hold_for_guests() {
 
 #[test]
 fn a_stale_socket_is_in_nobody_s_way() {
-    let place = Place::new();
+    let place = Place::alone();
     let mut owner = place.begin(&["run", &example("approval.yaml"), "--wait"]);
     owner.until("aob approve ticket_");
     owner.signal("KILL");
@@ -93,7 +93,7 @@ fn a_stale_socket_is_in_nobody_s_way() {
 #[test]
 fn strangers_and_nonsense_are_shown_the_door() {
     use std::io::{Read as _, Write as _};
-    let place = Place::new();
+    let place = Place::alone();
     let mut owner = place.begin(&["run", &example("approval.yaml"), "--wait"]);
     owner.until("aob approve ticket_");
     let ask = |text: &str| {
@@ -119,7 +119,7 @@ fn strangers_and_nonsense_are_shown_the_door() {
 #[test]
 fn an_owner_of_another_version_is_named() {
     use std::io::{Read as _, Write as _};
-    let place = Place::new();
+    let place = Place::alone();
     std::fs::create_dir(place.data()).unwrap();
     let lock = std::fs::File::create(place.data().join("lock")).unwrap();
     lock.lock().unwrap();
@@ -139,7 +139,7 @@ fn an_owner_of_another_version_is_named() {
 
 #[test]
 fn a_directory_that_another_program_holds_is_named() {
-    let place = Place::new();
+    let place = Place::alone();
     std::fs::create_dir(place.data()).unwrap();
     let lock = std::fs::File::create(place.data().join("lock")).unwrap();
     lock.lock().unwrap();
@@ -148,7 +148,7 @@ fn a_directory_that_another_program_holds_is_named() {
 
 #[test]
 fn many_verbs_at_once_wait_for_each_other() {
-    let place = Place::new();
+    let place = Place::alone();
     let file = example("hello.yaml");
     let all: Vec<_> = (0..6).map(|_| place.begin(&["run", &file])).collect();
     for one in all {

@@ -38,7 +38,7 @@ fn nodes(place: &Place, run: &str) -> Vec<String> {
 
 #[test]
 fn a_check_is_put_into_a_run_that_is_under_way() {
-    let place = Place::new();
+    let place = Place::alone();
     let run = detached(&place);
     let dry = place.ends(0, &["patch", "apply", &run, "-f", &insert(), "--dry-run"]);
     let wanted = "\
@@ -98,7 +98,7 @@ fn a_check_is_put_into_a_run_that_is_under_way() {
 
 #[test]
 fn revisions_are_told_apart() {
-    let place = Place::new();
+    let place = Place::alone();
     let run = detached(&place);
     place.ends(0, &["patch", "apply", &run, "-f", &insert()]);
     let old = place.ends(0, &["get", &run, "--revision", "0"]);
@@ -299,7 +299,7 @@ fn the_limit_of_patches_holds_for_the_whole_run() {
 
 #[test]
 fn the_owner_of_the_directory_goes_on_with_the_patched_graph() {
-    let place = Place::new();
+    let place = Place::alone();
     let file = place.workflow(
         "gated",
         "    - {id: gate, type: approval, config: {title: \"Go on?\", approvers: {allowRequester: true}}}\n    - {id: b, type: noop}",
@@ -332,7 +332,7 @@ fn the_owner_of_the_directory_goes_on_with_the_patched_graph() {
 
 #[test]
 fn large_patches_are_refused() {
-    let place = Place::new();
+    let place = Place::alone();
     let run = at_the_gate(&place);
     let one = "{\"op\": \"test\", \"path\": \"/nodes/c/type\", \"value\": \"noop\"}";
     let many = place.write("many.json", format!("[{}]", vec![one; 257].join(",")));

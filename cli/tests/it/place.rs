@@ -9,6 +9,8 @@ use aob_store::testing::{RedisServer, ServerOptions};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::host::Host;
+
 /// Longest wait for anything.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -17,6 +19,8 @@ pub(crate) struct Place {
     dir: TempDir,
     /// Where the runs are, if not in the data directory.
     redis: Option<RedisServer>,
+    /// Who has them, if not each command itself.
+    host: Option<Host>,
 }
 
 /// What a command said, and how it ended.
@@ -36,14 +40,28 @@ pub(crate) struct Running {
 }
 
 impl Place {
+    /// In the mode that `AOB_CLI_MODE` names: each command on its own, `socket` of an `aob up`, or `https` to gateways
+    /// with runners behind them.
     pub(crate) fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), redis: None }
+        let mut place = Self::alone();
+        place.host = match std::env::var("AOB_CLI_MODE").as_deref() {
+            Ok("socket") => Some(Host::socket(&place)),
+            Ok("https") => Some(Host::https(&place)),
+            Ok(other) => panic!("AOB_CLI_MODE={other}"),
+            Err(_) => None,
+        };
+        place
+    }
+
+    /// Each command has the data directory itself.
+    pub(crate) fn alone() -> Self {
+        Self { dir: tempfile::tempdir().unwrap(), redis: None, host: None }
     }
 
     /// A directory whose runs are on a Redis of their own.
     pub(crate) fn on_redis() -> Self {
         let server = RedisServer::start(ServerOptions::default()).unwrap();
-        Self { redis: Some(server), ..Self::new() }
+        Self { redis: Some(server), ..Self::alone() }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -56,7 +74,9 @@ impl Place {
 
     /// Writes a file here and gives its name.
     pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) -> String {
-        std::fs::write(self.dir.path().join(name), text).unwrap();
+        let path = self.dir.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
         name.to_owned()
     }
 
@@ -107,6 +127,9 @@ spec:
             .env("HOME", self.dir.path())
             .env("USER", "ada")
             .env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        if let Some(host) = &self.host {
+            host.point(&mut command);
+        }
         command.stdin(Stdio::null());
         command
     }
@@ -124,10 +147,7 @@ spec:
 
     /// Begins and goes on.
     pub(crate) fn begin(&self, arguments: &[&str]) -> Running {
-        let mut child =
-            self.aob(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let err = BufReader::new(child.stderr.take().unwrap());
-        Running { child, err, said: String::new() }
+        Running::of(&mut self.aob(arguments))
     }
 
     /// The runs there are, newest first.
@@ -168,6 +188,13 @@ impl Said {
 }
 
 impl Running {
+    /// Begins a command whose stderr is read.
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let err = BufReader::new(child.stderr.take().unwrap());
+        Self { child, err, said: String::new() }
+    }
+
     /// Reads stderr until a line has this text.
     pub(crate) fn until(&mut self, text: &str) -> String {
         let began = Instant::now();

@@ -51,7 +51,7 @@ fn every_example_that_needs_nothing_gives_what_it_says() {
 
 #[test]
 fn a_failing_run_ends_with_10_and_says_where_and_why() {
-    let place = Place::new();
+    let place = Place::alone();
     let said = place.ends(10, &["run", &example("finally.yaml")]);
     said.says(&[
         "error[AOB3001]: work: ",
@@ -99,7 +99,7 @@ fn a_key_starts_one_run() {
 
 #[test]
 fn a_detached_run_goes_on_with_resume() {
-    let place = Place::new();
+    let place = Place::alone();
     let run = place.ends(0, &["run", &example("hello.yaml"), "--detach"]).out;
     assert_eq!(place.runs()[0]["status"], "running");
     let said = place.ends(0, &["resume", run.trim()]);
@@ -109,7 +109,7 @@ fn a_detached_run_goes_on_with_resume() {
 
 #[test]
 fn a_dry_run_starts_nothing() {
-    let place = Place::new();
+    let place = Place::alone();
     let said = place.ends(0, &["run", &example("hello.yaml"), "--dry-run", "-i", "name=Ada"]);
     assert_eq!(
         (&said.json()["run"]["nodes"], &said.json()["input"]),

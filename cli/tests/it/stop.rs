@@ -6,7 +6,7 @@ use crate::place::{Place, example};
 
 #[test]
 fn ctrl_c_says_how_to_go_on_and_resume_does() {
-    let place = Place::new();
+    let place = Place::alone();
     place.write("flow.yaml", "apiVersion: aob.dev/v1alpha1\nkind: Workflow\nmetadata: {name: slow}\nspec:\n  output: \"${ nodes.after.output }\"\n  nodes:\n    - {id: before, type: transform, config: {value: 1}}\n    - {id: pause, type: delay, config: {for: 1s}}\n    - {id: after, type: transform, config: {value: \"${ nodes.before.output + 1 }\"}}\n  edges:\n    - {from: before, to: pause}\n    - {from: pause, to: after}\n");
     let mut running = place.begin(&["run", "flow.yaml"]);
     running.until("pause waits until");
@@ -31,7 +31,7 @@ fn ctrl_c_says_how_to_go_on_and_resume_does() {
 
 #[test]
 fn a_killed_run_goes_on() {
-    let place = Place::new();
+    let place = Place::alone();
     let mut running = place.begin(&["run", &example("approval.yaml"), "--wait"]);
     running.until("aob approve ticket_");
     running.signal("KILL");
@@ -43,7 +43,7 @@ fn a_killed_run_goes_on() {
 
 #[test]
 fn sigterm_is_obeyed_too() {
-    let place = Place::new();
+    let place = Place::alone();
     let mut running = place.begin(&["run", &example("approval.yaml"), "--wait"]);
     running.until("aob approve ticket_");
     running.signal("TERM");
@@ -52,7 +52,7 @@ fn sigterm_is_obeyed_too() {
 
 #[test]
 fn a_changed_byte_is_found() {
-    let place = Place::new();
+    let place = Place::alone();
     for _ in 0..3 {
         place.ends(0, &["run", &example("hello.yaml")]);
     }

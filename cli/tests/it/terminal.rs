@@ -24,7 +24,7 @@ fn on_a_terminal(place: &Place, line: &str, set: &[(&str, &str)]) -> Said {
 
 #[test]
 fn the_tree_is_drawn_in_place_and_the_result_follows() {
-    let place = Place::new();
+    let place = Place::alone();
     let said = on_a_terminal(&place, &format!("run {}", example("hello.yaml")), &[]);
     assert_eq!(said.code, 0, "{said:?}");
     let last = said.out.rsplit("\u{1b}[J").next().unwrap();
@@ -43,7 +43,7 @@ fn the_tree_is_drawn_in_place_and_the_result_follows() {
 
 #[test]
 fn no_color_and_other_locales_are_honoured() {
-    let place = Place::new();
+    let place = Place::alone();
     let said = on_a_terminal(
         &place,
         &format!("run {}", example("hello.yaml")),

@@ -180,7 +180,7 @@ fn a_replay_does_not_run_again_what_was_done() {
 
 #[test]
 fn a_patched_graph_becomes_a_version_by_an_act() {
-    let place = Place::new();
+    let place = Place::alone();
     let run = place
         .ends(0, &["run", &example("fetch-process-save.yaml"), "--detach"])
         .out

@@ -6,7 +6,7 @@ use crate::place::Place;
 
 #[test]
 fn every_code_is_explained() {
-    let place = Place::new();
+    let place = Place::alone();
     let listed = place.ends(0, &["explain", "-o", "json"]).json();
     let codes: Vec<&str> =
         listed.as_array().unwrap().iter().map(|entry| entry["code"].as_str().unwrap()).collect();
@@ -28,7 +28,7 @@ fn every_code_is_explained() {
 
 #[test]
 fn completions_know_the_verbs() {
-    let place = Place::new();
+    let place = Place::alone();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = place.ends(0, &["completion", shell]).out;
         assert!(script.contains("approve") && script.contains("input-file"), "{shell}");
@@ -37,7 +37,7 @@ fn completions_know_the_verbs() {
 
 #[test]
 fn schemas_are_json() {
-    let place = Place::new();
+    let place = Place::alone();
     for name in ["workflow", "patch", "event", "node-type", "http", "transform", "workflow-node"] {
         assert!(place.ends(0, &["schema", name]).json()["$schema"].is_string(), "{name}");
     }
@@ -46,7 +46,7 @@ fn schemas_are_json() {
 
 #[test]
 fn the_version_is_there_at_once() {
-    let place = Place::new();
+    let place = Place::alone();
     assert_eq!(place.ends(0, &["--version"]).out, format!("aob {}\n", env!("CARGO_PKG_VERSION")));
     assert_eq!(
         place.ends(0, &["version", "-o", "json"]).json()["version"],
@@ -66,9 +66,12 @@ fn the_version_is_there_at_once() {
 
 #[test]
 fn help_names_every_verb_and_shows_examples() {
-    let place = Place::new();
+    let place = Place::alone();
     let help = place.ends(0, &["--help"]).out;
     let verbs = [
+        "up",
+        "login",
+        "context",
         "run",
         "replay",
         "resume",
@@ -120,7 +123,7 @@ fn help_names_every_verb_and_shows_examples() {
 
 #[test]
 fn a_wrong_command_is_an_error_like_any_other() {
-    let place = Place::new();
+    let place = Place::alone();
     place.ends(2, &["explian"]).says(&[
         "error[AOB5001]: unrecognized subcommand 'explian'",
         "'explain'",

@@ -1,8 +1,8 @@
 //! Whole workflows on real servers and in real processes, some of which are killed.
 //!
 //! What a test measured is printed at its end, with the time it took. Times and numbers can be set by the
-//! environment (`AOB_CRASH_SECONDS`, `AOB_CRASH_RUNS`, `AOB_SHORT_RUNS`, `AOB_AOF_ALL`, `AOB_SEED`);
-//! `cargo xtask soak` does.
+//! environment (`AOB_CRASH_SECONDS`, `AOB_CRASH_RUNS`, `AOB_SHORT_RUNS`, `AOB_AOF_ALL`, `AOB_FOLLOWERS`,
+//! `AOB_WORKER_TASKS`, `AOB_SEED`); `cargo xtask soak` does.
 
 #[cfg(test)]
 mod admission;
@@ -20,6 +20,10 @@ mod effects;
 mod examples;
 #[cfg(test)]
 mod flaky;
+#[cfg(test)]
+mod followers;
+#[cfg(test)]
+mod gateway;
 #[cfg(test)]
 mod history;
 #[cfg(test)]
@@ -42,3 +46,5 @@ mod telemetry;
 mod turn;
 #[cfg(test)]
 mod worker;
+#[cfg(test)]
+mod workers;

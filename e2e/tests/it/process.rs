@@ -87,6 +87,11 @@ pub(crate) fn runner() -> Command {
     built("aob-runner", "aob-runner")
 }
 
+/// `aob-gateway` as it was built last.
+pub(crate) fn gateway() -> Command {
+    built("aob-gateway", "aob-gateway")
+}
+
 /// `aob` as it was built last.
 pub(crate) fn aob() -> Command {
     built("aob", "aob-cli")

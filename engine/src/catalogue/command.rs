@@ -26,4 +26,6 @@ entries! {
     NO_PATCH "AOB5026" "there is no such patch" "A patch is named by its id or a unique beginning of it." "`aob patch list RUN` lists those of a run, the refused ones too."
     NO_PATCH_SET "AOB5027" "there is no such set of patches" "A set is a file of operations, a name that `aob patch save` gave it, or its digest." "`aob ls patch-sets` lists those that have a name."
     NO_REVISION "AOB5028" "the run has no such revision" "Revisions count from 0, the graph that the run was started on; each accepted patch makes the next." "`aob patch list RUN` lists them."
+    CONTEXT_FILE "AOB5040" "the file of contexts cannot be used" "Contexts are kept in `$XDG_CONFIG_HOME/aob/config.yaml`, else in `~/.config/aob/config.yaml`, for their user alone." "Mend what is named, or remove the file and begin again with `aob context set`."
+    NO_CONTEXT "AOB5041" "there is no such context" "A context is made with `aob context set`, and chosen by --context, AOB_CONTEXT or `aob context use`." "`aob context list` lists them."
 }

@@ -9,6 +9,7 @@
 )]
 
 mod budgets;
+mod compile_after;
 mod examples;
 mod json_patch;
 mod laws;

@@ -35,6 +35,7 @@ pub(crate) fn of(entry: &Entry) -> StatusCode {
                 &catalogue::NO_PATCH,
                 &catalogue::NO_PATCH_SET,
                 &catalogue::NO_REVISION,
+                &catalogue::NO_TYPE,
             ],
         ),
         (StatusCode::METHOD_NOT_ALLOWED, &[&catalogue::BAD_METHOD]),
@@ -46,6 +47,7 @@ pub(crate) fn of(entry: &Entry) -> StatusCode {
                 &catalogue::BUSY,
                 &catalogue::TICKET_CLOSED,
                 &catalogue::TICKET_LATE,
+                &catalogue::TYPE_MOVED,
             ],
         ),
         (StatusCode::PAYLOAD_TOO_LARGE, &[&catalogue::REQUEST_TOO_LARGE]),
@@ -54,6 +56,7 @@ pub(crate) fn of(entry: &Entry) -> StatusCode {
         (
             StatusCode::SERVICE_UNAVAILABLE,
             &[
+                &catalogue::CLUSTER_SILENT,
                 &catalogue::STORE_UNREACHABLE,
                 &catalogue::STORE_EPOCH,
                 &catalogue::STORE_FULL,

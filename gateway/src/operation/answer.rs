@@ -62,6 +62,9 @@ pub struct NodeRules {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub secrets: Option<PathBuf>,
+    /// Whether it serves until it is told to stop: whoever loses it waits for its successor.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stays: bool,
 }
 
 /// A workflow that is kept.

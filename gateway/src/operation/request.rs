@@ -391,6 +391,73 @@ pub enum Request {
     },
     /// Node types with tasks that nobody has taken.
     Backlog {},
+    /// Registered node types that the tenant knows, by name.
+    Types {},
+    /// A registered node type.
+    Type {
+        /// `acme.enrich`.
+        name: String,
+    },
+    /// Registers a node type, or changes it. What runs keeps what it was told of it.
+    PutType {
+        /// `acme.enrich`, as in the document.
+        name: String,
+        /// The version it must be of now, 0 if it must not be there; any without it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        version: Option<u64>,
+        /// A document of `node-type.schema.json`.
+        #[schemars(schema_with = "super::schema::object")]
+        document: Value,
+    },
+    /// Removes a registered node type. What runs keeps what it was told of it.
+    DropType {
+        /// `acme.enrich`.
+        name: String,
+        /// The version it must be of now; any without it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        version: Option<u64>,
+    },
+    /// Tasks for a worker, as soon as there are some.
+    Claim {
+        /// Node types that it serves, 1 to 32.
+        types: Vec<String>,
+        /// Most tasks, 1 to 256.
+        max: u32,
+        /// How long to wait for the first: `30s`; a minute at most.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wait: Option<String>,
+    },
+    /// A worker says that it is at work on these.
+    Heartbeat {
+        /// As they were given out, at most 1,024.
+        tasks: Vec<String>,
+    },
+    /// A task is done.
+    Complete {
+        /// As it was given out.
+        task: String,
+        /// As it was given out.
+        fence: String,
+        /// The output, which may be null.
+        #[schemars(schema_with = "super::schema::any")]
+        output: Value,
+        /// A document of `patch.schema.json`: it takes effect with the answer, or neither does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(schema_with = "super::schema::patch")]
+        patch: Option<Value>,
+    },
+    /// A task has failed.
+    Fail {
+        /// As it was given out.
+        task: String,
+        /// As it was given out.
+        fence: String,
+        /// Why.
+        error: Failure,
+        /// Whether another attempt may help; it is made if the node has a `retry`.
+        #[serde(default)]
+        retryable: bool,
+    },
 }
 
 /// How a run is to end early.
@@ -430,6 +497,15 @@ pub enum Choice {
     Approve,
     /// Closes it.
     Reject,
+}
+
+/// Why a task failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Failure {
+    /// Lower-case letters, digits and `_`.
+    pub code: String,
+    /// One sentence.
+    pub message: String,
 }
 
 impl Request {
@@ -474,6 +550,13 @@ impl Request {
             Self::KeepPatchSet { .. } => "the set of patches".to_owned(),
             Self::Document { digest } => digest.clone(),
             Self::Decide { ticket, .. } => ticket.clone(),
+            Self::Type { name } | Self::PutType { name, .. } | Self::DropType { name, .. } => {
+                aob_engine::issue::excerpt(name)
+            }
+            Self::Claim { .. }
+            | Self::Heartbeat { .. }
+            | Self::Complete { .. }
+            | Self::Fail { .. } => "the request".to_owned(),
             Self::Workflow { workflow, .. }
             | Self::Versions { workflow }
             | Self::Tag { workflow, .. } => workflow.clone(),
@@ -488,27 +571,4 @@ fn given<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> 
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::Request;
-
-    #[test]
-    fn null_is_an_output_and_nothing_is_none() {
-        let settle = |more: Value| {
-            let mut request = json!({"op": "settle", "run": "run_1", "instance": "a"});
-            request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-            serde_json::from_value::<Request>(request)
-        };
-        let output = |request| match request {
-            Ok(Request::Settle { output, .. }) => output,
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(output(settle(json!({"output": null}))), Some(Value::Null));
-        assert_eq!(output(settle(json!({}))), None);
-        assert!(settle(json!({"outputs": 1})).is_err());
-        let back = serde_json::to_value(settle(json!({"output": null})).unwrap()).unwrap();
-        assert_eq!(back["output"], Value::Null);
-        assert!(back.as_object().unwrap().contains_key("output"));
-    }
-}
+mod tests;

@@ -3,17 +3,18 @@
 use aob_engine::catalogue;
 
 use super::Kind::{Flag, List, Number, Text};
-use super::Method::{Delete, Get, Post};
+use super::Method::{Delete, Get, Post, Put};
 use super::{Route, of};
 use crate::operation::{
-    About, BacklogRow, Done, EventPage, GraphAt, Kept, LogPage, NamedSet, Page, PatchAnswer,
-    PatchOf, Published, RunRow, Standing, Started, TicketRow, Verified, Version, VersionRow,
-    WorkflowRow, schema,
+    About, Answered, BacklogRow, Done, EventPage, GraphAt, Kept, LogPage, NamedSet, Page,
+    PatchAnswer, PatchOf, Published, RunRow, Signs, Standing, Started, Tasks, TicketRow, TypeGone,
+    TypeRow, Verified, Version, VersionRow, WorkflowRow, schema,
 };
 
 const SEE: (&str, &str) = ("get", "runs");
 const STEER: (&str, &str) = ("update", "runs");
 const READ: (&str, &str) = ("get", "workflows");
+const WORK: (&str, &str) = ("update", "tasks");
 const KEEP: (&str, &str) = ("update", "workflows");
 
 /// Every route.
@@ -93,6 +94,18 @@ pub static ROUTES: &[Route] = &[
         .query(&[("most", Number)]),
     Route::new(Post, "decide", "/tickets/{ticket}", ("approve", "gates"), of::<Done>),
     Route::new(Get, "backlog", "/backlog", ("list", "nodetypes"), of::<Vec<BacklogRow>>),
+    // Registered types, and workers.
+    Route::new(Get, "types", "/types", ("list", "nodetypes"), of::<Vec<TypeRow>>),
+    Route::new(Get, "type", "/types/{name}", ("get", "nodetypes"), of::<TypeRow>),
+    Route::new(Put, "putType", "/types/{name}", ("update", "nodetypes"), of::<TypeRow>)
+        .query(&[("version", Number)])
+        .whole("document"),
+    Route::new(Delete, "dropType", "/types/{name}", ("delete", "nodetypes"), of::<TypeGone>)
+        .query(&[("version", Number)]),
+    Route::new(Post, "claim", "/work/claim", WORK, of::<Tasks>),
+    Route::new(Post, "heartbeat", "/work/heartbeat", WORK, of::<Signs>),
+    Route::new(Post, "complete", "/work/complete", WORK, of::<Answered>),
+    Route::new(Post, "fail", "/work/fail", WORK, of::<Answered>),
     Route::new(Get, "find", "/ids", ("list", "runs"), of::<Vec<String>>).query(&[("prefix", Text)]),
 ];
 

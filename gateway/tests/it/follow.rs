@@ -1,7 +1,10 @@
 //! Followers see every event once and in order, from wherever they begin.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use aob_gateway::caller::open::Open;
+use aob_gateway::http::{Limits, Serve};
 use aob_gateway::operation::{Choice, Done, Request, Started, TicketRow};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -120,4 +123,21 @@ async fn a_stopping_gateway_hangs_up_and_another_goes_on() {
     assert_eq!(ids.0.first(), Some(&(seen + 1)));
     assert!(ids.1);
     place.end().await;
+}
+
+#[tokio::test]
+async fn a_part_of_the_api_is_served_alone() {
+    let open = || Arc::new(Open::new("user:ada"));
+    let fanout = Place::part(Serve::Fanout, open(), Limits::default()).await;
+    assert_eq!(fanout.get("/api/v1/runs").await.0, 404);
+    assert_eq!(fanout.post("/api/v1/runs", json!({})).await.0, 404);
+    assert_eq!(fanout.get("/api/v1/runs/run_none").await.1["code"], json!("AOB5003"));
+    fanout.end().await;
+    let api = Place::part(Serve::Api, open(), Limits::default()).await;
+    let run = gated(&api).await;
+    let url = api.url(&format!("/api/v1/runs/{run}/events"));
+    let asked = api.http.get(&url).header("accept", "text/event-stream").send().await.unwrap();
+    assert_eq!(asked.status().as_u16(), 404);
+    assert_eq!(api.get(&format!("/api/v1/runs/{run}/events")).await.0, 200);
+    api.end().await;
 }

@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects, and panics")]
 
 mod follow;
+mod kubernetes;
 mod limits;
 mod once;
 mod place;
 mod process;
 mod rights;
 mod routes;
+mod work;

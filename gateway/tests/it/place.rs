@@ -9,7 +9,7 @@ use aob_engine::registry::Registry;
 use aob_gateway::caller::Door;
 use aob_gateway::caller::open::Open;
 use aob_gateway::client::{Client, Proof};
-use aob_gateway::http::{Limits, ServeOptions, Server};
+use aob_gateway::http::{Limits, Serve, ServeOptions, Server};
 use aob_gateway::operation::{About, Asked, Needs, Request, Standing, Started};
 use aob_gateway::perform::Performer;
 use aob_runner::node::{self, Policy};
@@ -41,6 +41,11 @@ impl Place {
     }
 
     pub(crate) async fn with(door: Arc<dyn Door>, limits: Limits) -> Self {
+        Self::part(Serve::All, door, limits).await
+    }
+
+    /// One that serves a part of the API.
+    pub(crate) async fn part(serve: Serve, door: Arc<dyn Door>, limits: Limits) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Embedded::open(dir.path(), Options::default()).unwrap();
         let runs = Runs::new(Arc::new(store), Registry::builtin(), Ceiling::default());
@@ -62,7 +67,7 @@ impl Place {
             drain: Duration::from_secs(1),
         });
         let performer = Performer::new(runs, About::this(None));
-        let options = ServeOptions { performer, door, limits };
+        let options = ServeOptions { serve, performer, door, limits };
         let server = Server::on_address("127.0.0.1:0".parse().unwrap(), None, options.clone());
         let server = server.await.unwrap();
         let url = format!("http://{}", server.address().unwrap());
@@ -106,6 +111,15 @@ impl Place {
     pub(crate) async fn post(&self, path: &str, body: Value) -> (u16, Value) {
         let request = self.http.post(self.url(path)).header("content-type", "application/json");
         read(request.body(body.to_string()).send().await.unwrap()).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: Value) -> (u16, Value) {
+        let request = self.http.put(self.url(path)).header("content-type", "application/json");
+        read(request.body(body.to_string()).send().await.unwrap()).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> (u16, Value) {
+        read(self.http.delete(self.url(path)).send().await.unwrap()).await
     }
 
     /// Starts a workflow of these nodes and edges (YAML lists) and waits until nothing but a person can move it.

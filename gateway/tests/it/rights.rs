@@ -10,18 +10,19 @@ use serde_json::{Value, json};
 
 use crate::place::{Place, workflow};
 
-/// Digests of `ada`, `bert`, `cleo`, `dora`.
+/// Digests of `ada`, `bert`, `cleo`, `dora`, `emil`.
 const TOKENS: &str = "tokens:
   - {name: 'user:ada', sha256: 'ADA', roles: [author], tenants: [default]}
   - {name: 'user:bert', sha256: 'BERT', roles: [viewer, approver], groups: [finance]}
   - {name: 'user:cleo', sha256: 'CLEO', roles: [admin], tenants: [other]}
   - {name: 'user:dora', sha256: 'DORA', roles: [viewer], tenants: ['*']}
+  - {name: 'service:emil', sha256: 'EMIL', roles: [worker]}
 ";
 
-fn file() -> tempfile::NamedTempFile {
+pub(crate) fn file() -> tempfile::NamedTempFile {
     use sha2::Digest as _;
     let mut text = TOKENS.to_owned();
-    for name in ["ada", "bert", "cleo", "dora"] {
+    for name in ["ada", "bert", "cleo", "dora", "emil"] {
         let digest = data_encoding::HEXLOWER.encode(&sha2::Sha256::digest(name));
         text = text.replace(&name.to_uppercase(), &digest);
     }

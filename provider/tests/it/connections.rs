@@ -71,7 +71,8 @@ async fn over_http_1_each_call_has_a_connection_that_is_kept() {
         assert_eq!(server.connections(), 4);
     }
     // Whoever is cut off leaves his place to others.
-    let given_up = answer(&models, &ask(dialect, "number 1!"));
+    let question = ask(dialect, "number 1!");
+    let given_up = answer(&models, &question);
     assert!(tokio::time::timeout(Duration::from_millis(50), given_up).await.is_err());
     assert_eq!(all_at_once(&models, dialect, 10).await.len(), 10);
     assert!(server.connections() <= 5, "{}", server.connections());

@@ -2,6 +2,7 @@
 
 mod approves;
 mod judge;
+mod trail;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,8 @@ use aob_engine::state::{IrSet, State};
 use aob_engine::step::{Input, Now, Refusal, Step};
 use aob_store::{Commit, Item, Outcome};
 use serde_json::Value;
+
+pub(super) use trail::Trails;
 
 use super::cache::Known;
 use super::decide::Decided;
@@ -116,7 +119,7 @@ impl Runs {
         for race in 0..MOST_RACES {
             if race >= PATIENCE {
                 // Whoever lost that often goes first once.
-                self.store.hold(run, 100).await?;
+                self.store.hold(run, &ask.id, 100).await?;
             }
             if let Some(record) = self.store.patch(run, &ask.id).await? {
                 return Ok(known(record, &request, ask));
@@ -140,7 +143,7 @@ impl Runs {
                     if counted != dearer {
                         self.give_back(std::mem::replace(&mut counted, dearer)).await;
                     }
-                    self.write_patch(decided, judged, record).await?
+                    self.write_patch(decided, judged, record, &ask.id).await?
                 }
                 Decision::Refused(layer, issues) => {
                     self.give_back(counted.take()).await;
@@ -217,15 +220,20 @@ impl Runs {
         decided: Decided,
         judged: Checked,
         record: Record,
+        holder: &Arc<str>,
     ) -> Result<Option<Patched>, Error> {
-        let run = decided.before.head.run.clone();
+        let before = decided.before.clone();
+        let run = before.head.run.clone();
         let (mut items, learnt) = self.items(decided, Vec::new(), 1).await?;
         if let Some(own) = items.first_mut() {
             own.patch = Some(Arc::new(record.clone()));
         }
         let after = learnt.after.clone();
-        if !self.write(items).await? {
+        if !self.write(items, holder).await? {
             return Ok(None);
+        }
+        if let Some(overlay) = record.overlay() {
+            self.trails.add(&before.head, &after.head, overlay);
         }
         self.remember(&judged.ir);
         let document = Arc::new(judged.document);
@@ -269,7 +277,7 @@ impl Runs {
         let decided = Decided { before: state.clone(), step, known: Known::default(), ir };
         let (mut item, learnt) = decided.item(Vec::new());
         item.patch = Some(Arc::new(record.clone()));
-        if !self.write(vec![item]).await? {
+        if !self.write(vec![item], &ask.id).await? {
             return Ok(None);
         }
         self.learn(&state.head.run, learnt);
@@ -278,11 +286,13 @@ impl Runs {
     }
 
     /// Commits items that belong together; false if the run has moved on.
-    async fn write(&self, items: Vec<Item>) -> Result<bool, Error> {
-        let committed = match self.put(Commit { items, claim: None }, &[]).await {
+    async fn write(&self, items: Vec<Item>, holder: &Arc<str>) -> Result<bool, Error> {
+        let commit = Commit { items, claim: None, holder: Some(holder.clone()) };
+        let committed = match self.put(commit, &[]).await {
             Ok(committed) => committed,
             Err(aob_store::Error::Epoch) => {
                 self.cache.clear();
+                self.trails.clear();
                 return Ok(false);
             }
             Err(error) => return Err(error.into()),

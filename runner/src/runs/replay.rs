@@ -76,6 +76,7 @@ impl Runs {
             patch_set: None,
             replay: Some(Arc::new(replay)),
             keep: ask.keep,
+            derived: None,
         };
         self.start(&options).await
     }

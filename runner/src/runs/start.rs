@@ -47,6 +47,18 @@ pub struct StartOptions {
     pub replay: Option<Arc<Replay>>,
     /// Milliseconds that it stays after its end at least, whatever its graph says.
     pub keep: u64,
+    /// What its id is made of; without it of the clock and chance.
+    pub derived: Option<Derived>,
+}
+
+/// What an id is made of where whoever asks for a run has a name for it: asked for twice, it is one run for as long as
+/// it is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Derived {
+    /// Milliseconds since 1970.
+    pub time: u64,
+    /// Random bits; the upper 32 choose the shard.
+    pub random: u128,
 }
 
 impl StartOptions {
@@ -66,6 +78,7 @@ impl StartOptions {
             patch_set: None,
             replay: None,
             keep: 0,
+            derived: None,
         }
     }
 }
@@ -130,6 +143,11 @@ impl Runs {
         Ok((started, ending))
     }
 
+    /// The id of a run that is started under no key with `derived`.
+    pub fn id_of(&self, derived: Derived) -> Arc<str> {
+        id::run(derived.time, derived.random, shard_of(derived.random) % self.store.shards())
+    }
+
     async fn begin(
         &self,
         options: &StartOptions,
@@ -141,19 +159,20 @@ impl Runs {
             return Ok((Started { run, existing: true }, None));
         }
         let Ground { ir, revision, on, overlay } = self.ground(options).await?;
-        let random: u128 = rand::random();
+        let random: u128 = options.derived.map_or_else(rand::random, |derived| derived.random);
         let shard = match &options.key {
             // One key, one shard: the store decides between two who start it at once.
             Some(key) => key
                 .bytes()
                 .fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))),
-            None => (random >> 96) as u32,
+            None => shard_of(random),
         } % self.store.shards();
         let mut alone = false;
         let mut counted = None;
         for attempt in 0..10 {
             let now = Now { time: clock::now(), epoch: self.store.epoch() };
-            let run = id::run(now.time, random, shard);
+            let time = options.derived.map_or(now.time, |derived| derived.time);
+            let run = id::run(time, random, shard);
             let request = StartRequest {
                 on: on.clone(),
                 replay: options.replay.clone(),
@@ -234,7 +253,7 @@ impl Runs {
             };
         }
         let items = item.into_iter().collect();
-        let committed = self.put(Commit { items, claim: None }, &[]).await?;
+        let committed = self.put(Commit { items, ..Commit::default() }, &[]).await?;
         Ok(committed.outcomes.into_iter().next())
     }
 
@@ -268,7 +287,7 @@ impl Runs {
             first.key.clone_from(&options.key);
             first.patch = record;
         }
-        let committed = self.put(Commit { items, claim: None }, &[]).await?;
+        let committed = self.put(Commit { items, ..Commit::default() }, &[]).await?;
         match committed.outcomes.into_iter().next() {
             Some(Outcome::Applied) => Ok(Started { run, existing: false }),
             Some(Outcome::Exists(run)) => Ok(Started { run, existing: true }),
@@ -290,6 +309,10 @@ impl Runs {
         let digest = self.store.tag(tenant, name, tag).await?;
         digest.ok_or_else(|| Error::NoWorkflow(format!("{name} with tag {tag}")))
     }
+}
+
+fn shard_of(random: u128) -> u32 {
+    (random >> 96) as u32
 }
 
 /// Whether a start certainly left nothing behind: after other failures it may be there, and counts.

@@ -86,6 +86,13 @@ table! {
         "What agents used, as it was booked here.");
     store_calls: Counter("aob_store_calls_total", "calls", ["what": "answered, failed, connected"],
         "Calls to the Redis server that were answered, that were not, and connections made.");
+    requests: Counter("aob_http_requests_total", "requests",
+        ["op": "an operation of the API, none", "status": "a number of HTTP"],
+        "Requests to the API that were answered here; none is one that fits no route.");
+    request_seconds: Seconds("aob_http_request_seconds", "seconds", ["op": "an operation of the API"],
+        "Time from a request's head to its answer's, the waits that it asked for included.");
+    followers: Gauge("aob_http_followers", "connections", [],
+        "Connections that follow runs here.");
     model_calls: Counter("aob_model_calls_total", "questions",
         ["dialect": "chat, responses, messages", "outcome": "answered, left, or the name of an error model_*"],
         "Questions to language models, by what came of them; left is one that nobody waited for any more.");
@@ -105,6 +112,19 @@ table! {
         "Log lines of nodes that could not be kept.");
     spans: Counter("aob_spans_total", "spans", ["what": "sent, dropped"],
         "Spans of traces that were sent, and that were not: the receiver was away or too slow.");
+    operator_leads: Gauge("aob_operator_leads", "one", [],
+        "Whether this operator is the one that acts.");
+    operator_reconciles: Counter("aob_operator_reconciles_total", "reconciles",
+        ["kind": "Workflow, Run, RunPatch, NodeType", "outcome": "done, kube, store, lease, unreadable, incomplete"],
+        "Looks at an object, by how they ended: done, or what failed.");
+    operator_reconcile_seconds: Seconds("aob_operator_reconcile_seconds", "seconds",
+        ["kind": "Workflow, Run, RunPatch, NodeType"],
+        "Time that a look at an object took.");
+    operator_status_writes: Counter("aob_operator_status_writes_total", "writes",
+        ["kind": "Workflow, Run, RunPatch, NodeType"],
+        "Statuses written, since they differed.");
+    operator_runs_followed: Gauge("aob_operator_runs_followed", "runs", [],
+        "Runs in the store that an object is kept up to date with.");
     build_info: Gauge("aob_build_info", "one", ["version": "of this program"],
         "Always 1.");
     memory: Gauge("process_resident_memory_bytes", "bytes", [],
@@ -124,6 +144,7 @@ impl Metrics {
         self.commit_errors.add([], 0);
         self.attempts_running.set([], 0);
         self.leases_lost.add([], 0);
+        self.followers.set([], 0);
         self.tickets_closed.add([], 0);
         self.log_lines_dropped.add([], 0);
     }

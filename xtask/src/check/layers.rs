@@ -29,6 +29,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "aob-gateway",
         ],
     ),
+    ("aob-crds", &["aob-schema"]),
+    ("aob-operator", &["aob-crds", "aob-engine", "aob-store", "aob-runner", "aob-telemetry"]),
     (
         "aob-e2e",
         &[
@@ -86,7 +88,8 @@ pub(super) fn run() -> Outcome {
             if (used.starts_with("aob-") || used == "xtask") && !may.contains(&used) {
                 faults.push(format!("{name} must not depend on {used}"));
             }
-            if used.starts_with("kube") && !KUBE_ONLY_IN.contains(&name) {
+            if (used.starts_with("kube") || used == "k8s-openapi") && !KUBE_ONLY_IN.contains(&name)
+            {
                 faults.push(format!(
                     "{name} must not depend on {used}: only {} may",
                     KUBE_ONLY_IN.join(", ")

@@ -20,6 +20,8 @@ pub(super) fn run() -> Outcome {
         "runner",
         "gateway",
         "cli",
+        "crds",
+        "operator",
         "node-tuning",
         "e2e",
         "xtask",

@@ -1,4 +1,4 @@
-//! The structural OpenAPI schema of a Kubernetes custom resource's `spec`, from the same source.
+//! The structural OpenAPI schemas of Kubernetes' custom resources, from the same source.
 //!
 //! An API server takes no `$ref`, no list of types, no `additionalProperties: false` and no
 //! `default` here. Unknown fields it prunes, or refuses under strict field validation.
@@ -16,6 +16,14 @@ pub(super) fn spec(schema: &Value) -> Result<Value, String> {
     nodes.insert("x-kubernetes-list-type".to_owned(), json!("map"));
     nodes.insert("x-kubernetes-list-map-keys".to_owned(), json!(["id"]));
     Ok(made)
+}
+
+/// The schema of a part of another document, by a pointer into it.
+pub(super) fn part(schema: &Value, pointer: &str) -> Result<Value, String> {
+    let none = Map::new();
+    let definitions = schema.get("$defs").and_then(Value::as_object).unwrap_or(&none);
+    let part = schema.pointer(pointer).ok_or_else(|| format!("nothing at `{pointer}`"))?;
+    structural(part, definitions, pointer.rsplit('/').next().unwrap_or_default(), 0)
 }
 
 /// Deeper is taken for a definition that contains itself.
@@ -41,10 +49,21 @@ fn structural(
         }
         return Ok(made);
     }
-    if !keywords.get("type").is_some_and(Value::is_string) {
-        return Err(format!("{place}: needs exactly one type"));
-    }
     let mut made = Map::new();
+    match keywords.get("type") {
+        Some(Value::String(_)) => {}
+        // What says nothing about a value takes any.
+        None if keywords.keys().all(|key| ["description", "examples"].contains(&key.as_str())) => {
+            made.insert("x-kubernetes-preserve-unknown-fields".to_owned(), json!(true));
+        }
+        _ => return Err(format!("{place}: needs exactly one type")),
+    }
+    let is_object = keywords.get("type").and_then(Value::as_str) == Some("object");
+    if is_object
+        && ["properties", "additionalProperties"].iter().all(|key| !keywords.contains_key(*key))
+    {
+        made.insert("x-kubernetes-preserve-unknown-fields".to_owned(), json!(true));
+    }
     for (keyword, value) in keywords {
         match keyword.as_str() {
             "title" | "examples" | "$schema" | "$id" | "$defs" => {}
@@ -115,6 +134,22 @@ mod tests {
         assert_eq!(fields["free"]["x-kubernetes-preserve-unknown-fields"], true);
         assert_eq!(fields["nodes"]["x-kubernetes-list-map-keys"], json!(["id"]));
         assert!(made.get("additionalProperties").is_none() && made.get("title").is_none());
+    }
+
+    #[test]
+    fn what_takes_anything_keeps_it() {
+        let made = part(
+            &json!({ "properties": { "o": {
+            "type": "object",
+            "properties": { "value": { "description": "Any." }, "free": { "type": "object" } },
+        } } }),
+            "/properties/o",
+        )
+        .unwrap();
+        for name in ["value", "free"] {
+            assert_eq!(made["properties"][name]["x-kubernetes-preserve-unknown-fields"], true);
+        }
+        assert!(part(&json!({}), "/properties/o").is_err());
     }
 
     #[test]

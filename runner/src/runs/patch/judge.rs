@@ -28,13 +28,15 @@ impl Runs {
             What::Undo { .. } => None,
         };
         let base = self.document(state, 0).await?;
-        let overlays = self.overlays(state).await?;
+        let overlays = self.known_overlays(state).await?;
         let current = self.document(state, state.head.revision).await?;
-        let ground = Ground { base: &base, first: 0, overlays: &overlays, current: &current };
+        let ir = self.ir_of(state).await?;
+        let (base, current) = (&*base, &*current);
+        let ground = Ground { base, first: 0, overlays: &overlays, current, ir: Some(&ir) };
         let (request, undoes) = match (request, &ask.what) {
             (Some(request), _) => (request, None),
             (None, What::Undo { patch, reason }) => {
-                let operations = match undo(&base, &overlays, patch, &current) {
+                let operations = match undo(base, &overlays, patch, current) {
                     Ok(operations) => operations,
                     Err(error) => return Ok(Err(vec![error.into()])),
                 };
@@ -69,7 +71,17 @@ impl Runs {
         Ok(checked)
     }
 
-    /// The accepted patches that lead to the revision of a state, in order.
+    /// The same as [`Runs::overlays`], from memory where they are known.
+    async fn known_overlays(&self, state: &State) -> Result<Arc<Vec<Overlay>>, Error> {
+        if let Some(known) = self.trails.of(&state.head) {
+            return Ok(known);
+        }
+        let read = Arc::new(self.overlays(state).await?);
+        self.trails.keep(&state.head, &read);
+        Ok(read)
+    }
+
+    /// The accepted patches that lead to the revision of a state, in order, as the store has them.
     pub(in crate::runs) async fn overlays(&self, state: &State) -> Result<Vec<Overlay>, Error> {
         if state.head.base.is_none() {
             return Ok(Vec::new());

@@ -412,7 +412,7 @@ pub(crate) async fn commit_and_claim(
     items: Vec<Item>,
     claim: Option<Claim>,
 ) -> Committed {
-    store.commit(Commit { items, claim }).await.unwrap()
+    store.commit(Commit { items, claim, holder: None }).await.unwrap()
 }
 
 /// Commits one step that must be applied; its state.

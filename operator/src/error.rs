@@ -1,0 +1,71 @@
+//! Why a reconcile did not come to its end. What a spec does wrong is no error but a status.
+
+use aob_runner::runs;
+use kube::core::error_boundary::InvalidObject;
+
+/// Why a reconcile did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The API server.
+    #[error("the API server: {}", told(.0))]
+    Kube(#[source] Box<kube::Error>),
+    /// The store, or what is in it.
+    #[error(transparent)]
+    Runs(Box<runs::Error>),
+    /// Another process may be acting by now.
+    #[error("the lease is not held any more")]
+    NotLeader,
+    /// The object is not of its kind's shape.
+    #[error("it cannot be read: {0}")]
+    Unreadable(InvalidObject),
+    /// The API server always fills this in.
+    #[error("the object has no {0}")]
+    Incomplete(&'static str),
+}
+
+/// Result of a step.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// A name for metrics and logs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Kube(_) => "kube",
+            Self::Runs(_) => "store",
+            Self::NotLeader => "lease",
+            Self::Unreadable(_) => "unreadable",
+            Self::Incomplete(_) => "incomplete",
+        }
+    }
+}
+
+impl From<kube::Error> for Error {
+    fn from(error: kube::Error) -> Self {
+        Self::Kube(Box::new(error))
+    }
+}
+
+impl From<runs::Error> for Error {
+    fn from(error: runs::Error) -> Self {
+        Self::Runs(Box::new(error))
+    }
+}
+
+impl From<aob_store::Error> for Error {
+    fn from(error: aob_store::Error) -> Self {
+        runs::Error::from(error).into()
+    }
+}
+
+/// What the API server says, in its own words.
+pub(crate) fn told(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => format!("{} ({})", status.message, status.code),
+        other => other.to_string(),
+    }
+}
+
+/// Whether the API server says that there is no such object.
+pub(crate) fn is_gone(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 404)
+}
