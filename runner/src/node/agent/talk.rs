@@ -305,7 +305,7 @@ impl<'a> Talk<'a> {
                     let message = format!("{MISFITS} answers did not fit: {}", misfits.join("; "));
                     return Err(Failure::new(&AGENT_OUTPUT, message));
                 }
-                self.turns.push(Turn::User(answer::told(&misfits, schema.unwrap_or(&json!({})))));
+                self.turns.push(Turn::User(answer::told(&misfits, schema.unwrap_or(&Value::Null))));
                 return Ok(None);
             }
         };

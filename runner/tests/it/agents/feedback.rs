@@ -104,7 +104,7 @@ fn rewrite(mut proposal: Value, feedback: &str) -> Value {
             }
             rename(&mut proposal, &wrong, &right);
         } else if message.ends_with("already") {
-            rename(&mut proposal, &names[0].to_owned(), "new_name");
+            rename(&mut proposal, names[0], "new_name");
         } else if message.ends_with("is no edit") {
             *proposal.pointer_mut(&place).unwrap() = json!("add_node");
         } else if message.contains("has no field") {
