@@ -46,9 +46,9 @@ fn one(rounds: usize, nodes: usize, document: &Value) -> Result<(), Box<dyn Erro
         {"op": "replace", "path": format!("/nodes/{}/config/url", id(nodes / 2 + 7)), "value": "https://example.com/other"},
     ]});
     let request = read(&request, &PatchLimits::default()).map_err(told)?;
-    let ground = |ir| Ground { base: document, first: 0, overlays: &[], current: document, ir };
     let check = |ir: Option<&Ir>| -> Result<Checked, Box<dyn Error>> {
-        Ok(check_patch(&request, None, ground(ir), &registry, &ceiling).map_err(told)?)
+        let ground = Ground { base: document, first: 0, overlays: &[], current: document, ir };
+        Ok(check_patch(&request, None, ground, &registry, &ceiling).map_err(told)?)
     };
     let checked = check(None)?;
     let operations = canonical(&request.operations, Some(document))?;

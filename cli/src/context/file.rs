@@ -70,7 +70,7 @@ pub(crate) fn edit<T>(change: impl FnOnce(&mut Config) -> Result<T>) -> Result<T
         return Err(Problem::new(&catalogue::CONTEXT_FILE, "the environment", message));
     };
     let wrong = |error: std::io::Error| wrong(&path, error.to_string());
-    let dir = path.parent().unwrap_or(Path::new("."));
+    let dir = path.parent().unwrap_or_else(|| Path::new("."));
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(wrong)?;
     let lock = OpenOptions::new()
         .create(true)

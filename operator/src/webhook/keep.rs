@@ -51,10 +51,9 @@ async fn step(
     }
     if let Some(authority) = &kept.authority
         && told.as_ref() != Some(authority)
+        && tell(client, settings, authority).await?
     {
-        if tell(client, settings, authority).await? {
-            *told = Some(authority.clone());
-        }
+        *told = Some(authority.clone());
     }
     Ok(())
 }

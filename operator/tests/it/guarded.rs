@@ -32,7 +32,7 @@ impl Guarded {
         let mut command = Command::new("sh");
         command.arg("-c").arg(SHELL).arg("sh").arg(program).args(arguments);
         command.envs(environment.iter().map(|(name, value)| (name, value)));
-        command.env("REMOVE", remove.unwrap_or(Path::new("")));
+        command.env("REMOVE", remove.unwrap_or_else(|| Path::new("")));
         command.stdin(Stdio::piped()).stdout(file.try_clone().unwrap()).stderr(file);
         let mut shell = command.spawn().unwrap();
         let input = shell.stdin.take();

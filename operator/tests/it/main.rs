@@ -1,5 +1,13 @@
 //! The operator on a real API server, with a real store and a real runner beside it.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test says what it expects, and panics"
+)]
+
 mod corpus;
 mod faults;
 mod guarded;

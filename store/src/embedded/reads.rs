@@ -66,7 +66,7 @@ impl Shared {
                 core.runs.get_mut(name).map(|run| {
                     let news = run.followers.get_or_insert_default().clone();
                     let now = run.lines.len() as u64;
-                    let has_come = after.map_or(run.ended.is_some(), |after| now > after);
+                    let has_come = after.map_or_else(|| run.ended.is_some(), |after| now > after);
                     (now, has_come, run.lsn, news.notified_owned())
                 })
             };

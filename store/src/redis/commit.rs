@@ -64,6 +64,7 @@ impl RedisStore {
         Ok(committed)
     }
 
+    #[expect(clippy::too_many_arguments, reason = "each is an argument of the function in the store")]
     async fn call(
         &self,
         shard: u32,

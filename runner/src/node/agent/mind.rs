@@ -20,6 +20,7 @@ pub trait Mind: Send + Sync {
     ///
     /// # Errors
     /// What is known without asking.
+    #[expect(clippy::result_large_err, reason = "rare beside the wait for an answer")]
     fn estimate(&self, ask: &Ask) -> Result<Estimate, ModelError>;
 
     /// Asks; the word to stop closes the stream.

@@ -55,9 +55,9 @@ impl Runs {
         let registry = self.registry_for_patch(state).await?;
         if let Some(agent) = ask.by.strip_prefix("agent:") {
             // What it means is told by name where it can be; where not, `check_patch` says why.
-            if let Ok(operations) = canonical(&request.operations, Some(&current)) {
+            if let Ok(operations) = canonical(&request.operations, Some(current)) {
                 let most = self.ceiling.agents.most;
-                let issues = receive(&state.head, agent, &current, &operations, most);
+                let issues = receive(&state.head, agent, current, &operations, most);
                 if !issues.is_empty() {
                     return Ok(Err(issues));
                 }
