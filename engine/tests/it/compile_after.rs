@@ -56,7 +56,8 @@ fn say_more(document: &mut Value, random: &mut Random) {
     ];
     for node in document["spec"]["nodes"].as_array_mut().into_iter().flatten() {
         let type_of = node["type"].as_str().unwrap_or_default().to_owned();
-        let text = texts[random.below(if random.once_in(9) { 5 } else { 4 })];
+        let most = if random.once_in(9) { 5 } else { 4 };
+        let text = texts[random.below(most)];
         match (type_of.as_str(), random.below(8)) {
             ("transform", 0) => node["config"] = json!({"value": {"text": text}}),
             ("transform", 1) => {
@@ -77,7 +78,8 @@ fn say_more(document: &mut Value, random: &mut Random) {
     let conditions = ["input.x > 1", "has(input.x) && input.x", "true", "input.x >"];
     for edge in document["spec"]["edges"].as_array_mut().into_iter().flatten() {
         if edge.get("when").is_some() && random.once_in(2) {
-            edge["when"] = json!(conditions[random.below(if random.once_in(30) { 4 } else { 3 })]);
+            let most = if random.once_in(30) { 4 } else { 3 };
+            edge["when"] = json!(conditions[random.below(most)]);
         }
     }
 }
