@@ -28,7 +28,7 @@ pub(crate) fn connect(server: &Server) -> Result<Client> {
     }
     let proof = token.map_or_else(|| Proof::User(user()), Proof::Token);
     let trusted = server.ca.as_ref().map(std::fs::read).transpose().map_err(|error| {
-        let about = server.ca.as_deref().unwrap_or("".as_ref()).display().to_string();
+        let about = server.ca.as_deref().unwrap_or_else(|| "".as_ref()).display().to_string();
         Problem::new(&catalogue::NO_FILE, about, error.to_string())
     })?;
     Client::at(&server.url, proof, server.tenant.clone(), trusted.as_deref())

@@ -1,6 +1,11 @@
 //! The command as a person or a script uses it: the built binary on data directories of its own.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects, and panics")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test says what it expects, and panics"
+)]
 
 mod answer;
 mod errors;

@@ -64,7 +64,10 @@ impl RedisStore {
         Ok(committed)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "each is an argument of the function in the store")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is an argument of the function in the store"
+    )]
     async fn call(
         &self,
         shard: u32,
