@@ -1,9 +1,9 @@
 //! Who asks, and what that caller may do.
 //!
-//! A [`Door`] answers both: [`open::Open`] for whoever owns the process, [`tokens::Tokens`] for a file of tokens. One
-//! that asks an identity provider or a Kubernetes API server is a further implementation. What a request needs is
-//! written in the table of routes.
+//! A [`Door`] answers both: [`open::Open`] for whoever owns the process, [`tokens::Tokens`] for a file of tokens,
+//! [`kubernetes::Kubernetes`] for callers whom a cluster knows. What a request needs is written in the table of routes.
 
+pub mod kubernetes;
 pub mod open;
 pub mod role;
 pub mod tokens;

@@ -10,13 +10,14 @@ use aob_engine::catalogue;
 use aob_engine::check::Ceiling;
 use aob_engine::registry::Registry;
 use aob_gateway::caller::Door;
+use aob_gateway::caller::kubernetes::{Kubernetes, Settings as Cluster};
 use aob_gateway::caller::open::Open;
 use aob_gateway::caller::tokens::Tokens;
 use aob_gateway::http::{Limits, Serve, ServeOptions, Server, Tls};
 use aob_gateway::operation::About;
 use aob_gateway::perform::Performer;
 use aob_gateway::problem::{Problem, Result};
-use aob_runner::runs::{Runs, Settings, TierLimits};
+use aob_runner::runs::{AgentLimits, Runs, Settings, TierLimits};
 use aob_runner::vitals;
 use aob_store::redis::{Options, RedisStore};
 use aob_telemetry::admin::Admin;
@@ -34,7 +35,7 @@ const FLUSH: Duration = Duration::from_secs(3);
     name = "aob-gateway",
     version,
     after_help = "\
-Without --tokens only this machine itself is served, and whoever asks is believed.
+Without --tokens and --kubernetes only this machine itself is served, and whoever asks is believed.
 
 Examples:
   aob-gateway --redis redis://127.0.0.1:6379
@@ -62,6 +63,24 @@ struct Args {
     /// A file of tokens: name, SHA-256, groups, tenants and roles of each
     #[arg(long, env = "AOB_TOKENS", value_name = "FILE")]
     tokens: Option<PathBuf>,
+    /// Ask Kubernetes who a caller is and what it may do; audiences of the callers' tokens
+    #[arg(
+        long,
+        env = "AOB_KUBERNETES",
+        value_delimiter = ',',
+        value_name = "AUDIENCES",
+        conflicts_with = "tokens"
+    )]
+    kubernetes: Vec<String>,
+    /// The API server, where this is no pod: https://10.96.0.1
+    #[arg(long, env = "AOB_KUBERNETES_SERVER", value_name = "URL", requires_all = ["kubernetes", "kubernetes_ca", "kubernetes_token"])]
+    kubernetes_server: Option<String>,
+    /// Certificates in PEM by which it is trusted
+    #[arg(long, env = "AOB_KUBERNETES_CA", value_name = "FILE", requires = "kubernetes_server")]
+    kubernetes_ca: Option<PathBuf>,
+    /// The gateway's own token; the file is read again as it is renewed
+    #[arg(long, env = "AOB_KUBERNETES_TOKEN", value_name = "FILE", requires = "kubernetes_server")]
+    kubernetes_token: Option<PathBuf>,
     /// Certificates in PEM; with them the address speaks TLS
     #[arg(long, env = "AOB_TLS_CERT", value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
@@ -88,6 +107,14 @@ struct Args {
     /// How log lines look: text on a terminal and JSON elsewhere, or always the same
     #[arg(long, env = "AOB_LOG_FORMAT", value_name = "FORMAT", default_value = "auto", value_parser = ["auto", "text", "json"])]
     log_format: String,
+    /// What each run may have of agents: agents=3, starts=20, spend=2.50 (US dollars), for everybody or for one tenant
+    #[arg(
+        long,
+        env = "AOB_AGENT_LIMITS",
+        value_delimiter = ',',
+        value_name = "[TENANT/]LIMIT=NUMBER"
+    )]
+    agent_limits: Vec<String>,
     /// Prints a generated page of the documentation and ends
     #[arg(long, hide = true)]
     print: Option<Page>,
@@ -150,6 +177,32 @@ fn main() -> ExitCode {
     }
 }
 
+/// Who is let in.
+fn door(args: &Args) -> Result<Arc<dyn Door>> {
+    let audiences = args.kubernetes.clone();
+    if let Some(path) = &args.tokens {
+        return Ok(Arc::new(Tokens::open(path)?));
+    }
+    if !audiences.is_empty() {
+        let cluster = match (&args.kubernetes_server, &args.kubernetes_ca, &args.kubernetes_token) {
+            (Some(server), Some(trusted), Some(token)) => Cluster {
+                server: server.clone(),
+                trusted: trusted.clone(),
+                token: token.clone(),
+                audiences,
+            },
+            _ => Cluster::of_pod(audiences)?,
+        };
+        return Ok(Arc::new(Kubernetes::open(&cluster)?));
+    }
+    if args.listen.ip().is_loopback() {
+        return Ok(Arc::new(Open::new("user:anonymous")));
+    }
+    let message = "an address that others reach is served to those with a token only";
+    let problem = Problem::new(&catalogue::USAGE, "--listen", message);
+    Err(problem.detail("--tokens FILE, or --kubernetes AUDIENCE"))
+}
+
 async fn serve(args: Args) -> Result<()> {
     let system = |about: &str, why: String| Problem::new(&catalogue::SYSTEM, about, why);
     let mut stop = Stop::listen().map_err(|error| system("signals", error.to_string()))?;
@@ -173,7 +226,9 @@ async fn serve(args: Args) -> Result<()> {
         .map_err(|error| Problem::store(error, "--redis"))?;
     let tiers = TierLimits::parse(&args.tier_limits)
         .map_err(|why| Problem::new(&catalogue::USAGE, "--tier-limits", why))?;
-    let settings = Settings { tiers: Some(tiers), ..Settings::default() };
+    let agents = AgentLimits::parse(&args.agent_limits)
+        .map_err(|why| Problem::new(&catalogue::USAGE, "--agent-limits", why))?;
+    let settings = Settings { tiers: Some(tiers), agents, ..Settings::default() };
     let runs = Runs::with(Arc::new(store), Registry::builtin(), Ceiling::default(), settings);
     vitals::store(&health, &runs);
     let limits =
@@ -189,7 +244,7 @@ async fn serve(args: Args) -> Result<()> {
     let server = Server::on_address(args.listen, tls, options).await?;
     let address = server.address().unwrap_or(args.listen);
     let admin = admin.as_ref().map(|admin| admin.address().to_string());
-    tracing::info!(%address, tls = secure, tokens = args.tokens.is_some(), admin, "aob-gateway serves");
+    tracing::info!(%address, tls = secure, tokens = args.tokens.is_some(), kubernetes = !args.kubernetes.is_empty(), admin, "aob-gateway serves");
     let manager = Manager::from_env().map(Arc::new);
     let watched = manager.clone().map(|manager| {
         manager.ready("serves the API");
@@ -208,16 +263,4 @@ async fn serve(args: Args) -> Result<()> {
         watched.abort();
     }
     runs.store().close().await.map_err(|error| Problem::store(error, "--redis"))
-}
-
-/// Who is let in.
-fn door(args: &Args) -> Result<Arc<dyn Door>> {
-    match &args.tokens {
-        Some(path) => Ok(Arc::new(Tokens::open(path)?)),
-        None if args.listen.ip().is_loopback() => Ok(Arc::new(Open::new("user:anonymous"))),
-        None => {
-            let message = "an address that others reach is served to those with a token only";
-            Err(Problem::new(&catalogue::USAGE, "--listen", message).detail("--tokens FILE"))
-        }
-    }
 }

@@ -21,6 +21,7 @@ pub mod lanes;
 pub mod lease;
 pub mod node_type;
 pub mod note;
+pub mod password;
 pub mod patch;
 pub mod retry;
 pub mod run;

@@ -4,6 +4,8 @@
 //! names the state it was decided on.
 
 mod admission;
+mod agent;
+mod allowed;
 mod cache;
 mod commit;
 mod decide;
@@ -31,6 +33,7 @@ use aob_store::Store;
 use serde_json::Value;
 
 pub use admission::{Throttled, TierLimits};
+pub use allowed::AgentLimits;
 pub use commit::{Done, Progress, Work};
 pub use ending::Ending;
 pub use error::Error;
@@ -74,6 +77,7 @@ pub struct Runs {
     /// Tells this process's holds of runs from those of others.
     process: String,
     holders: AtomicU64,
+    agents: AgentLimits,
 }
 
 /// What a process does beside moving runs.
@@ -83,6 +87,8 @@ pub struct Settings {
     pub tiers: Option<TierLimits>,
     /// Who is told of questions.
     pub notices: Option<Arc<Notices>>,
+    /// What each run of a tenant is allowed of agents.
+    pub agents: AgentLimits,
 }
 
 impl Runs {
@@ -114,6 +120,7 @@ impl Runs {
             notices: settings.notices,
             process: format!("{:032x}", rand::random::<u128>()),
             holders: AtomicU64::new(0),
+            agents: settings.agents,
         })
     }
 
@@ -125,6 +132,11 @@ impl Runs {
     /// Who is told of questions.
     pub(crate) fn notices(&self) -> Option<&Arc<Notices>> {
         self.notices.as_ref()
+    }
+
+    /// What this process keeps of a run, for whoever will not move it on, is kept no longer.
+    pub fn forget(&self, run: &str) {
+        drop(self.cache.take(run));
     }
 
     /// Whether a node type is built in or registered.

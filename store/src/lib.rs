@@ -345,7 +345,7 @@ pub struct OpenTicket {
     pub run: String,
     /// The instance that waits.
     pub instance: String,
-    /// `gate`, `failure`, `unknown`.
+    /// `gate`, `failure`, `unknown`, `budget`, `patch`.
     pub asks: String,
     /// Since when, milliseconds since 1970.
     pub since: u64,

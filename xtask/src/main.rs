@@ -8,9 +8,11 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod check;
+mod cluster;
 mod compat;
 mod fuzz;
 mod generate;
+mod images;
 mod install;
 mod machines;
 mod package;
@@ -42,6 +44,10 @@ enum Task {
     Check,
     /// Install what the tests need, check, and run every test.
     Test,
+    /// The images of AOB, without a container engine.
+    Images(images::Flags),
+    /// A real Kubernetes of one node on this machine, with AOB in it.
+    Cluster(cluster::Flags),
     /// Make the Debian package.
     Package(package::Flags),
     /// Boot the package in a virtual machine and render the chart: minutes, as root.
@@ -59,6 +65,8 @@ fn main() -> ExitCode {
         Task::Types => types::run(),
         Task::Check => check::run(),
         Task::Test => test::run(),
+        Task::Images(flags) => images::run_task(&flags),
+        Task::Cluster(flags) => cluster::run(&flags),
         Task::Package(flags) => package::run(&flags),
         Task::Machines => machines::run(),
         Task::Bench(flags) => bench::run(&flags),

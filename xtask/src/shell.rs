@@ -63,7 +63,7 @@ pub(crate) fn output(
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// Whether a program is on the PATH.
+/// Whether a program is on the PATH, or a file is where an absolute path says.
 pub(crate) fn has(program: &str) -> bool {
     std::env::var_os("PATH").is_some_and(|path| {
         std::env::split_paths(&path).any(|folder| folder.join(program).is_file())

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that has to hold before a change lands.
 
 use crate::shell;
-use crate::{Outcome, check, fuzz, install, types};
+use crate::{Outcome, check, cluster, fuzz, install, types};
 
 /// Installs what is missing, checks, and runs every test.
 pub(crate) fn run() -> Outcome {
@@ -29,5 +29,6 @@ pub(crate) fn run() -> Outcome {
         &["test", "-p", "aob-engine", "--features", "mutants", "--test", "mutants"],
         &[],
     )?;
+    cluster::run_tests()?;
     fuzz::run(20)
 }

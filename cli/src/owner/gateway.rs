@@ -9,11 +9,20 @@ use super::user;
 use crate::context::Server;
 use crate::problem::{Problem, Result};
 
-/// The way to a gateway, with the proof of who asks: `AOB_TOKEN`, else the context's token, else the user's name.
+/// Set to `yes`, it says that nobody listens on the way: inside a cluster's own network.
+const IN_THE_OPEN: &str = "AOB_TOKEN_IN_THE_OPEN";
+
+/// The way to a gateway, with the proof of who asks: `AOB_TOKEN`, else what the file `AOB_TOKEN_FILE` holds, which others
+/// may renew, else the context's token, else the user's name.
 pub(crate) fn connect(server: &Server) -> Result<Client> {
-    let set = std::env::var("AOB_TOKEN").ok().filter(|token| !token.is_empty());
-    let token = set.or_else(|| server.token.clone());
-    if token.is_some() && !is_private(&server.url) {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let token = match (set("AOB_TOKEN"), set("AOB_TOKEN_FILE")) {
+        (Some(token), _) => Some(token),
+        (None, Some(file)) => Some(read(&file)?),
+        (None, None) => server.token.clone(),
+    };
+    let open = set(IN_THE_OPEN).is_some_and(|said| said == "yes");
+    if token.is_some() && !open && !is_private(&server.url) {
         let message = "a token is sent over https:// only, or to this machine itself";
         return Err(Problem::new(&catalogue::USAGE, &server.url, message));
     }
@@ -23,6 +32,13 @@ pub(crate) fn connect(server: &Server) -> Result<Client> {
         Problem::new(&catalogue::NO_FILE, about, error.to_string())
     })?;
     Client::at(&server.url, proof, server.tenant.clone(), trusted.as_deref())
+}
+
+fn read(file: &str) -> Result<String> {
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        Problem::new(&catalogue::NO_FILE, format!("AOB_TOKEN_FILE={file}"), error.to_string())
+    })?;
+    Ok(text.trim().to_owned())
 }
 
 /// Whether nobody on the way can read what is sent there.

@@ -8,6 +8,7 @@
     reason = "tests say what they expect"
 )]
 
+mod budgets;
 mod compile_after;
 mod examples;
 mod json_patch;

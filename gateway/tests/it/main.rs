@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects, and panics")]
 
 mod follow;
+mod kubernetes;
 mod limits;
 mod once;
 mod place;

@@ -29,10 +29,12 @@ use crate::{clock, measure};
 const PATIENCE: usize = 2;
 /// Lost races after which a patch is given up.
 const MOST_RACES: usize = 40;
+/// The layer that an agent's patch passes before it is sent.
+pub(super) const RUNNER: &str = "runner";
 /// The layer that judges a request on documents.
-const RECEIVER: &str = "receiver";
+pub(super) const RECEIVER: &str = "receiver";
 /// The layer that judges it on the marking, in the commit.
-const COMMIT: &str = "commit";
+pub(super) const COMMIT: &str = "commit";
 /// Findings that are kept of a refusal.
 const MOST_FINDINGS: usize = 20;
 
@@ -98,6 +100,20 @@ impl Runs {
         ask: &PatchAsk,
         then: &[Input],
     ) -> Result<Patched, Error> {
+        self.patch_said(run, ask, then, &[]).await
+    }
+
+    /// The same of a request that layers before have judged.
+    ///
+    /// # Errors
+    /// As [`Runs::patch`].
+    pub(super) async fn patch_said(
+        &self,
+        run: &str,
+        ask: &PatchAsk,
+        then: &[Input],
+        said: &[Layer],
+    ) -> Result<Patched, Error> {
         let (request, dry_run) = (ask.digest(), ask.is_dry());
         let mut counted = None;
         for race in 0..MOST_RACES {
@@ -110,7 +126,9 @@ impl Runs {
             }
             let state = self.store.load(run).await?.ok_or_else(|| Error::NoRun(run.to_owned()))?;
             let decided = match self.judge_request(&state, ask).await? {
-                Ok(judged) => self.decide_patch(&state, ask, &request, judged, then).await?,
+                Ok(judged) => {
+                    self.decide_patch(&state, ask, &request, judged, (then, said)).await?
+                }
                 Err(issues) => Decision::Refused(RECEIVER, issues),
             };
             let written = match decided {
@@ -151,13 +169,13 @@ impl Runs {
         ask: &PatchAsk,
         request: &str,
         judged: Checked,
-        then: &[Input],
+        (then, said): (&[Input], &[Layer]),
     ) -> Result<Decision, Error> {
         let irs = self.irs_of(state).await?;
         let claimed = self.store.claimed(state).await?;
         let approves = self.approvable(state, ask).await?;
-        let candidate =
-            judged.candidate(&ask.id, &ask.by, &approves, &verdicts(COMMIT, "accepted"));
+        let said = [said, &verdicts(COMMIT, "accepted")].concat();
+        let candidate = judged.candidate(&ask.id, &ask.by, &approves, &said);
         let mut known = Known::default();
         let step = loop {
             let now = Now { time: clock::now(), epoch: self.store.epoch() };
@@ -229,7 +247,7 @@ impl Runs {
     }
 
     /// Writes a refusal; none if the run has moved on, and so the reason may be gone.
-    async fn write_refusal(
+    pub(super) async fn write_refusal(
         &self,
         state: &Arc<State>,
         ask: &PatchAsk,
@@ -382,6 +400,7 @@ fn verdicts(last: &str, verdict: &str) -> Vec<Layer> {
     let layer =
         |layer: &str, verdict: &str| Layer { layer: layer.to_owned(), verdict: verdict.to_owned() };
     match last {
+        RUNNER => vec![layer(RUNNER, verdict)],
         RECEIVER => vec![layer(RECEIVER, verdict)],
         last => vec![layer(RECEIVER, "accepted"), layer(last, verdict)],
     }

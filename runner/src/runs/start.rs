@@ -177,6 +177,7 @@ impl Runs {
                 on: on.clone(),
                 replay: options.replay.clone(),
                 keep: options.keep,
+                allowed: self.agents.of(&options.tenant),
                 ..StartRequest::new(
                     run.clone(),
                     options.tenant.clone(),

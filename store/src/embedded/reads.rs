@@ -266,5 +266,7 @@ fn asks(asks: aob_engine::state::Asks) -> &'static str {
         aob_engine::state::Asks::Gate => "gate",
         aob_engine::state::Asks::Failure => "failure",
         aob_engine::state::Asks::Unknown => "unknown",
+        aob_engine::state::Asks::Budget => "budget",
+        aob_engine::state::Asks::Patch => "patch",
     }
 }

@@ -309,6 +309,8 @@ pub(super) fn asks(asks: Asks) -> &'static str {
         Asks::Gate => "gate",
         Asks::Failure => "failure",
         Asks::Unknown => "unknown",
+        Asks::Budget => "budget",
+        Asks::Patch => "patch",
     }
 }
 

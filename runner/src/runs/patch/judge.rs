@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use aob_engine::issue::Issue;
 use aob_engine::patch::{
-    Checked, Ground, OnConflict, Overlay, PatchLimits, Record, Request, check_patch, read, undo,
+    Checked, Ground, OnConflict, Overlay, PatchLimits, Record, Request, canonical, check_patch,
+    read, undo,
 };
 use aob_engine::state::State;
 
+use super::super::agent::receive;
 use super::approves::approvable;
 use super::{Error, PatchAsk, Runs, What};
 
 impl Runs {
     /// Judges what is asked on the run's graph as it is, or says everything that is wrong with it.
-    pub(super) async fn judge_request(
+    pub(in crate::runs) async fn judge_request(
         &self,
         state: &Arc<State>,
         ask: &PatchAsk,
@@ -51,6 +53,16 @@ impl Runs {
             (None, What::Request(_)) => return Ok(Err(Vec::new())),
         };
         let registry = self.registry_for_patch(state).await?;
+        if let Some(agent) = ask.by.strip_prefix("agent:") {
+            // What it means is told by name where it can be; where not, `check_patch` says why.
+            if let Ok(operations) = canonical(&request.operations, Some(&current)) {
+                let most = self.ceiling.agents.most;
+                let issues = receive(&state.head, agent, &current, &operations, most);
+                if !issues.is_empty() {
+                    return Ok(Err(issues));
+                }
+            }
+        }
         let checked = check_patch(&request, undoes, ground, &registry, &self.ceiling);
         if let Ok(checked) = &checked {
             // Whoever decides after this patch is written compiles it to the same.

@@ -1,0 +1,51 @@
+//! The tests that need a cluster: begun for them, ended after them, whatever they say.
+
+use std::path::Path;
+
+use super::place::Place;
+use super::{Chart, Up, begin, inside};
+use crate::Outcome;
+use crate::shell::{run, say};
+
+/// Begins a cluster in a folder of its own, runs the tests on it, and ends it.
+pub(crate) fn run_tests() -> Outcome {
+    let folder = tempfile::Builder::new().prefix("aob-cluster-").tempdir()?;
+    let place = Place::at(folder.path())?;
+    let tried = tests(&place, folder.path());
+    if tried.is_err() {
+        let kept = std::env::temp_dir().join("aob-cluster-log");
+        say(&format!("what the cluster's parts said is in {}", kept.display()));
+        keep(&place.path("log"), &kept)?;
+    }
+    let ended = inside::end(&place);
+    tried.and(ended)
+}
+
+fn tests(place: &Place, folder: &Path) -> Outcome {
+    let chart = Chart { values: vec!["charts/aob/ci/small-values.yaml".into()], release: false };
+    begin(place, &Up { pinning: false, bare: false, chart })?;
+    let folder = folder.to_string_lossy();
+    let arguments = [
+        "test",
+        "-p",
+        "aob-e2e",
+        "--features",
+        "cluster",
+        "--test",
+        "cluster",
+        "--no-fail-fast",
+        "--",
+        // The node is small, and so is this machine.
+        "--test-threads=2",
+    ];
+    run("cargo", &arguments, &[("AOB_CLUSTER", &folder)])
+}
+
+fn keep(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        std::fs::copy(entry.path(), to.join(entry.file_name()))?;
+    }
+    Ok(())
+}
