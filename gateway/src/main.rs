@@ -254,15 +254,3 @@ async fn serve(args: Args) -> Result<()> {
     }
     runs.store().close().await.map_err(|error| Problem::store(error, "--redis"))
 }
-
-/// Who is let in.
-fn door(args: &Args) -> Result<Arc<dyn Door>> {
-    match &args.tokens {
-        Some(path) => Ok(Arc::new(Tokens::open(path)?)),
-        None if args.listen.ip().is_loopback() => Ok(Arc::new(Open::new("user:anonymous"))),
-        None => {
-            let message = "an address that others reach is served to those with a token only";
-            Err(Problem::new(&catalogue::USAGE, "--listen", message).detail("--tokens FILE"))
-        }
-    }
-}
