@@ -1,6 +1,7 @@
 //! Flags and arguments, as `--help` shows them.
 
 mod act;
+mod budget;
 mod context;
 mod look;
 mod patch;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use act::{Answer, Approve, Cancel, Driving, Resume, Retry, Settle, Suspend};
+pub(crate) use budget::Budget;
 pub(crate) use context::{Context, ContextCommand, Login, SetContext};
 pub(crate) use look::{
     Explain, Get, GetFormat, Lint, List, ListFormat, Listed, Logs, LogsCommand, Redis, Schema,
@@ -51,6 +53,7 @@ Answer:
   approve     Answer an approval: approve or reject
   retry       Try a paused node again
   settle      Give a paused node its output, or let it fail
+  budget      Set the most that a run's agents may use
 
 Change a run:
   patch       Change the graph of a run while it runs; list, show and undo patches
@@ -104,6 +107,7 @@ pub(crate) enum Verb {
     Approve(Approve),
     Retry(Retry),
     Settle(Settle),
+    Budget(Budget),
     Patch(Patch),
     Apply(Apply),
     Tag(Tag),

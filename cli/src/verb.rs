@@ -49,6 +49,7 @@ pub(crate) fn perform(verb: Verb, terminal: Terminal) -> Result<Exit> {
         Verb::Approve(arguments) => many(decide::approve(arguments, terminal)),
         Verb::Retry(arguments) => many(decide::retry(arguments, terminal)),
         Verb::Settle(arguments) => many(decide::settle(arguments, terminal)),
+        Verb::Budget(arguments) => many(decide::budget(arguments, terminal)),
         Verb::Ls(arguments) => one(list::list(&arguments, terminal)),
         Verb::Get(arguments) => one(get::get(&arguments, terminal)),
         Verb::Logs(arguments) => match arguments.command {

@@ -3,12 +3,15 @@
 //! `aob explain CODE` and `docs/errors.md` print it. Codes are never used again for something else.
 //! 10xx reading a file, 11xx expressions, 12xx the graph, 13xx shape and limits, 20xx patches,
 //! 30xx a run and its nodes, 40xx the store, 50xx the command line, 60xx the gateway, 70xx registered types,
-//! 80xx Kubernetes objects, 81xx Kubernetes asked by the gateway.
+//! 80xx Kubernetes objects, 81xx Kubernetes asked by the gateway,
+//! 90xx models and agents.
 
+mod agent;
 mod cluster;
 mod command;
 mod gateway;
 mod graph;
+mod model;
 mod operator;
 mod patch_rules;
 mod patching;
@@ -17,10 +20,12 @@ mod running;
 mod store;
 mod worker;
 
+pub use agent::*;
 pub use cluster::*;
 pub use command::*;
 pub use gateway::*;
 pub use graph::*;
+pub use model::*;
 pub use operator::*;
 pub use patch_rules::*;
 pub use patching::*;
@@ -72,6 +77,8 @@ pub fn all() -> impl Iterator<Item = &'static Entry> {
         worker::ALL,
         operator::ALL,
         cluster::ALL,
+        agent::ALL,
+        model::ALL,
     ]
     .into_iter()
     .flatten()

@@ -14,6 +14,7 @@ mod findings;
 mod gates;
 mod graph;
 mod ids;
+mod kept;
 mod limits;
 pub(crate) mod misfit;
 mod names;
@@ -40,7 +41,7 @@ pub use limits::{Bound, Ceiling};
 pub(crate) use scopes::{Scope, Scopes};
 pub(crate) use types::{Role, Type};
 
-use crate::ir::{Limits, Retention};
+use crate::ir::{Ir, Limits, Retention};
 use crate::issue::Issue;
 use crate::registry::Registry;
 
@@ -59,7 +60,7 @@ pub struct Checked {
 
 /// Judges a document by every rule. Takes any JSON that is not nested deeper than the reader allows.
 pub fn check(document: &Value, registry: &Registry, ceiling: &Ceiling) -> Checked {
-    let (findings, _) = analyse(document, registry, ceiling);
+    let (findings, _) = analyse(document, registry, ceiling, None);
     let Findings { issues, warnings, left_out } = findings;
     let workflow = Workflow::deserialize(document).ok();
     Checked { issues, warnings, left_out, workflow }
@@ -77,11 +78,13 @@ pub(crate) struct Analysis<'a> {
     pub(crate) retention: Retention,
 }
 
-/// The same as [`check`], keeping what was found out; nothing for what is no workflow at all.
+/// The same as [`check`], keeping what was found out; nothing for what is no workflow at all. What is written as in the
+/// graph `before` is not parsed again.
 pub(crate) fn analyse<'a>(
     source: &'a Value,
     registry: &'a Registry,
     ceiling: &Ceiling,
+    before: Option<&'a Ir>,
 ) -> (Findings, Option<Analysis<'a>>) {
     let mut findings = Findings::default();
     if !shape::envelope(source, &mut findings) || limits::too_large(source, &mut findings) {
@@ -110,7 +113,9 @@ pub(crate) fn analyse<'a>(
     let plain =
         |read: &names::NodeRead| ground.is_some_and(|ground| reads::plainly_right(&ground, read));
     let mut names = names::Names::new(&document, &ids, &scopes, &types, &plain);
-    let expressions = expressions::judge(&document, &types, &scopes, &mut names, &mut findings);
+    let mut kept = kept::Kept::of(before);
+    let expressions =
+        expressions::judge(&document, &types, &scopes, &mut kept, &mut names, &mut findings);
     if let Some(ground) = ground {
         reads::judge(&ground, &names.reads, &mut findings);
     }

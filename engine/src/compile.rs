@@ -20,7 +20,21 @@ use crate::registry::Registry;
 /// Everything that refuses it, with JSON pointers into the document, at most
 /// [`MOST_ISSUES`](check::MOST_ISSUES); what only warns is in [`Ir::warnings`].
 pub fn compile(document: &Value, registry: &Registry, ceiling: &Ceiling) -> Result<Ir, Vec<Issue>> {
-    let (mut findings, analysis) = check::analyse(document, registry, ceiling);
+    compile_after(document, registry, ceiling, None)
+}
+
+/// The same, given the graph that the document was made of by a patch: what is written the same in both is taken over
+/// instead of parsed again. The IR is the one that [`compile`] makes, and so is a refusal.
+///
+/// # Errors
+/// As [`compile`].
+pub fn compile_after(
+    document: &Value,
+    registry: &Registry,
+    ceiling: &Ceiling,
+    before: Option<&Ir>,
+) -> Result<Ir, Vec<Issue>> {
+    let (mut findings, analysis) = check::analyse(document, registry, ceiling, before);
     match analysis {
         Some(analysis) if !findings.refused() => {
             let warnings = std::mem::take(&mut findings.warnings);

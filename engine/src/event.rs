@@ -6,7 +6,9 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::state::{Asks, CancelMode, EdgeState, NodeError, Parent, RunOutcome};
+use crate::state::{
+    Allowed, Amount, Asks, CancelMode, Cap, EdgeState, NodeError, Parent, RunOutcome,
+};
 
 /// One entry of a run's log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,6 +39,8 @@ pub struct Event {
 pub enum Kind {
     /// Nodes settled, or were published.
     NodesSettled,
+    /// An agent reserved or used money, tokens, calls or time, or the most that it may use was set.
+    UsageBooked,
     /// Somebody was told of a question, or could not be.
     TicketNotified,
     /// An attempt failed and another follows.
@@ -167,6 +171,18 @@ pub enum Change {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         due: Option<u64>,
     },
+    /// An attempt is about to use at most so much.
+    Reserved { at: String, amount: Amount },
+    /// What an attempt has used of what it had reserved; the rest is free again.
+    Booked { at: String, amount: Amount },
+    /// The most that an agent of this id may use, or (empty) the run, was set.
+    Capped {
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        agent: String,
+        cap: Cap,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// A delay began.
     Delayed { at: String, due: u64 },
     /// A child run began.
@@ -265,6 +281,9 @@ pub struct Started {
     /// Milliseconds that it stays after its end at least.
     #[serde(default, skip_serializing_if = "is_zero64")]
     pub keep: u64,
+    /// What its tenant allows it.
+    #[serde(default, skip_serializing_if = "Allowed::is_open")]
+    pub allowed: Allowed,
 }
 
 /// What a replay goes back to.

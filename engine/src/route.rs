@@ -4,6 +4,7 @@
 //! events, so that the state after a step *is* the fold of its event.
 
 mod begin;
+mod budget;
 mod container;
 mod decide;
 mod drain;
@@ -11,10 +12,12 @@ mod finish;
 mod input;
 mod join;
 mod patch;
+mod proposal;
 mod settle;
 mod ticket;
 mod view;
 
+pub use budget::{Budget, run_budget};
 pub use patch::{Candidate, RefusedPatch, apply_patch, apply_patch_with, preview, refuse_patch};
 
 use std::collections::{BTreeMap, VecDeque};
@@ -80,7 +83,15 @@ pub fn start(
             .as_ref()
             .map(|replay| Replays { run: replay.run.to_string(), from: replay.from.clone() }),
         keep: request.keep,
+        allowed: request.allowed,
     };
+    let most = request.allowed.agents(&ir.limits);
+    if ir.agents > most {
+        let message =
+            format!("the graph has {} agents; {} may have {most}", ir.agents, request.tenant);
+        let issue = Issue::new(&catalogue::LIMIT, "/spec/nodes", message);
+        return Err(Refusal::Start(vec![issue]));
+    }
     let stamp = Stamp { n: 1, t: now.time, rev: revision, epoch: now.epoch, by: &request.by };
     let state = state::begin(&started, &stamp, irs)?;
     let deadline = started.deadline;
@@ -152,6 +163,8 @@ pub(crate) struct Router<'a> {
     drains: VecDeque<ScopePath>,
     /// Answers that instances settle with instead of running.
     replay: Option<Arc<Replay>>,
+    /// The agent whose proposal this step applies with a person's word.
+    applies: Option<String>,
 }
 
 impl<'a> Router<'a> {
@@ -168,6 +181,7 @@ impl<'a> Router<'a> {
             work: VecDeque::new(),
             drains: VecDeque::new(),
             replay: None,
+            applies: None,
         }
     }
 
@@ -386,6 +400,9 @@ fn kind(change: &Change) -> Kind {
         Change::Notified { .. } => Kind::TicketNotified,
         Change::Waiting { .. } => Kind::TicketOpened,
         Change::Lost { .. } => Kind::AttemptLost,
+        Change::Reserved { .. } | Change::Booked { .. } | Change::Capped { .. } => {
+            Kind::UsageBooked
+        }
         Change::Backoff { .. } => Kind::RetryScheduled,
         _ => Kind::NodesSettled,
     }

@@ -9,6 +9,7 @@ mod encode;
 mod error;
 mod fence;
 mod patched;
+mod spend;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,6 +21,8 @@ pub(crate) use apply::{Stamp, apply, begin, seal};
 pub use encode::{Fields, Undecodable, decode, diff, encode};
 pub use error::NodeError;
 pub(crate) use fence::epoch;
+pub(crate) use spend::amount;
+pub use spend::{Allowed, Amount, Cap, Short, dollars, micros};
 
 use crate::ir::BodyIx;
 use crate::tier::Tier;
@@ -127,6 +130,16 @@ pub struct Head {
     /// Answers of people that were refused, and are among the events.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub denials: u32,
+    /// What agents have used, by the node's id: over all its attempts, items and rounds, never less.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub spent: BTreeMap<Arc<str>, Amount>,
+    /// What people have set as the most that an agent may use, by the node's id; of the run under the empty one. It
+    /// holds in place of what the graph says.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub caps: BTreeMap<Arc<str>, Cap>,
+    /// What its tenant allowed it when it began.
+    #[serde(default, skip_serializing_if = "Allowed::is_open")]
+    pub allowed: Allowed,
     /// Bytes of outputs so far.
     pub bytes: u64,
     /// How deep in child runs this one is; 0 is asked for by a person.
@@ -294,6 +307,9 @@ pub struct Live {
     /// The child run.
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     pub child: Option<Arc<str>>,
+    /// What the attempt has reserved and not yet booked.
+    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
+    pub reserved: Option<Amount>,
 }
 
 /// Progress of a foreach or loop.
@@ -348,6 +364,10 @@ pub enum Asks {
     Failure,
     /// An attempt that must not be repeated was lost: retry, settle or fail.
     Unknown,
+    /// A budget is used up: raise it, or stop the run.
+    Budget,
+    /// An agent proposes a patch that needs a person's word: apply it, or go on without.
+    Patch,
 }
 
 impl NodeState {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::event::{Event, Settled};
-use crate::state::{Asks, CancelMode, Fence, NodeError, Parent, State};
+use crate::state::{Allowed, Amount, Asks, CancelMode, Cap, Fence, NodeError, Parent, State};
 
 /// The moment of a decision, given from outside.
 #[derive(Debug, Clone, Copy)]
@@ -39,12 +39,25 @@ pub struct StartRequest {
     /// Milliseconds that it stays after its end at least, whatever its graph says: whoever asked wants to read how
     /// it went.
     pub keep: u64,
+    /// What its tenant allows it.
+    pub allowed: Allowed,
 }
 
 impl StartRequest {
     /// A run that nobody waits for, on a graph as it was kept, with nothing done yet.
     pub fn new(run: Arc<str>, tenant: Arc<str>, input: Arc<Value>, by: Arc<str>) -> Self {
-        Self { run, tenant, input, by, parent: None, depth: 0, on: None, replay: None, keep: 0 }
+        Self {
+            run,
+            tenant,
+            input,
+            by,
+            parent: None,
+            depth: 0,
+            on: None,
+            replay: None,
+            keep: 0,
+            allowed: Allowed::default(),
+        }
     }
 }
 
@@ -106,6 +119,49 @@ pub enum Input {
         /// Instances whose task a worker holds.
         claimed: Vec<String>,
     },
+    /// An agent's attempt is about to use at most so much.
+    Reserve {
+        /// The instance.
+        instance: String,
+        /// Of the attempt.
+        fence: Fence,
+        /// At most.
+        amount: Amount,
+        /// What its next attempt goes on from, if it has to wait for a person: kept under `<instance>#turns`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kept: Option<Arc<Value>>,
+    },
+    /// What an agent's attempt has used of what it had reserved.
+    Book {
+        /// The instance.
+        instance: String,
+        /// Of the attempt.
+        fence: Fence,
+        /// In fact.
+        amount: Amount,
+    },
+    /// An agent's answer, with a patch that needs a person's word.
+    Propose {
+        /// The instance.
+        instance: String,
+        /// Of the attempt.
+        fence: Fence,
+        /// What is proposed.
+        proposal: Box<Proposal>,
+    },
+    /// The most that agents may use is set.
+    Cap {
+        /// The agent, by its node's id; empty: all of the run together.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        agent: String,
+        /// The most. What is absent stays as it was.
+        cap: Cap,
+        /// Who asks.
+        by: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// A person's answer to a ticket.
     Decision(Decision),
     /// It was tried to tell somebody of a question.
@@ -141,6 +197,21 @@ pub enum Input {
         /// Who asks.
         by: String,
     },
+}
+
+/// An agent's patch that needs a person's word, with the answer that it came with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Proposal {
+    /// `patch_...`.
+    pub patch: String,
+    /// Digest of its canonical operations: what the ticket binds to.
+    pub operations: String,
+    /// A document of `patch.schema.json`.
+    pub request: Arc<Value>,
+    /// What the agent settles with, whatever is decided.
+    pub output: Arc<Value>,
+    /// What it would change, in words.
+    pub shown: String,
 }
 
 /// The answer of an attempt.

@@ -17,7 +17,7 @@ use aob_gateway::http::{Limits, Serve, ServeOptions, Server, Tls};
 use aob_gateway::operation::About;
 use aob_gateway::perform::Performer;
 use aob_gateway::problem::{Problem, Result};
-use aob_runner::runs::{Runs, Settings, TierLimits};
+use aob_runner::runs::{AgentLimits, Runs, Settings, TierLimits};
 use aob_runner::vitals;
 use aob_store::redis::{Options, RedisStore};
 use aob_telemetry::admin::Admin;
@@ -107,6 +107,14 @@ struct Args {
     /// How log lines look: text on a terminal and JSON elsewhere, or always the same
     #[arg(long, env = "AOB_LOG_FORMAT", value_name = "FORMAT", default_value = "auto", value_parser = ["auto", "text", "json"])]
     log_format: String,
+    /// What each run may have of agents: agents=3, starts=20, spend=2.50 (US dollars), for everybody or for one tenant
+    #[arg(
+        long,
+        env = "AOB_AGENT_LIMITS",
+        value_delimiter = ',',
+        value_name = "[TENANT/]LIMIT=NUMBER"
+    )]
+    agent_limits: Vec<String>,
     /// Prints a generated page of the documentation and ends
     #[arg(long, hide = true)]
     print: Option<Page>,
@@ -218,7 +226,9 @@ async fn serve(args: Args) -> Result<()> {
         .map_err(|error| Problem::store(error, "--redis"))?;
     let tiers = TierLimits::parse(&args.tier_limits)
         .map_err(|why| Problem::new(&catalogue::USAGE, "--tier-limits", why))?;
-    let settings = Settings { tiers: Some(tiers), ..Settings::default() };
+    let agents = AgentLimits::parse(&args.agent_limits)
+        .map_err(|why| Problem::new(&catalogue::USAGE, "--agent-limits", why))?;
+    let settings = Settings { tiers: Some(tiers), agents, ..Settings::default() };
     let runs = Runs::with(Arc::new(store), Registry::builtin(), Ceiling::default(), settings);
     vitals::store(&health, &runs);
     let limits =

@@ -8,6 +8,7 @@ mod answer;
 mod kind;
 mod request;
 pub(crate) mod schema;
+mod usage;
 mod work;
 
 use std::sync::Arc;
@@ -25,7 +26,8 @@ pub use answer::{
     Verified, Version, VersionRow, Waits, WorkflowRow,
 };
 pub use kind::Kind;
-pub use request::{Choice, Failure, Mode, Request};
+pub use request::{Choice, Failure, Mode, Most, Request};
+pub use usage::Usage;
 pub use work::{Answered, Signs, Tasks, TypeGone, TypeRow};
 
 /// Who owns what is done without a word about the tenant.

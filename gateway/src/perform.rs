@@ -1,5 +1,6 @@
 //! Does what is asked, on the runs of a store that this process has open.
 
+mod budget;
 mod decide;
 mod list;
 mod patches;
@@ -228,6 +229,9 @@ impl Performer {
             Request::Resume { run } => json(self.suspend(caller, run, false).await?),
             Request::Retry { run, instance, reason } => {
                 json(decide::settle(runs, caller, &run, instance, Reply::Retry, reason).await?)
+            }
+            Request::Budget { run, agent, most, reason } => {
+                json(budget::set(runs, caller, run, most, agent, reason).await?)
             }
             Request::Settle { run, instance, output, fail, reason } => {
                 let reply = decide::reply(output, fail)?;

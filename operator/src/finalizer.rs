@@ -35,7 +35,8 @@ pub fn is_late(meta: &ObjectMeta, now: Timestamp) -> bool {
     since.is_some_and(|since| since.as_secs() >= PATIENCE.as_secs() as i64)
 }
 
-/// Writes it, if it has to be; true if it did. One that has been changed meanwhile is a conflict, and looked at again.
+/// Writes it, if it has to be; true if it did, or if the object has
+/// changed meanwhile.
 ///
 /// # Errors
 /// The API server's.
@@ -53,6 +54,8 @@ where
     match api.patch_metadata(named, &PatchParams::default(), &Patch::Merge(&patch)).await {
         Ok(_) => Ok(true),
         Err(error) if is_gone(&error) => Ok(true),
+        // It has been changed since: the watch brings what it is now, and with it another look.
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(true),
         Err(error) => Err(error.into()),
     }
 }

@@ -72,12 +72,10 @@ async fn reconcile(object: Arc<RunPatch>, context: Arc<Context>) -> Result<Actio
     let manager = label::manager::PATCH;
     if write::status(&context.lease, &api, manager, &*object, before, &after).await? {
         context.notes.write(&*object, status::notes(before, &after)).await;
-    }
-    // Those that were made later wait for this one.
-    if after.phase != PatchPhase::Pending
-        && let Some(name) = &asked.run_name
-    {
-        context.wake(&For::Run(asked.named.namespace.to_string(), name.clone())).await;
+        // Those that were made later wait for this one.
+        if let Some(name) = asked.run_name.filter(|_| after.phase != PatchPhase::Pending) {
+            context.wake(&For::Run(asked.named.namespace.to_string(), name)).await;
+        }
     }
     Ok(match after.phase {
         PatchPhase::Pending => Action::requeue(done.again.unwrap_or(UNFOUND)),

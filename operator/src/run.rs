@@ -70,6 +70,11 @@ async fn reconcile(object: Arc<Run>, context: Arc<Context>) -> Result<Action> {
     let before = object.status.as_ref();
     let after = status::status(&asked, &facts, before, Timestamp::now());
     publish(&context, &api, &object, &after).await?;
+    // Patches wait for its begin, and are told by others that take them out.
+    if before.and_then(|before| before.revision) != after.revision {
+        let (namespace, name) = (asked.named.namespace.to_string(), asked.named.name.clone());
+        context.wake(&For::Run(namespace, name)).await;
+    }
     Ok(next(&context, &asked, &facts, &after))
 }
 

@@ -55,7 +55,7 @@ pub async fn serve(arguments: Arguments) -> Outcome {
     let client = Client::try_default().await?;
     let store = Arc::new(RedisStore::open(&arguments.redis).await?);
     let tiers = Some(TierLimits::parse(&arguments.tier_limits)?);
-    let settings = Settings { tiers, notices: None };
+    let settings = Settings { tiers, ..Settings::default() };
     let runs = Runs::with(store, Registry::builtin(), Ceiling::default(), settings);
     vitals::store(&health, &runs);
     let hook = match arguments.webhook.as_str() {

@@ -82,11 +82,12 @@ async fn serve(runs: &Arc<Runs>, mut entries: Vec<SignalEntry>) -> Result<(), cr
         work.signals.push(entry.id);
     }
     let mut works: Vec<Work> = by_run.into_values().collect();
+    let holder = runs.new_holder();
     for _ in 0..20 {
         for work in &mut works {
             tell_claims(runs, work).await?;
         }
-        let done = runs.commit(&works).await?;
+        let done = runs.commit_as(Some(&holder), &works).await?;
         let mut raced = Vec::new();
         for (done, work) in done.into_iter().zip(works) {
             match done {
@@ -101,7 +102,7 @@ async fn serve(runs: &Arc<Runs>, mut entries: Vec<SignalEntry>) -> Result<(), cr
             }
         }
         for work in &raced {
-            runs.store().hold(&work.run, 100).await?;
+            runs.store().hold(&work.run, &holder, 100).await?;
         }
         works = raced;
         if works.is_empty() {

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use aob_engine::check::Ceiling;
 use aob_engine::registry::Registry;
-use aob_runner::node::{self, Policy};
+use aob_runner::node::{self, Agent, Policy};
 use aob_runner::notice::{Hook, Notices};
-use aob_runner::runs::{Runs, Settings, TierLimits};
+use aob_runner::runs::{AgentLimits, Runs, Settings, TierLimits};
 use aob_runner::secret::Secrets;
 use aob_runner::service::{Service, ServiceOptions};
 use aob_runner::vitals;
@@ -73,6 +73,9 @@ struct Args {
     /// Child runs that a tenant may start in a minute, by tier: `heavy=5`, or `TENANT/heavy=5`; without it 100, 20 and 5
     #[arg(long, env = "AOB_TIER_LIMITS", value_delimiter = ',', value_name = "[TENANT/]TIER=N")]
     tier_limits: Vec<String>,
+    /// What each child run may have of agents: `agents=3`, `starts=20`, `spend=2.50` (US dollars), or `TENANT/spend=50`
+    #[arg(long, env = "AOB_AGENT_LIMITS", value_delimiter = ',', value_name = "[TENANT/]LIMIT=N")]
+    agent_limits: Vec<String>,
     /// Tell of each new question with a signed POST: an address, or one for a tenant
     #[arg(
         long,
@@ -131,7 +134,8 @@ async fn serve(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     };
     let policy =
         Arc::new(Policy::allowing(args.allow_exec.as_deref(), args.allow_private.as_deref())?);
-    let nodes = Arc::new(node::Registry::built_in(&policy));
+    let agent = Agent::from_env(&policy)?;
+    let nodes = Arc::new(node::Registry::built_in(&policy).with(Box::new(agent)));
     let types: Vec<Arc<str>> = if args.coordinate_only {
         Vec::new()
     } else if args.types.is_empty() {
@@ -153,7 +157,9 @@ async fn serve(args: Args) -> Result<(), Box<dyn std::error::Error>> {
         }
         _ => None,
     };
-    let settings = Settings { tiers: Some(TierLimits::parse(&args.tier_limits)?), notices };
+    let agents = AgentLimits::parse(&args.agent_limits)?;
+    let tiers = Some(TierLimits::parse(&args.tier_limits)?);
+    let settings = Settings { tiers, notices, agents };
     let runs = Runs::with(store, Registry::builtin(), Ceiling::default(), settings);
     let service = Service::spawn(&ServiceOptions {
         runs: runs.clone(),

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use aob_engine::state::{Asks, Fence, State};
+use aob_engine::state::{Amount, Asks, Fence, State};
 use aob_engine::step::{Answer, Input, Verdict};
 use aob_store::{Commit, Committed, Outcome, Task};
 use aob_telemetry::metrics::metrics;
@@ -35,6 +35,8 @@ struct Noted {
     patches: bool,
     opened: Vec<Asks>,
     closed: usize,
+    passed: Vec<&'static str>,
+    used: Amount,
 }
 
 impl Sent {
@@ -49,6 +51,8 @@ impl Sent {
             patches: item.patch.is_some(),
             opened: item.effects.open.iter().map(|ticket| ticket.asks).collect(),
             closed: item.effects.close.len(),
+            passed: item.effects.log.iter().filter_map(|line| passed(line)).collect(),
+            used: spent(&item.after).minus(item.before.as_deref().map(spent).unwrap_or_default()),
         });
         Self { items: items.collect(), began: Instant::now(), span: Span::begin() }
     }
@@ -89,7 +93,21 @@ impl Noted {
                 Asks::Gate => "gate",
                 Asks::Failure => "failure",
                 Asks::Unknown => "unknown",
+                Asks::Budget => "budget",
+                Asks::Patch => "patch",
             }]);
+        }
+        for why in &self.passed {
+            metrics().nodes_passed.one([*why]);
+            tracing::warn!(run_id = %head.run, why = *why, "a node was passed over");
+        }
+        let Amount { usd, tokens, calls, ms } = self.used;
+        for (of, used) in
+            [("usd_millionths", usd), ("tokens", tokens), ("calls", calls), ("ms", ms)]
+        {
+            if used > 0 {
+                metrics().agent_usage.add([of], used);
+            }
         }
         if self.closed > 0 {
             metrics().tickets_closed.add([], self.closed as u64);
@@ -133,6 +151,17 @@ impl Noted {
         }
         span
     }
+}
+
+/// Why a line of a run's log says that a node was passed over, if it does.
+fn passed(line: &str) -> Option<&'static str> {
+    let why = line.split_once(": skipped://")?.1;
+    ["unknown_type", "agent_limit"].into_iter().find(|known| why.starts_with(known))
+}
+
+/// What the agents of a run have used.
+fn spent(state: &State) -> Amount {
+    state.head.spent.values().fold(Amount::default(), |sum, spent| sum.plus(*spent))
 }
 
 /// Answers that became events.

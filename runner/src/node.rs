@@ -3,6 +3,7 @@
 //! A lane hands a [`Task`] and a [`Context`] to a [`Registry`], which resolves secrets, runs the
 //! [`NodeType`], and returns an output or a [`Failure`] from which every secret has been taken out.
 
+mod agent;
 mod called;
 mod cancel;
 mod egress;
@@ -15,6 +16,7 @@ mod policy;
 mod registry;
 mod transform;
 
+pub use agent::{Agent, Closing, Desk, Finished, Granted, Judged, Mind, Scene};
 pub(crate) use called::Called;
 pub use called::RunSource;
 pub use cancel::{Cancel, Canceller, Reason, cancellation};
@@ -102,6 +104,9 @@ pub trait NodeType: Send + Sync {
     fn run_now(&self, task: &Task) -> Result<Value, Failure> {
         Err(Failure::new(&NOT_SERVED, format!("`{}` is not an immediate type", task.node_type)))
     }
+
+    /// The runs whose tasks it is given, before the first of them.
+    fn attach(&self, _runs: &Arc<dyn Desk>) {}
 
     /// Whether this runner's rules let the type do anything at all; a runner may leave tasks of types that
     /// it does not allow to others.

@@ -183,9 +183,10 @@ impl Notices {
         };
         let work =
             [Work { run: run.clone(), inputs: vec![input], signals: vec![entry.id.clone()] }];
+        let holder = runs.new_holder();
         for _ in 0..RACES {
-            match runs.commit(&work).await?.pop() {
-                Some(Done::Raced) => drop(runs.store().hold(run, 100).await?),
+            match runs.commit_as(Some(&holder), &work).await?.pop() {
+                Some(Done::Raced) => drop(runs.store().hold(run, &holder, 100).await?),
                 Some(Done::Failed(error)) => return Err(error),
                 _ => return Ok(()),
             }

@@ -4,6 +4,8 @@
 //! names the state it was decided on.
 
 mod admission;
+mod agent;
+mod allowed;
 mod cache;
 mod commit;
 mod decide;
@@ -13,6 +15,7 @@ mod graph;
 mod patch;
 mod patch_set;
 mod query;
+mod recent;
 mod replay;
 mod share;
 mod start;
@@ -20,16 +23,17 @@ mod tag;
 mod ticket;
 mod types;
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aob_engine::check::Ceiling;
 use aob_engine::ir::Ir;
 use aob_engine::registry::Registry;
 use aob_store::Store;
-use rustc_hash::FxHashMap;
 use serde_json::Value;
 
 pub use admission::{Throttled, TierLimits};
+pub use allowed::AgentLimits;
 pub use commit::{Done, Progress, Work};
 pub use ending::Ending;
 pub use error::Error;
@@ -44,11 +48,14 @@ pub use types::TypeView;
 use crate::notice::Notices;
 use cache::Cache;
 use ending::Endings;
+use patch::Trails;
+use recent::Recent;
 pub(crate) use share::Busy;
 use share::Shares;
 
-/// Most compiled graphs kept.
-const MOST_IRS: usize = 512;
+/// Most nodes and edges of compiled graphs, and of documents, kept in each of two generations.
+const MOST_COMPILED: usize = 300_000;
+const MOST_WRITTEN: usize = 150_000;
 
 /// Digest of a graph, and of the registered types it was told of.
 type IrName = (String, Option<String>);
@@ -58,14 +65,19 @@ pub struct Runs {
     store: Arc<dyn Store>,
     registry: Arc<Registry>,
     ceiling: Ceiling,
-    irs: Mutex<FxHashMap<IrName, Arc<Ir>>>,
+    irs: Mutex<Recent<IrName, Arc<Ir>>>,
     types: Mutex<types::Types>,
-    documents: Mutex<FxHashMap<String, Arc<Value>>>,
+    documents: Mutex<Recent<String, Arc<Value>>>,
+    trails: Trails,
     cache: Cache,
     endings: Endings,
     shares: Shares,
     tiers: Option<TierLimits>,
     notices: Option<Arc<Notices>>,
+    /// Tells this process's holds of runs from those of others.
+    process: String,
+    holders: AtomicU64,
+    agents: AgentLimits,
 }
 
 /// What a process does beside moving runs.
@@ -75,6 +87,8 @@ pub struct Settings {
     pub tiers: Option<TierLimits>,
     /// Who is told of questions.
     pub notices: Option<Arc<Notices>>,
+    /// What each run of a tenant is allowed of agents.
+    pub agents: AgentLimits,
 }
 
 impl Runs {
@@ -95,14 +109,18 @@ impl Runs {
             store,
             registry: Arc::new(registry),
             ceiling,
-            irs: Mutex::default(),
+            irs: Mutex::new(Recent::new(MOST_COMPILED)),
             types: Mutex::default(),
-            documents: Mutex::default(),
+            documents: Mutex::new(Recent::new(MOST_WRITTEN)),
+            trails: Trails::default(),
             cache: Cache::default(),
             endings: Endings::default(),
             shares,
             tiers: settings.tiers,
             notices: settings.notices,
+            process: format!("{:032x}", rand::random::<u128>()),
+            holders: AtomicU64::new(0),
+            agents: settings.agents,
         })
     }
 
@@ -114,6 +132,11 @@ impl Runs {
     /// Who is told of questions.
     pub(crate) fn notices(&self) -> Option<&Arc<Notices>> {
         self.notices.as_ref()
+    }
+
+    /// What this process keeps of a run, for whoever will not move it on, is kept no longer.
+    pub fn forget(&self, run: &str) {
+        drop(self.cache.take(run));
     }
 
     /// Whether a node type is built in or registered.
@@ -128,7 +151,7 @@ impl Runs {
 
     fn known_ir(&self, digest: &str, types: Option<&str>) -> Option<Arc<Ir>> {
         let name = (digest.to_owned(), types.map(str::to_owned));
-        self.irs.lock().unwrap_or_else(PoisonError::into_inner).get(&name).cloned()
+        self.irs.lock().unwrap_or_else(PoisonError::into_inner).get(&name)
     }
 
     fn remember(&self, ir: &Arc<Ir>) {
@@ -138,9 +161,7 @@ impl Runs {
 
     fn remember_as(&self, digest: &str, types: Option<&str>, ir: &Arc<Ir>) {
         let mut irs = self.irs.lock().unwrap_or_else(PoisonError::into_inner);
-        if irs.len() >= MOST_IRS {
-            irs.clear();
-        }
-        irs.insert((digest.to_owned(), types.map(str::to_owned)), ir.clone());
+        let name = (digest.to_owned(), types.map(str::to_owned));
+        irs.put(name, ir.clone(), 1 + ir.nodes.len() + ir.edges.len());
     }
 }

@@ -115,6 +115,8 @@ impl Service {
         let process = format!("{}-{:08x}", std::process::id(), rand::random::<u32>());
         let types: Arc<[Arc<str>]> = options.types.clone().into();
         let (told, known) = watch::channel(types);
+        let runs: Arc<dyn node::Desk> = options.runs.clone();
+        options.nodes.attach(&runs);
         // Who makes requests for workflows makes those of registered types too.
         if options.types.iter().any(|name| **name == *"http") {
             let called = Called::new(options.runs.clone(), &options.policy);

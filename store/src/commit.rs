@@ -18,6 +18,8 @@ pub struct Commit {
     pub items: Vec<Item>,
     /// What to claim afterwards, in the same shard.
     pub claim: Option<Claim>,
+    /// Whose holds let its items pass ([`crate::Store::hold`]). With a claim nobody's do.
+    pub holder: Option<Arc<str>>,
 }
 
 /// One run's part.

@@ -227,8 +227,8 @@ impl Store for Embedded {
         self.shared.sweep(lease, now).await
     }
 
-    async fn hold(&self, run: &str, ms: u64) -> Result<bool> {
-        self.shared.hold(run, ms)
+    async fn hold(&self, run: &str, holder: &str, ms: u64) -> Result<bool> {
+        self.shared.hold(run, holder, ms)
     }
 
     async fn load(&self, run: &str) -> Result<Option<Arc<State>>> {
@@ -248,7 +248,11 @@ impl Store for Embedded {
     }
 
     async fn watch(&self, run: &str, seq: u64, wait: Duration) -> Result<u64> {
-        self.shared.watch(run, seq, wait).await
+        self.shared.watch(run, Some(seq), wait).await
+    }
+
+    async fn watch_end(&self, run: &str, wait: Duration) -> Result<u64> {
+        self.shared.watch(run, None, wait).await
     }
 
     async fn log(&self, run: &str, lines: &[LogLine]) -> Result<()> {

@@ -53,7 +53,9 @@ pub trait Store: Send + Sync + 'static {
     /// [`Error::Full`] if admission is stopped and an item starts a run. Otherwise the transport's.
     async fn commit(&self, commit: Commit) -> Result<Committed>;
 
-    /// Claims up to `claim.max` tasks, waiting at most `wait` for the first.
+    /// Claims up to `claim.max` tasks, waiting at most `wait` for the first. Where fewer are wanted than there are types
+    /// asked for, and tasks of several types arrive in the moment in which it begins to wait, a server's store may bring
+    /// one of each.
     async fn claim(&self, claim: &Claim, wait: Duration) -> Result<Vec<Task>>;
 
     /// Hands an answer to the coordinators instead of committing it: one step that writes the signal
@@ -83,8 +85,10 @@ pub trait Store: Send + Sync + 'static {
     /// milliseconds until the next timer, if there is one.
     async fn sweep(&self, shard: u32, lease: Duration, now: u64) -> Result<(usize, Option<u64>)>;
 
-    /// Tells rival committers of a run to stand back for at most `ms`; answers whether the hold was taken.
-    async fn hold(&self, run: &str, ms: u64) -> Result<bool>;
+    /// Tells rival committers of a run to stand back for at most `ms`, 100 at the most, until a commit of the holder
+    /// ([`Commit::holder`]) was applied; answers whether the hold was taken. It is not prolonged, and a second one needs
+    /// as long a pause.
+    async fn hold(&self, run: &str, holder: &str, ms: u64) -> Result<bool>;
 
     /// The state of a run, decoded. None if there is no such run.
     async fn load(&self, run: &str) -> Result<Option<Arc<State>>>;
@@ -100,6 +104,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Waits until the run has more than `seq` events, at most `wait`; answers its seq then (0: no such run).
     async fn watch(&self, run: &str, seq: u64, wait: Duration) -> Result<u64>;
+
+    /// Waits until the run is over or gone, at most `wait`; answers its seq then (0: no such run). It costs those who
+    /// move the run nothing until then.
+    async fn watch_end(&self, run: &str, wait: Duration) -> Result<u64>;
 
     /// Appends log lines of an instance; the oldest go beyond 1 MiB per run.
     async fn log(&self, run: &str, lines: &[LogLine]) -> Result<()>;
@@ -337,7 +345,7 @@ pub struct OpenTicket {
     pub run: String,
     /// The instance that waits.
     pub instance: String,
-    /// `gate`, `failure`, `unknown`.
+    /// `gate`, `failure`, `unknown`, `budget`, `patch`.
     pub asks: String,
     /// Since when, milliseconds since 1970.
     pub since: u64,

@@ -185,10 +185,11 @@ impl Store for RedisStore {
         self.sweep_shard(shard, lease, now).await
     }
 
-    async fn hold(&self, run: &str, ms: u64) -> Result<bool> {
+    async fn hold(&self, run: &str, holder: &str, ms: u64) -> Result<bool> {
         let mut args = Args::default();
         args.push(run);
         args.number(ms.min(100));
+        args.push(holder);
         Ok(value::int(&self.function("aob1_hold", self.keys.shard(run)?, &args).await?) == 1)
     }
 
@@ -212,7 +213,11 @@ impl Store for RedisStore {
     }
 
     async fn watch(&self, run: &str, seq: u64, wait: Duration) -> Result<u64> {
-        self.doorbell.watch(run, seq, wait).await
+        self.watch_run(run, Some(seq), wait).await
+    }
+
+    async fn watch_end(&self, run: &str, wait: Duration) -> Result<u64> {
+        self.watch_run(run, None, wait).await
     }
 
     async fn log(&self, run: &str, lines: &[LogLine]) -> Result<()> {
@@ -367,6 +372,7 @@ impl Store for RedisStore {
         let mut args = Args::default();
         args.push("-");
         args.number(0);
+        args.push("");
         let before = self.session.epoch();
         for shard in 0..self.keys.shards() {
             self.function("aob1_hold", shard, &args).await?;

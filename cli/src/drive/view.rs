@@ -75,6 +75,12 @@ pub(crate) fn asked(ticket: &Waits, flag: &str) -> String {
         Asks::Gate => format!(
             "{instance} waits for an approval: {title}\n  aob approve {id} approve{flag}\n  aob approve {id} reject{flag} --reason ..."
         ),
+        Asks::Budget => format!(
+            "{instance} waits for a budget: {title}\n  aob budget {run}{flag} --usd N\n  aob approve {id} reject{flag} --reason ...   (stops the run)"
+        ),
+        Asks::Patch => format!(
+            "{instance} proposes a patch: {title}\n  aob approve {id} approve{flag}\n  aob approve {id} reject{flag} --reason ...   (goes on without)"
+        ),
         Asks::Failure | Asks::Unknown => format!(
             "{instance} waits for a person: {title}\n  aob retry {run} {shell}{flag}\n  aob settle {run} {shell}{flag} --output JSON --reason ..."
         ),

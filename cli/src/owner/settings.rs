@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aob_engine::catalogue;
 use aob_gateway::operation::NodeRules;
-use aob_runner::node::{self, Policy};
+use aob_runner::node::{self, Agent, Policy};
 use aob_runner::runs::Runs;
 use aob_runner::secret::Secrets;
 use aob_runner::service::ServiceOptions;
@@ -33,7 +33,9 @@ impl Settings {
             Some(dir) => Secrets::in_folder(dir),
             None => Secrets::none(),
         };
-        let nodes = Arc::new(node::Registry::built_in(&policy));
+        let agent = Agent::from_env(&policy)
+            .map_err(|why| Problem::new(&catalogue::USAGE, "the environment", why))?;
+        let nodes = Arc::new(node::Registry::built_in(&policy).with(Box::new(agent)));
         Ok(Self { policy, secrets: Arc::new(secrets), nodes, given: given.clone() })
     }
 

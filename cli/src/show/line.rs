@@ -3,7 +3,7 @@
 use aob_engine::catalogue;
 use aob_engine::event::{Cause, Change, Event, Settled};
 use aob_engine::issue::excerpt;
-use aob_engine::state::{Asks, CancelMode, NodeError};
+use aob_engine::state::{Asks, CancelMode, Cap, NodeError, dollars};
 
 use super::picture::Picture;
 use super::plain;
@@ -61,6 +61,10 @@ pub(crate) fn line(change: &Change, event: &Event, picture: &Picture) -> Option<
                 format!("{at} failed and waits for a person: {ticket}{}", because(error.as_ref()))
             }
             Asks::Unknown => format!("{at} waits for a person, its outcome is unknown: {ticket}"),
+            Asks::Budget => {
+                format!("{at} waits for a budget: {ticket}{}", because(error.as_ref()))
+            }
+            Asks::Patch => format!("{at} proposes a patch and waits for a person: {ticket}"),
         },
         Change::PatchRefused { patch, code, pointer, .. } => {
             let rule = catalogue::find(code).map_or("", |entry| entry.title);
@@ -87,6 +91,12 @@ pub(crate) fn line(change: &Change, event: &Event, picture: &Picture) -> Option<
                 "{at} answered: {answer} by {by}{}",
                 reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"))
             )
+        }
+        Change::Booked { at, amount } => format!("{at} used {amount}"),
+        Change::Capped { agent, cap, reason } => {
+            let who = if agent.is_empty() { "the run" } else { agent.as_str() };
+            let reason = reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
+            format!("{who} may use {} by {}{reason}", most(cap), event.by)
         }
         Change::Delayed { at, due } => format!("{at} waits until {}", rfc3339(*due)),
         Change::Child { at, run, .. } => format!("{at} began as {run}"),
@@ -129,7 +139,11 @@ pub(crate) fn line(change: &Change, event: &Event, picture: &Picture) -> Option<
                 because(error.as_ref())
             )
         }
-        Change::Ready { .. } | Change::Edge { .. } | Change::Failing { .. } => return None,
+        // What was reserved is told when it is used.
+        Change::Ready { .. }
+        | Change::Edge { .. }
+        | Change::Failing { .. }
+        | Change::Reserved { .. } => return None,
     };
     Some(plain(&text))
 }
@@ -150,11 +164,23 @@ pub(crate) fn subject(change: &Change) -> Option<&str> {
         | Change::Answered { at, .. }
         | Change::DecisionRefused { at, .. }
         | Change::Notified { at, .. }
+        | Change::Booked { at, .. }
         | Change::Delayed { at, .. }
         | Change::Child { at, .. }
         | Change::Stopped { at, .. } => Some(at),
         _ => None,
     }
+}
+
+/// A cap as people read it: `5.00 USD, 100 calls`.
+fn most(cap: &Cap) -> String {
+    let parts = [
+        cap.usd.map(|usd| format!("{} USD", dollars(usd))),
+        cap.tokens.map(|tokens| format!("{tokens} tokens")),
+        cap.calls.map(|calls| format!("{calls} calls")),
+        cap.ms.map(length),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// Why an instance was not run.

@@ -176,6 +176,9 @@ impl Picture {
             | Change::Voted { .. }
             | Change::DecisionRefused { .. }
             | Change::Notified { .. }
+            | Change::Reserved { .. }
+            | Change::Booked { .. }
+            | Change::Capped { .. }
             | Change::Cancelled { .. }
             | Change::Stopped { .. }
             | Change::Failing { .. } => {}

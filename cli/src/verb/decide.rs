@@ -3,11 +3,11 @@
 use serde_json::Value;
 
 use super::act::Act;
-use crate::arguments::{Answer, Approve, Driving, Retry, Settle, Where};
+use crate::arguments::{Answer, Approve, Budget, Driving, Retry, Settle, Where};
 use crate::drive::Stop;
 use crate::exit::Exit;
 use crate::input;
-use crate::operations::{Choice, Done, Kind, Request};
+use crate::operations::{Choice, Done, Kind, Most, Request};
 use crate::owner::Access;
 use crate::problem::Result;
 use crate::show::terminal::Terminal;
@@ -45,6 +45,15 @@ pub(super) async fn settle(arguments: Settle, terminal: Terminal) -> Result<Exit
     opened.answer(Request::Settle { run, instance: node, output, fail, reason }, said).await
 }
 
+/// Sets what a run's agents may use.
+pub(super) async fn budget(arguments: Budget, terminal: Terminal) -> Result<Exit> {
+    let Budget { run, usd, tokens, calls, duration, agent, reason, driving, place } = arguments;
+    let opened = Opened::open(terminal, &place, &driving).await?;
+    let run = opened.access.operations.resolve(Kind::Run, &run).await?;
+    let most = Most { usd, tokens, calls, duration };
+    opened.answer(Request::Budget { run, agent, most, reason }, "has its budget").await
+}
+
 /// A store that an answer goes to.
 struct Opened {
     act: Act,
@@ -63,7 +72,7 @@ impl Opened {
 
     async fn answer(mut self, request: Request, said: &str) -> Result<Exit> {
         let Done { run, instance, .. } = self.access.operations.ask(request).await?;
-        let what = instance.unwrap_or_default();
+        let what = instance.unwrap_or_else(|| run.clone());
         self.act.terminal.say(&format!("{} {said}", crate::show::plain(&what)));
         self.act.go_on(self.access, &run, self.detach, &mut self.stop).await
     }

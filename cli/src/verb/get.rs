@@ -124,6 +124,15 @@ fn text(told: &Told, standing: &Standing, wide: bool, flag: &str) -> String {
             crate::show::plain(&parent.instance)
         ));
     }
+    for (agent, used) in &head.spent {
+        out.push_str(&format!(
+            "{agent} used {} USD, {} tokens, {} calls, {}\n",
+            used.usd,
+            used.tokens,
+            used.calls,
+            length(used.ms)
+        ));
+    }
     if let Some(failure) = &head.failure {
         let at = failure.at.as_ref().map_or(String::new(), |at| format!(" at {at}"));
         out.push_str(&crate::show::plain(&format!("{}{at}: {}", failure.code, failure.message)));

@@ -8,7 +8,7 @@ use aob_store::redis::RedisStore;
 use aob_store::testing::{RedisServer, ServerOptions};
 use libfuzzer_sys::fuzz_target;
 
-const FUNCTIONS: [&str; 7] = ["aob1_commit", "aob1_open", "aob1_beat", "aob1_report", "aob1_sweep", "aob1_hold", "aob1_drop"];
+const FUNCTIONS: [&str; 9] = ["aob1_commit", "aob1_open", "aob1_beat", "aob1_report", "aob1_sweep", "aob1_hold", "aob1_drop", "aob1_watch", "aob1_settle"];
 
 static SERVER: LazyLock<Mutex<(RedisServer, redis::Connection)>> = LazyLock::new(|| {
     let options = ServerOptions { appendfsync: None, ..ServerOptions::default() };

@@ -22,7 +22,7 @@ const CLIENTS: usize = 8;
 const STARTS: usize = 125;
 
 fn limited(store: Arc<dyn Store>, limits: &TierLimits) -> Arc<Runs> {
-    let settings = Settings { tiers: Some(limits.clone()), notices: None };
+    let settings = Settings { tiers: Some(limits.clone()), ..Settings::default() };
     Runs::with(store, Registry::builtin(), Ceiling::default(), settings)
 }
 

@@ -128,6 +128,8 @@ fn every_example_is_a_case() {
         // `patches/` has what is done to runs of them.
         .filter(|path| path.extension().is_some_and(|end| end == "yaml"))
         .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
+        // Needs a model: tests/it/agents of the runner.
+        .filter(|name| name != "agent-validates")
         .collect();
     files.sort();
     let mut cases: Vec<String> = cases().into_iter().map(|case| case.file.to_owned()).collect();

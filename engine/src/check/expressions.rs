@@ -4,12 +4,13 @@ use serde_json::Value;
 
 use super::document::{Document, Node};
 use super::findings::Findings;
+use super::kept::{self, Kept};
 use super::names::{Names, Place, Reader};
 use super::scopes::{Scope, Scopes};
 use super::suggest::quote;
 use super::types::{Role, Type};
 use crate::expr::{Expr, ExprError, Template};
-use crate::ir::{Assert, Kind, ROOT};
+use crate::ir::{self, Assert, Kind, ROOT};
 use crate::issue::Issue;
 use crate::registry::TypeInfo;
 
@@ -26,10 +27,11 @@ pub(crate) struct Expressions {
 }
 
 /// Compiles all of them and hands each thing they read to `names`.
-pub(crate) fn judge(
-    document: &Document<'_>,
+pub(crate) fn judge<'a>(
+    document: &Document<'a>,
     types: &[Type<'_>],
     scopes: &Scopes,
+    kept: &mut Kept<'a>,
     names: &mut Names<'_, '_>,
     findings: &mut Findings,
 ) -> Expressions {
@@ -38,11 +40,13 @@ pub(crate) fn judge(
     for (at, (node, of)) in (0..).zip(document.nodes.iter().zip(types)) {
         let outside = Place { reader: Reader::Config(at), scope: scopes.of(at), value: false };
         let inside = Place { reader: Reader::End(at), scope: Scope::Body(at), value: false };
-        let mut compiler = Compiler { node, info: of.info, outside, inside, names, findings };
+        let before = kept.node(node.id);
+        let mut compiler =
+            Compiler { node, info: of.info, before, outside, inside, names, findings };
         expressions.kinds.push(compiler.kind(of.role));
     }
     for edge in &document.edges {
-        let when = edge.when.and_then(|source| match Expr::compile(source) {
+        let when = edge.when.and_then(|source| match kept.condition(source) {
             Ok(when) => {
                 if let Some(from) = names.find(edge.from) {
                     let place = Place {
@@ -80,6 +84,8 @@ pub(crate) fn judge(
 struct Compiler<'c, 'a, 'd, 'f> {
     node: &'c Node<'c>,
     info: Option<&'c TypeInfo>,
+    /// The node with the same id in the graph before.
+    before: Option<&'c ir::Node>,
     /// Where the config is evaluated.
     outside: Place,
     /// Where what belongs to the body's scope is evaluated.
@@ -188,12 +194,14 @@ impl Compiler<'_, '_, '_, '_> {
     }
 
     fn template(&mut self, value: &Value, at: &str, place: Place) -> Option<Template> {
-        match Template::compile(value) {
+        match kept::template(self.before, at, value) {
             Ok(template) => {
                 for (inner, read) in template.reads() {
-                    let secrets = self
-                        .info
-                        .is_some_and(|info| info.marks().secrets_at(&format!("{at}{inner}")));
+                    // Nearly nothing that is read is a secret.
+                    let secrets = read.root == "secrets"
+                        && self
+                            .info
+                            .is_some_and(|info| info.marks().secrets_at(&format!("{at}{inner}")));
                     let pointer = || format!("{}{at}{inner}", self.node.field("config"));
                     self.names.judge(read, place, secrets, pointer, self.findings);
                 }

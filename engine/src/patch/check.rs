@@ -12,7 +12,7 @@ use super::{
 };
 use crate::catalogue::{PATCH_EMPTY, PATCH_REUSED};
 use crate::check::Ceiling;
-use crate::compile::compile;
+use crate::compile::compile_after;
 use crate::event::Layer;
 use crate::ir::Ir;
 use crate::issue::Issue;
@@ -31,6 +31,8 @@ pub struct Ground<'a> {
     pub overlays: &'a [Overlay],
     /// The document with all of them.
     pub current: &'a Value,
+    /// Its graph, if it is at hand: then only what the patch touches is compiled anew.
+    pub ir: Option<&'a Ir>,
 }
 
 /// A request that is sound in itself; whether the run takes it is up to its marking.
@@ -90,7 +92,7 @@ pub fn check_patch(
     if difference.is_empty() && request.cancel.is_empty() {
         issues.push(nothing_changes(&difference));
     }
-    let ir = compile(&document, registry, ceiling).map_err(|found| {
+    let ir = compile_after(&document, registry, ceiling, ground.ir).map_err(|found| {
         let found = found
             .into_iter()
             .map(|issue| Issue { pointer: place::by_name(&document, &issue.pointer), ..issue });

@@ -93,17 +93,17 @@ impl Router<'_> {
         };
         let current = self.irs.get(self.state.head.revision)?;
         let limits = &current.limits;
-        if *agent && self.state.head.agent_starts >= limits.agent_starts {
-            let why = format!(
-                "skipped://agent_limit: {} agents were started in this run",
-                limits.agent_starts
-            );
+        let allowed = self.state.head.allowed;
+        let starts = allowed.agent_starts(limits);
+        if *agent && self.state.head.agent_starts >= starts {
+            let why = format!("skipped://agent_limit: {starts} agents were started in this run");
             return self.pass(at, Cause::AgentLimit, &why);
         }
         // Those that are gone count on, whoever let the patches pass that took them out.
         let ever = u64::from(current.agents) + self.state.head.agents_gone.len() as u64;
-        if *agent && ever > u64::from(limits.agents) {
-            let why = format!("skipped://agent_limit: {ever} agents, at most {}", limits.agents);
+        let most = allowed.agents(limits);
+        if *agent && ever > u64::from(most) {
+            let why = format!("skipped://agent_limit: {ever} agents, at most {most}");
             return self.pass(at, Cause::AgentLimit, &why);
         }
         let mut input = match self.render(&at.scope, config)? {

@@ -78,6 +78,21 @@ impl Router<'_> {
             (Asks::Gate, _) => {
                 refuse(format!("{} is an approval: approve or reject it", decision.instance))
             }
+            (Asks::Budget, Reply::Reject) => self.stop_spending(&at, &ticket.id, decision),
+            (Asks::Budget, Reply::Approve(_)) => refuse(format!(
+                "{} waits for a budget: raise it with `aob budget`, or reject to stop the run",
+                decision.instance
+            )),
+            (Asks::Patch, Reply::Reject) => self.decide_proposal(&at, &ticket.id, decision, false),
+            (Asks::Patch, Reply::Approve(_))
+                if self.applies.as_deref() == Some(&*decision.instance) =>
+            {
+                self.decide_proposal(&at, &ticket.id, decision, true)
+            }
+            (Asks::Patch, Reply::Approve(_)) => refuse(format!(
+                "the patch that {} proposes was not applied with this answer",
+                decision.instance
+            )),
             (_, Reply::Approve(_) | Reply::Reject) => refuse(format!(
                 "{} waits on a failure: retry it, settle it, or let it fail",
                 decision.instance

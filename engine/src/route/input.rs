@@ -12,13 +12,16 @@ use crate::time::rfc3339;
 pub(super) fn actor(input: &Input) -> Option<&str> {
     match input {
         Input::Decision(decision) => Some(&decision.by),
-        Input::Cancel { by, .. } | Input::Suspend { by, .. } => Some(by),
+        Input::Cancel { by, .. } | Input::Suspend { by, .. } | Input::Cap { by, .. } => Some(by),
         Input::Settled { .. }
         | Input::Lost { .. }
         | Input::Returned { .. }
         | Input::Timer(_)
         | Input::Overdue { .. }
         | Input::Notified(_)
+        | Input::Reserve { .. }
+        | Input::Book { .. }
+        | Input::Propose { .. }
         | Input::Deferred { .. } => None,
     }
 }
@@ -35,6 +38,14 @@ impl Router<'_> {
             Input::Timer(timer) => self.due(timer),
             Input::Overdue { claimed } => self.overdue(Some(claimed)),
             Input::Decision(decision) => self.decide(decision),
+            Input::Reserve { instance, fence, amount, kept } => {
+                self.reserve(instance, *fence, *amount, kept.as_ref())
+            }
+            Input::Book { instance, fence, amount } => self.book(instance, *fence, *amount),
+            Input::Propose { instance, fence, proposal } => {
+                self.propose(instance, *fence, proposal)
+            }
+            Input::Cap { agent, cap, by, reason } => self.cap(agent, *cap, by, reason.as_deref()),
             Input::Notified(notified) => self.notified(notified),
             Input::Deferred { instance, fence, due, error } => {
                 self.deferred(instance, *fence, *due, error)
@@ -95,6 +106,7 @@ impl Router<'_> {
             if wait.is_finite() { (wait as u64).min(retry.max_backoff) } else { retry.max_backoff };
         let due = self.now.time.saturating_add(wait);
         let name = at.name();
+        self.book_open(at)?;
         self.let_go(at);
         self.emit(Change::Backoff { at: name.clone(), due, error: error.clone() })?;
         let seq = self.fence().1;
@@ -150,6 +162,7 @@ impl Router<'_> {
             // What is published finishes without retry: a lost one has finished.
             self.fail(&at, NodeError::new("lost", "the worker went away"), Cause::Lost, None)?;
         } else {
+            self.book_open(&at)?;
             self.let_go(&at);
             self.emit(Change::Lost { at: instance.to_owned(), returned })?;
         }
@@ -201,6 +214,7 @@ impl Router<'_> {
                 let message = format!("nobody approved before {time}");
                 self.fail(&at, NodeError::new("deadline", message), Cause::Timer, None)?;
             }
+            (Due::Deadline, NodeState::Waiting, Kind::Task { .. }) => self.proposal_due(&at)?,
             (Due::Timeout, NodeState::Active, _) => {
                 self.cut(&at, &Cause::Timer)?;
                 self.give_up_child(&at, CancelMode::Now);
@@ -268,7 +282,7 @@ impl Router<'_> {
     }
 
     /// Ends the graph early; without `claimed` every published task counts as claimed.
-    fn end_early(
+    pub(super) fn end_early(
         &mut self,
         mode: CancelMode,
         outcome: RunOutcome,

@@ -12,6 +12,7 @@ mod policy;
 mod powers;
 mod preview;
 mod rejudge;
+mod taint;
 
 use author::answered_by;
 pub use preview::preview;
@@ -92,6 +93,10 @@ pub fn apply_patch_with(
     let mut router = Router::new(&all, state.clone(), context, now, &candidate.by);
     if let Some(issue) = router.check_author(candidate, then)? {
         return Ok(Err(vec![issue]));
+    }
+    let agent = candidate.by.strip_prefix("agent:").unwrap_or_default();
+    if router.has_word(agent, &candidate.operations, then)? {
+        router.applies = Some(agent.to_owned());
     }
     let issues = router.check_policy(&old, candidate)?;
     if !issues.is_empty() {

@@ -147,6 +147,7 @@ impl Router<'_> {
                 && self.node_state(at) != NodeState::Active;
             attempt = live.attempt() - u32::from(between);
         }
+        self.book_open(at)?;
         self.let_go(at);
         self.emit(Change::Settled { at: name, outcome, cause, attempt, digest, bytes, error })?;
         self.work.push_back(Work::Scope(at.scope.clone()));
@@ -178,7 +179,7 @@ impl Router<'_> {
         let what = match (self.node_state(at), &at.node().kind) {
             (NodeState::Backoff, _) => Due::Backoff,
             (_, Kind::Delay { .. }) => Due::Delay,
-            (_, Kind::Approval { .. }) => Due::Deadline,
+            (_, Kind::Approval { .. }) | (NodeState::Waiting, Kind::Task { .. }) => Due::Deadline,
             _ => Due::Timeout,
         };
         let timer = Timer { instance: name.to_owned(), what, seq: live.fence.1 };

@@ -24,6 +24,7 @@ impl Router<'_> {
         error: Option<NodeError>,
     ) -> Result<(), Refusal> {
         let name = at.name();
+        self.book_open(at)?;
         self.let_go(at);
         let fence = self.fence();
         let guards = (asks == Asks::Gate).then(|| guarded::digest(&at.ir, at.ix));

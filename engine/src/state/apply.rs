@@ -93,6 +93,9 @@ pub(crate) fn begin(started: &Started, event: &Stamp<'_>, irs: &IrSet) -> Result
         placed: Default::default(),
         patchers: Default::default(),
         denials: 0,
+        spent: Default::default(),
+        caps: Default::default(),
+        allowed: started.allowed,
         bytes: started.bytes,
         depth: started.depth,
         by: event.by.into(),
@@ -254,6 +257,20 @@ pub(crate) fn apply(
             let live = place.live(state, at)?;
             live.ticket = None;
             live.due = None;
+        }
+        Change::Reserved { at, amount } => {
+            let place = Place::find(state, irs, at)?;
+            place.live(state, at)?.reserved = Some(*amount);
+        }
+        Change::Booked { at, amount } => {
+            let place = Place::find(state, irs, at)?;
+            place.live(state, at)?.reserved = None;
+            let spent = state.head.spent.entry(split_instance(at).1.into()).or_default();
+            *spent = spent.plus(*amount);
+        }
+        Change::Capped { agent, cap, .. } => {
+            let known = state.head.caps.entry(agent.as_str().into()).or_default();
+            *known = cap.or(*known);
         }
         Change::Delayed { at, due } => {
             set(state, irs, at, NodeState::Waiting, fence)?.due = Some(*due);
@@ -436,6 +453,7 @@ fn set<'a>(
         error: None,
         container: None,
         child: None,
+        reserved: None,
     });
     live.fence = fence;
     Ok(live)

@@ -8,6 +8,8 @@
     reason = "tests say what they expect"
 )]
 
+mod budgets;
+mod compile_after;
 mod examples;
 mod json_patch;
 mod laws;

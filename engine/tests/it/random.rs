@@ -70,6 +70,8 @@ pub(crate) fn reply_to(
         Asks::Failure if word.is_multiple_of(3) => Reply::Fail,
         Asks::Failure if word % 3 == 1 => Reply::Settle(Arc::new(json!({"settled": true}))),
         Asks::Failure => Reply::Retry,
+        // No workflow that is made here has agents.
+        Asks::Budget | Asks::Patch => Reply::Reject,
     };
     if asks == Asks::Failure {
         *known += 100;

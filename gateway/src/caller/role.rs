@@ -12,7 +12,7 @@ pub enum Role {
     Viewer,
     /// Keeps workflows; starts, patches and steers runs.
     Author,
-    /// Answers approvals, and nothing else.
+    /// Answers approvals and raises budgets, and nothing else.
     Approver,
     /// All of this.
     Admin,
@@ -47,12 +47,12 @@ impl Role {
             (_, "api") => looks,
             (Self::Worker, "tasks") => true,
             (Self::Platform, "nodetypes") => true,
-            (Self::Approver, "gates") => right.verb == "approve",
+            (Self::Approver, "gates" | "budgets") => right.verb == "approve",
             (Self::Viewer | Self::Author | Self::Admin, "workflows" | "runs" | "runpatches") => {
                 looks || self != Self::Viewer
             }
             (Self::Viewer | Self::Author | Self::Admin, "nodetypes") => looks,
-            (Self::Admin, "gates" | "tasks") => true,
+            (Self::Admin, "gates" | "budgets" | "tasks") => true,
             _ => false,
         }
     }
@@ -67,6 +67,9 @@ mod tests {
         let right = |verb, resource| Right { verb, resource, name: None };
         assert!(!Role::Author.has(right("approve", "gates")));
         assert!(Role::Approver.has(right("approve", "gates")));
+        // Whoever starts runs does not decide what they may cost.
+        assert!(!Role::Author.has(right("approve", "budgets")));
+        assert!(Role::Approver.has(right("approve", "budgets")));
         assert!(!Role::Approver.has(right("list", "runs")));
         assert!(!Role::Viewer.has(right("create", "runs")));
         assert!(Role::Author.has(right("create", "runs")));

@@ -1,5 +1,6 @@
 //! How requests are answered. Times are milliseconds since 1970.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use aob_engine::patch::{Difference, Record};
@@ -10,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::schema;
+use super::{Usage, schema};
 
 /// Rows, and where the next page begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -225,6 +226,9 @@ pub struct Head {
     /// What it counts as: `Simple`, `Standard`, `Heavy`.
     #[serde(default)]
     pub tier: String,
+    /// What its agents have used, by node.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub spent: BTreeMap<String, Usage>,
 }
 
 impl From<&state::Head> for Head {
@@ -250,6 +254,7 @@ impl From<&state::Head> for Head {
             instances: head.instances,
             by: head.by.to_string(),
             tier: head.tier().name().to_owned(),
+            spent: head.spent.iter().map(|(id, used)| (id.to_string(), (*used).into())).collect(),
         }
     }
 }
@@ -457,6 +462,8 @@ fn asks(asks: Asks) -> &'static str {
         Asks::Gate => "gate",
         Asks::Failure => "failure",
         Asks::Unknown => "unknown",
+        Asks::Budget => "budget",
+        Asks::Patch => "patch",
     }
 }
 

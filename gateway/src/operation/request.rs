@@ -329,6 +329,19 @@ pub enum Request {
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    /// Sets the most that a run's agents may use. What waits for that goes on if it reaches.
+    Budget {
+        /// `run_...`.
+        run: String,
+        /// The agent's id; without it all of the run together.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        agent: Option<String>,
+        /// What is set.
+        most: Most,
+        /// Why.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// Gives a paused node its output, or lets it fail.
     Settle {
         /// `run_...`.
@@ -458,6 +471,24 @@ pub enum Mode {
     Now,
 }
 
+/// The most that may be used; what is absent stays as it was.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Most {
+    /// US dollars, to the millionth: `5`, `0.25`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usd: Option<String>,
+    /// Tokens in and out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
+    /// Calls of models and tools.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls: Option<u64>,
+    /// Time that calls take together: `90s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration: Option<String>,
+}
+
 /// An answer to a gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -499,6 +530,7 @@ impl Request {
             | Self::Suspend { run }
             | Self::Resume { run }
             | Self::Retry { run, .. }
+            | Self::Budget { run, .. }
             | Self::Settle { run, .. } => Some(run),
             _ => None,
         }

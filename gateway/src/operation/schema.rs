@@ -29,7 +29,7 @@ pub(crate) fn outcome(_: &mut SchemaGenerator) -> Schema {
 
 /// `aob_engine::state::Asks`.
 pub(crate) fn asks(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({"type": "string", "enum": ["gate", "failure", "unknown"]})
+    json_schema!({"type": "string", "enum": ["gate", "failure", "unknown", "budget", "patch"]})
 }
 
 /// `aob_engine::state::NodeError`.

@@ -37,9 +37,14 @@ pub(super) async fn decide(
         Choice::Approve => Reply::Approve(data.map(Arc::new)),
         Choice::Reject => Reply::Reject,
     };
-    let OpenTicket { run, instance, .. } = open;
+    let OpenTicket { run, instance, asks, .. } = open;
     let decision = decision(caller, instance.clone(), Some(ticket), answer, reason);
-    let verdict = verdict(runs.apply(&run, vec![Input::Decision(decision)]).await?);
+    // A patch that was waited for is applied in the same commit as the word for it.
+    let proposes = asks == "patch" && choice == Choice::Approve;
+    let verdict = match proposes {
+        true => runs.apply_proposal(&run, decision).await?,
+        false => verdict(runs.apply(&run, vec![Input::Decision(decision)]).await?),
+    };
     if matches!(verdict, Verdict::Superseded) {
         let message = format!("{}: it is no longer asked", excerpt(&instance));
         return Err(Failed::Problem(Problem::new(&catalogue::TICKET_CLOSED, run, message)));

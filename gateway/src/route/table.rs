@@ -72,6 +72,7 @@ pub static ROUTES: &[Route] = &[
     Route::new(Post, "suspend", "/runs/{run}/suspend", STEER, of::<Done>),
     Route::new(Post, "resume", "/runs/{run}/resume", STEER, of::<Done>),
     Route::new(Post, "retry", "/runs/{run}/nodes/{instance}/retry", STEER, of::<Done>),
+    Route::new(Post, "budget", "/runs/{run}/budget", ("approve", "budgets"), of::<Done>),
     Route::new(Post, "settle", "/runs/{run}/nodes/{instance}/settle", STEER, of::<Done>),
     // Patches.
     Route::new(Get, "patches", "/runs/{run}/patches", ("list", "runpatches"), schema::records),

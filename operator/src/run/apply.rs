@@ -70,7 +70,10 @@ async fn start(
         derived: Some(asked.derived),
         ..StartOptions::new(tenant, digest, input, by)
     };
-    context.runs.start(&options).await.map(drop)
+    let started = context.runs.start(&options).await;
+    // Runners move it from here on.
+    context.runs.forget(&asked.run);
+    started.map(drop)
 }
 
 /// What a start that came to nothing means: a status, if asking again at once does not help.

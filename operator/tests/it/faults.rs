@@ -1,12 +1,14 @@
 //! Operators that are killed: another one goes on, and nothing is done twice.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use aob_store::Store as _;
 use aob_store::redis::RedisStore;
 use serde_json::Value;
 
-use crate::plane::Plane;
+use crate::plane::{Plane, ports};
 use crate::world::{operator, runner, store};
 
 /// Longer than a lease that nobody renews, on a machine that builds beside.
@@ -53,7 +55,7 @@ async fn another_operator_goes_on_with_what_a_killed_one_began() {
     let _runner = runner(&plane.folder, &redis);
     let first = operator(&plane, &redis, "a", &[]);
     until(&plane, "lease/aob-operator", "a acts", |lease| holder(lease).starts_with("a-"));
-    let _second = operator(&plane, &redis, "b", &[]);
+    let second = operator(&plane, &redis, "b", &[]);
     plane.apply(OBJECTS);
     let begun = until(&plane, "run/one", "it runs", |run| run["status"]["phase"] == "Running");
     first.kill();
@@ -64,4 +66,38 @@ async fn another_operator_goes_on_with_what_a_killed_one_began() {
     assert_eq!(ended["status"]["id"], begun["status"]["id"]);
     let runs = RedisStore::open(&redis).await.unwrap().runs("default", None, 10).await.unwrap().0;
     assert_eq!(runs.len(), 1, "{runs:?}");
+    // A third one looks at everything anew, and has nothing to write.
+    let versions = || {
+        let text = plane.kubectl(&["get", "workflows,runs", "-o", "json"]).unwrap();
+        let all: Value = serde_json::from_str(&text).unwrap();
+        let items = all["items"].as_array().unwrap().clone();
+        items.iter().map(|one| one["metadata"]["resourceVersion"].clone()).collect::<Vec<_>>()
+    };
+    until(&plane, "run/one", "the finalizer is gone", |run| {
+        run["metadata"].get("finalizers").is_none()
+    });
+    let before = versions();
+    second.kill();
+    let [admin] = ports();
+    let _third = operator(&plane, &redis, "c", &["--admin", &format!("127.0.0.1:{admin}")]);
+    until(&plane, "lease/aob-operator", "c acts", |lease| holder(lease).starts_with("c-"));
+    let begun = Instant::now();
+    while !["Run", "Workflow"].iter().all(|kind| {
+        let line = format!("aob_operator_reconciles_total{{kind=\"{kind}\",outcome=\"done\"}}");
+        metrics(admin).lines().any(|one| one.starts_with(&line))
+    }) {
+        assert!(begun.elapsed() < PATIENCE, "{}", metrics(admin));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(versions(), before);
+}
+
+/// What an operator says of itself.
+fn metrics(port: u16) -> String {
+    let mut answer = String::new();
+    if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) {
+        write!(stream, "GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+        stream.read_to_string(&mut answer).unwrap();
+    }
+    answer
 }

@@ -96,7 +96,8 @@ impl Plane {
     /// What kubectl answers.
     pub(crate) fn kubectl(&self, arguments: &[&str]) -> Result<String, String> {
         let mut command = Command::new(programs().join("kubectl"));
-        let done = command.env("KUBECONFIG", &self.kubeconfig).args(arguments).output().unwrap();
+        let done = command.env("KUBECONFIG", &self.kubeconfig).args(arguments).output();
+        let done = done.expect("kubectl is built by `cargo xtask test`");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         if done.status.success() { Ok(text(&done.stdout)) } else { Err(text(&done.stderr)) }
     }
@@ -104,7 +105,8 @@ impl Plane {
     /// What kubectl warns of while it applies.
     pub(crate) fn warnings(&self, arguments: &[&str]) -> String {
         let mut command = Command::new(programs().join("kubectl"));
-        let done = command.env("KUBECONFIG", &self.kubeconfig).args(arguments).output().unwrap();
+        let done = command.env("KUBECONFIG", &self.kubeconfig).args(arguments).output();
+        let done = done.expect("kubectl is built by `cargo xtask test`");
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         String::from_utf8_lossy(&done.stderr).into_owned()
     }

@@ -1,7 +1,5 @@
 //! Runs and their patches, from `kubectl apply` to the end.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
 use crate::world::{Space, condition, world};
@@ -206,8 +204,7 @@ fn patches_of_a_run_that_has_not_begun_follow_it_oldest_first() {
     space.apply(&patch("first", "one", CHECK));
     let (reason, _) = space.condition("runpatch/first", "Applied", "Unknown");
     assert_eq!(reason, "RunNotStarted");
-    // Times of creation have seconds.
-    std::thread::sleep(Duration::from_millis(1_100));
+    // Times of creation have seconds; those of the same second follow their names.
     space.apply(&patch("second", "one", "[{op: remove, path: /nodes/check}, {op: remove, path: \"/edges/pause->check\"}, {op: remove, path: \"/edges/check->save\"}]"));
     space.apply(&run("one", "slow", "  suspend: false"));
     space.condition("runpatch/second", "Applied", "True");
@@ -215,4 +212,64 @@ fn patches_of_a_run_that_has_not_begun_follow_it_oldest_first() {
         |name: &str| space.get(&format!("runpatch/{name}"))["status"]["revision"].clone();
     assert_eq!((revision("first"), revision("second")), (1.into(), 2.into()));
     space.kubectl(&["delete", "run/one", "--timeout=40s"]).unwrap();
+}
+
+#[test]
+fn a_tenant_that_has_started_as_many_as_it_may_is_told_when_one_more_is_taken() {
+    let space = world().namespace("limited");
+    let agents: String = (0..3)
+        .map(|n| format!("    - {{id: a{n}, type: agent, config: {{model: m, prompt: hello}}}}\n"))
+        .collect();
+    space.apply(&format!(
+        "
+apiVersion: aob.dev/v1alpha1
+kind: Workflow
+metadata: {{name: heavy}}
+spec:
+  nodes:
+{agents}"
+    ));
+    space.condition("workflow/heavy", "Ready", "True");
+    for n in 0..6 {
+        space.apply(&run(&format!("r{n}"), "heavy", ""));
+    }
+    let refused = space.until("runs", "one of six is put off", |all| {
+        let items = all["items"].as_array().cloned().unwrap_or_default();
+        let reasons = items.iter().filter_map(|one| condition(one, "Admitted"));
+        reasons.filter(|one| one["status"] == "True").count() == 5
+            && items.iter().filter_map(|one| condition(one, "Admitted")).count() == 6
+    });
+    let items = refused["items"].as_array().unwrap();
+    let put_off = items
+        .iter()
+        .filter_map(|one| condition(one, "Admitted"))
+        .find(|one| one["status"] == "False")
+        .unwrap();
+    assert_eq!(put_off["reason"], "TierLimit");
+    let message = put_off["message"].as_str().unwrap();
+    assert!(
+        message.contains("may start 5 runs of tier Heavy in 60 s")
+            && message.contains("one more is taken at 20"),
+        "{message}"
+    );
+    space.kubectl(&["delete", "runs", "--all", "--timeout=60s"]).unwrap();
+}
+
+#[test]
+fn an_object_that_cannot_be_read_is_left_alone_and_others_are_not() {
+    let space = world().namespace("odd");
+    space.apply(
+        &patch("odd", "one", CHECK).replace("  reason: a test", "  baseRevision: 3000000000"),
+    );
+    space.apply(&workflow("quick", "10ms"));
+    space.apply(&run("one", "quick", ""));
+    space.kubectl(&["wait", "--for=condition=Complete", "--timeout=60s", "run/one"]).unwrap();
+    space.until("runpatch/odd", "it has no status", |odd| {
+        odd["kind"] == "RunPatch" && odd.get("status").is_none()
+    });
+    space.until("events.events.k8s.io", "it is told of", |events| {
+        events["items"]
+            .as_array()
+            .is_some_and(|all| all.iter().any(|one| one["reason"] == "Unreadable"))
+    });
 }

@@ -17,7 +17,7 @@ spec:
 ";
 
 /// A namespace whose objects are reviewed, once the API server believes the webhook.
-fn reviewed(name: &str) -> Space<'static> {
+pub(crate) fn reviewed(name: &str) -> Space<'static> {
     let space = world().namespace(name);
     space.kubectl(&["label", "namespace", name, "webhook=on"]).unwrap();
     let bad = WORKFLOW.replace("to: done", "to: nowhere");

@@ -1,5 +1,11 @@
 //! Workflows become versions; what is wrong with them is said.
 
+use std::sync::Arc;
+
+use aob_engine::check::Ceiling;
+use aob_engine::registry::Registry;
+use aob_runner::runs::{Runs, TagMove};
+use aob_store::redis::RedisStore;
 use serde_json::Value;
 
 use crate::world::{condition, world};
@@ -89,4 +95,27 @@ spec: {effect: Pure, run: {worker: {}}}
     let columns = space.kubectl(&["get", "ant"]).unwrap();
     assert!(columns.contains("worker"), "{columns}");
     space.kubectl(&["delete", "nodetype/acme.shine", "--timeout=40s"]).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn main_stays_where_somebody_moved_it_until_the_spec_changes() {
+    let space = world().namespace("pinned");
+    space.apply(HELLO);
+    let first = space.until("workflow/hello", "v1", |value| value["status"]["version"] == "v1");
+    space.apply(&HELLO.replace("words: 2", "words: 3"));
+    space.until("workflow/hello", "v2", |value| value["status"]["version"] == "v2");
+    let store = Arc::new(RedisStore::open(&world().redis).await.unwrap());
+    let runs = Runs::new(store, Registry::builtin(), Ceiling::default());
+    runs.move_tag("pinned", "hello", "main", &TagMove::Undo, "user:ada", None).await.unwrap();
+    space.kubectl(&["annotate", "workflow/hello", "looked=once"]).unwrap();
+    let (reason, message) = space.condition("workflow/hello", "Pinned", "True");
+    assert_eq!(
+        (reason.as_str(), message.contains("main is v1, spec is v2")),
+        ("MovedByHand", true),
+        "{message}"
+    );
+    let pinned = space.get("workflow/hello");
+    assert_eq!(pinned["status"]["digest"], first["status"]["digest"]);
+    space.apply(&HELLO.replace("words: 2", "words: 4"));
+    space.condition("workflow/hello", "Pinned", "False");
 }

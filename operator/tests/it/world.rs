@@ -16,7 +16,10 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// Everything that runs.
 pub(crate) struct World {
     pub(crate) plane: Plane,
+    pub(crate) redis: String,
     operator: Guarded,
+    /// Acts if the other one has lost its lease, as on a machine that builds beside it may.
+    _standby: Guarded,
     runner: Guarded,
     _store: Guarded,
 }
@@ -31,8 +34,9 @@ pub(crate) fn world() -> &'static World {
         let address = format!("127.0.0.1:{hook}");
         configure(&plane, &address);
         let operator = operator(&plane, &redis, "aob-operator-0", &["--webhook", &address]);
+        let standby = self::operator(&plane, &redis, "aob-operator-1", &[]);
         let runner = runner(&plane.folder, &redis);
-        World { plane, operator, runner, _store: store }
+        World { plane, redis, _standby: standby, operator, runner, _store: store }
     })
 }
 
@@ -165,20 +169,11 @@ pub(crate) fn store(folder: &Path) -> (String, Guarded) {
 
 /// An operator on a plane.
 pub(crate) fn operator(plane: &Plane, redis: &str, pod: &str, also: &[&str]) -> Guarded {
-    let mut arguments: Vec<String> = [
-        "--redis",
-        redis,
-        "--namespace",
-        "default",
-        "--pod",
-        pod,
-        "--admin",
-        "127.0.0.1:0",
-        "--log-format",
-        "text",
-    ]
-    .map(str::to_owned)
-    .to_vec();
+    let own = ["--redis", redis, "--namespace", "default", "--pod", pod, "--log-format", "text"];
+    let mut arguments: Vec<String> = own.map(str::to_owned).to_vec();
+    if !also.contains(&"--admin") {
+        arguments.extend(["--admin".to_owned(), "127.0.0.1:0".to_owned()]);
+    }
     if !also.contains(&"--webhook") {
         arguments.extend(["--webhook".to_owned(), "off".to_owned()]);
     }

@@ -13,7 +13,7 @@ use super::exec::Exec;
 use super::http::Http;
 use super::noop::Noop;
 use super::transform::Transform;
-use super::{Context, Failure, NodeType, Policy, Task};
+use super::{Context, Desk, Failure, NodeType, Policy, Task};
 use crate::secret::{Redactor, Secrets};
 
 /// Node types by name.
@@ -46,6 +46,11 @@ impl Registry {
     pub(crate) fn serve_others(&self, node: Box<dyn NodeType>) {
         // Whoever was first serves them.
         let _ = self.others.set(node);
+    }
+
+    /// The runs whose tasks it is given: for types that ask something of them.
+    pub(crate) fn attach(&self, runs: &Arc<dyn Desk>) {
+        self.types.values().for_each(|node| node.attach(runs));
     }
 
     /// The names of all types, sorted.

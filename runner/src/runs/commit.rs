@@ -1,6 +1,7 @@
 //! Committing decisions, several runs at once, until each is written or refused.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use aob_engine::step::{Input, Verdict};
 use aob_store::commit::MOST_ITEMS;
@@ -50,12 +51,15 @@ pub struct Progress {
     claimed: Vec<Task>,
     /// Not made yet.
     claim: Option<Claim>,
+    /// Whose holds let these works pass.
+    holder: Option<Arc<str>>,
 }
 
 impl Progress {
     /// Nothing has been done.
     pub fn new(works: usize, claim: Option<Claim>) -> Self {
-        Self { done: (0..works).map(|_| None).collect(), claimed: Vec::new(), claim }
+        let done = (0..works).map(|_| None).collect();
+        Self { done, claimed: Vec::new(), claim, holder: None }
     }
 
     /// What became of each work, and what was claimed.
@@ -70,7 +74,20 @@ impl Runs {
     /// # Errors
     /// The store's, if it cannot be reached: what became of the works is unknown then, and asking again is safe.
     pub async fn commit(&self, works: &[Work]) -> Result<Vec<Done>, Error> {
+        self.commit_as(None, works).await
+    }
+
+    /// Commits works, and goes first where the runs are held under this name.
+    ///
+    /// # Errors
+    /// As [`Runs::commit`].
+    pub async fn commit_as(
+        &self,
+        holder: Option<&Arc<str>>,
+        works: &[Work],
+    ) -> Result<Vec<Done>, Error> {
         let mut progress = Progress::new(works.len(), None);
+        progress.holder = holder.cloned();
         self.commit_on(works, &mut progress).await?;
         Ok(progress.end().0)
     }
@@ -80,7 +97,7 @@ impl Runs {
     /// # Errors
     /// As [`Runs::commit`]; asking again with the same progress goes on where it stopped.
     pub async fn commit_on(&self, works: &[Work], progress: &mut Progress) -> Result<(), Error> {
-        let Progress { done, claimed, claim } = progress;
+        let Progress { done, claimed, claim, holder } = progress;
         let mut open: Vec<usize> = (0..works.len()).filter(|&at| done[at].is_none()).collect();
         for race in 0.. {
             if race == MOST_RACES {
@@ -137,30 +154,33 @@ impl Runs {
             if items.is_empty() && claim.is_none() {
                 continue;
             }
-            let Committed { mut outcomes, claimed: tasks } =
-                match self.put(Commit { items, claim: claim.clone() }, works).await {
-                    Ok(committed) => committed,
-                    Err(error) => {
-                        let shared = claim.as_ref().filter(|_| !starts.is_empty());
-                        for start in starts {
-                            // Whoever no longer waits does not need to know.
-                            drop(start.send(told(&error)));
-                        }
-                        match error {
-                            aob_store::Error::Epoch => self.cache.clear(),
-                            // It may be for a start that nothing was written.
-                            aob_store::Error::Full(_) | aob_store::Error::Limit(_)
-                                if let Some(claim) = shared =>
-                            {
-                                self.shares.shut(claim.shard);
-                            }
-                            error => return Err(error.into()),
-                        }
-                        open.extend(decided.into_iter().map(|(at, _, _)| at));
-                        open.sort_unstable();
-                        continue;
+            let commit = Commit { items, claim: claim.clone(), holder: holder.clone() };
+            let Committed { mut outcomes, claimed: tasks } = match self.put(commit, works).await {
+                Ok(committed) => committed,
+                Err(error) => {
+                    let shared = claim.as_ref().filter(|_| !starts.is_empty());
+                    for start in starts {
+                        // Whoever no longer waits does not need to know.
+                        drop(start.send(told(&error)));
                     }
-                };
+                    match error {
+                        aob_store::Error::Epoch => {
+                            self.cache.clear();
+                            self.trails.clear();
+                        }
+                        // It may be for a start that nothing was written.
+                        aob_store::Error::Full(_) | aob_store::Error::Limit(_)
+                            if let Some(claim) = shared =>
+                        {
+                            self.shares.shut(claim.shard);
+                        }
+                        error => return Err(error.into()),
+                    }
+                    open.extend(decided.into_iter().map(|(at, _, _)| at));
+                    open.sort_unstable();
+                    continue;
+                }
+            };
             *claim = None;
             claimed.extend(tasks);
             for (start, outcome) in
@@ -198,12 +218,13 @@ impl Runs {
     /// [`Error::NoRun`], the engine's, the store's, [`Error::Busy`].
     pub async fn apply(&self, run: &str, inputs: Vec<Input>) -> Result<Vec<Verdict>, Error> {
         let works = [Work { run: run.into(), inputs, signals: Vec::new() }];
+        let holder = self.new_holder();
         for attempt in 0..20 {
             if attempt > 0 {
                 // Whoever lost that often goes first once.
-                self.store.hold(run, 100).await?;
+                self.store.hold(run, &holder, 100).await?;
             }
-            match self.commit(&works).await?.into_iter().next() {
+            match self.commit_as(Some(&holder), &works).await?.into_iter().next() {
                 Some(Done::Decided(verdicts)) => return Ok(verdicts),
                 Some(Done::NoRun) | None => return Err(Error::NoRun(run.to_owned())),
                 Some(Done::Failed(error)) => return Err(error),
@@ -211,6 +232,12 @@ impl Runs {
             }
         }
         Err(Error::Busy(run.to_owned()))
+    }
+
+    /// A name that nobody else holds a run under.
+    pub(crate) fn new_holder(&self) -> Arc<str> {
+        let number = self.holders.fetch_add(1, Ordering::Relaxed);
+        format!("{}-{number}", self.process).into()
     }
 
     /// Hands a commit to the store; `works` are what it was decided on, if they are known.

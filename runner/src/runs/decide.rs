@@ -168,10 +168,12 @@ impl Runs {
             }
             Err(error) => return Err(error),
         };
+        let allowed = self.agents.of_child(parent, &*self.ir_of(parent).await?);
         let (input, by) = (child.input.clone(), parent.head.by.clone());
         let request = StartRequest {
             parent: Some(child.parent.clone()),
             depth: child.depth,
+            allowed,
             ..StartRequest::new(child.run.clone(), tenant.clone(), input, by)
         };
         let now = Now { time: clock::now(), epoch: self.store.epoch() };

@@ -12,8 +12,6 @@ use super::{Error, Runs};
 
 /// Patches after which a document is kept as a new base.
 const COMPACT_AFTER: usize = 20;
-/// Most documents kept in memory.
-const MOST_DOCUMENTS: usize = 16;
 
 impl Runs {
     /// The graph that a run's root is read with.
@@ -73,7 +71,11 @@ impl Runs {
             Some(_) => self.document(state, revision).await?,
             None => Arc::new(self.artifact(digest).await?),
         };
-        let ir = self.judge_with(&document, &registry).await?.map_err(Error::Invalid)?;
+        // What was patched elsewhere is mostly what it was before.
+        let first = state.head.base.as_deref();
+        let before = first.and_then(|first| self.known_ir(first, types_of(state, 0)));
+        let ir = self.judge_after(&document, &registry, before.as_deref()).await?;
+        let ir = ir.map_err(Error::Invalid)?;
         if *ir.digest != *digest {
             let message = format!(
                 "revision {revision} of {} is made of patches that lead to {}, not to {digest}",
@@ -157,15 +159,15 @@ impl Runs {
     }
 
     pub(super) fn known_document(&self, digest: &str) -> Option<Arc<Value>> {
-        self.documents.lock().unwrap_or_else(PoisonError::into_inner).get(digest).cloned()
+        let mut documents = self.documents.lock().unwrap_or_else(PoisonError::into_inner);
+        documents.get(&digest.to_owned())
     }
 
     pub(super) fn remember_document(&self, digest: &str, document: &Arc<Value>) {
+        let parts = |list: &str| document["spec"][list].as_array().map_or(0, Vec::len);
+        let weight = 1 + parts("nodes") + parts("edges");
         let mut documents = self.documents.lock().unwrap_or_else(PoisonError::into_inner);
-        if documents.len() >= MOST_DOCUMENTS {
-            documents.clear();
-        }
-        documents.insert(digest.to_owned(), document.clone());
+        documents.put(digest.to_owned(), document.clone(), weight);
     }
 }
 

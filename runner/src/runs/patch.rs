@@ -2,6 +2,7 @@
 
 mod approves;
 mod judge;
+mod trail;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,8 @@ use aob_engine::step::{Input, Now, Refusal, Step};
 use aob_store::{Commit, Item, Outcome};
 use serde_json::Value;
 
+pub(super) use trail::Trails;
+
 use super::cache::Known;
 use super::decide::Decided;
 use super::{Error, Runs};
@@ -26,10 +29,12 @@ use crate::{clock, measure};
 const PATIENCE: usize = 2;
 /// Lost races after which a patch is given up.
 const MOST_RACES: usize = 40;
+/// The layer that an agent's patch passes before it is sent.
+pub(super) const RUNNER: &str = "runner";
 /// The layer that judges a request on documents.
-const RECEIVER: &str = "receiver";
+pub(super) const RECEIVER: &str = "receiver";
 /// The layer that judges it on the marking, in the commit.
-const COMMIT: &str = "commit";
+pub(super) const COMMIT: &str = "commit";
 /// Findings that are kept of a refusal.
 const MOST_FINDINGS: usize = 20;
 
@@ -95,19 +100,35 @@ impl Runs {
         ask: &PatchAsk,
         then: &[Input],
     ) -> Result<Patched, Error> {
+        self.patch_said(run, ask, then, &[]).await
+    }
+
+    /// The same of a request that layers before have judged.
+    ///
+    /// # Errors
+    /// As [`Runs::patch`].
+    pub(super) async fn patch_said(
+        &self,
+        run: &str,
+        ask: &PatchAsk,
+        then: &[Input],
+        said: &[Layer],
+    ) -> Result<Patched, Error> {
         let (request, dry_run) = (ask.digest(), ask.is_dry());
         let mut counted = None;
         for race in 0..MOST_RACES {
             if race >= PATIENCE {
                 // Whoever lost that often goes first once.
-                self.store.hold(run, 100).await?;
+                self.store.hold(run, &ask.id, 100).await?;
             }
             if let Some(record) = self.store.patch(run, &ask.id).await? {
                 return Ok(known(record, &request, ask));
             }
             let state = self.store.load(run).await?.ok_or_else(|| Error::NoRun(run.to_owned()))?;
             let decided = match self.judge_request(&state, ask).await? {
-                Ok(judged) => self.decide_patch(&state, ask, &request, judged, then).await?,
+                Ok(judged) => {
+                    self.decide_patch(&state, ask, &request, judged, (then, said)).await?
+                }
                 Err(issues) => Decision::Refused(RECEIVER, issues),
             };
             let written = match decided {
@@ -122,7 +143,7 @@ impl Runs {
                     if counted != dearer {
                         self.give_back(std::mem::replace(&mut counted, dearer)).await;
                     }
-                    self.write_patch(decided, judged, record).await?
+                    self.write_patch(decided, judged, record, &ask.id).await?
                 }
                 Decision::Refused(layer, issues) => {
                     self.give_back(counted.take()).await;
@@ -148,13 +169,13 @@ impl Runs {
         ask: &PatchAsk,
         request: &str,
         judged: Checked,
-        then: &[Input],
+        (then, said): (&[Input], &[Layer]),
     ) -> Result<Decision, Error> {
         let irs = self.irs_of(state).await?;
         let claimed = self.store.claimed(state).await?;
         let approves = self.approvable(state, ask).await?;
-        let candidate =
-            judged.candidate(&ask.id, &ask.by, &approves, &verdicts(COMMIT, "accepted"));
+        let said = [said, &verdicts(COMMIT, "accepted")].concat();
+        let candidate = judged.candidate(&ask.id, &ask.by, &approves, &said);
         let mut known = Known::default();
         let step = loop {
             let now = Now { time: clock::now(), epoch: self.store.epoch() };
@@ -199,15 +220,20 @@ impl Runs {
         decided: Decided,
         judged: Checked,
         record: Record,
+        holder: &Arc<str>,
     ) -> Result<Option<Patched>, Error> {
-        let run = decided.before.head.run.clone();
+        let before = decided.before.clone();
+        let run = before.head.run.clone();
         let (mut items, learnt) = self.items(decided, Vec::new(), 1).await?;
         if let Some(own) = items.first_mut() {
             own.patch = Some(Arc::new(record.clone()));
         }
         let after = learnt.after.clone();
-        if !self.write(items).await? {
+        if !self.write(items, holder).await? {
             return Ok(None);
+        }
+        if let Some(overlay) = record.overlay() {
+            self.trails.add(&before.head, &after.head, overlay);
         }
         self.remember(&judged.ir);
         let document = Arc::new(judged.document);
@@ -221,7 +247,7 @@ impl Runs {
     }
 
     /// Writes a refusal; none if the run has moved on, and so the reason may be gone.
-    async fn write_refusal(
+    pub(super) async fn write_refusal(
         &self,
         state: &Arc<State>,
         ask: &PatchAsk,
@@ -251,7 +277,7 @@ impl Runs {
         let decided = Decided { before: state.clone(), step, known: Known::default(), ir };
         let (mut item, learnt) = decided.item(Vec::new());
         item.patch = Some(Arc::new(record.clone()));
-        if !self.write(vec![item]).await? {
+        if !self.write(vec![item], &ask.id).await? {
             return Ok(None);
         }
         self.learn(&state.head.run, learnt);
@@ -260,11 +286,13 @@ impl Runs {
     }
 
     /// Commits items that belong together; false if the run has moved on.
-    async fn write(&self, items: Vec<Item>) -> Result<bool, Error> {
-        let committed = match self.put(Commit { items, claim: None }, &[]).await {
+    async fn write(&self, items: Vec<Item>, holder: &Arc<str>) -> Result<bool, Error> {
+        let commit = Commit { items, claim: None, holder: Some(holder.clone()) };
+        let committed = match self.put(commit, &[]).await {
             Ok(committed) => committed,
             Err(aob_store::Error::Epoch) => {
                 self.cache.clear();
+                self.trails.clear();
                 return Ok(false);
             }
             Err(error) => return Err(error.into()),
@@ -372,6 +400,7 @@ fn verdicts(last: &str, verdict: &str) -> Vec<Layer> {
     let layer =
         |layer: &str, verdict: &str| Layer { layer: layer.to_owned(), verdict: verdict.to_owned() };
     match last {
+        RUNNER => vec![layer(RUNNER, verdict)],
         RECEIVER => vec![layer(RECEIVER, verdict)],
         last => vec![layer(RECEIVER, "accepted"), layer(last, verdict)],
     }

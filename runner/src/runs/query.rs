@@ -77,17 +77,12 @@ impl Runs {
             if now.is_ended() || left.is_zero() {
                 return Ok(now);
             }
-            let seq = tokio::select! {
+            tokio::select! {
                 biased;
                 state = ending.state() => return Ok(state),
-                seq = self.store.watch(run, now.head.seq, left) => seq?,
+                seq = self.store.watch_end(run, left) => seq?,
             };
-            // What this process has committed itself need not be loaded.
-            let own = self.cache.peek(run).filter(|state| seq > 0 && state.head.seq >= seq);
-            state = match own {
-                Some(state) => Some(state),
-                None => self.store.load(run).await?,
-            };
+            state = self.store.load(run).await?;
         }
     }
 

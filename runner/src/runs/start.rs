@@ -177,6 +177,7 @@ impl Runs {
                 on: on.clone(),
                 replay: options.replay.clone(),
                 keep: options.keep,
+                allowed: self.agents.of(&options.tenant),
                 ..StartRequest::new(
                     run.clone(),
                     options.tenant.clone(),
@@ -252,7 +253,7 @@ impl Runs {
             };
         }
         let items = item.into_iter().collect();
-        let committed = self.put(Commit { items, claim: None }, &[]).await?;
+        let committed = self.put(Commit { items, ..Commit::default() }, &[]).await?;
         Ok(committed.outcomes.into_iter().next())
     }
 
@@ -286,7 +287,7 @@ impl Runs {
             first.key.clone_from(&options.key);
             first.patch = record;
         }
-        let committed = self.put(Commit { items, claim: None }, &[]).await?;
+        let committed = self.put(Commit { items, ..Commit::default() }, &[]).await?;
         match committed.outcomes.into_iter().next() {
             Some(Outcome::Applied) => Ok(Started { run, existing: false }),
             Some(Outcome::Exists(run)) => Ok(Started { run, existing: true }),

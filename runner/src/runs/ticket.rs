@@ -129,6 +129,11 @@ impl Runs {
                 let mut kept = self.store.context(run, std::slice::from_ref(&key)).await?;
                 kept.remove(&key).and_then(|envelope| envelope.value)
             }
+            Some(Asks::Patch) => {
+                let key = format!("{instance}#proposal");
+                let mut kept = self.store.context(run, std::slice::from_ref(&key)).await?;
+                kept.remove(&key).and_then(|envelope| envelope.value).map(proposed)
+            }
             _ => None,
         };
         Ok(view(&state, instance, live, config.as_deref()))
@@ -167,6 +172,15 @@ pub(super) fn call_for_notices(step: &mut Step) {
             step.effects.arm.push((Timer { instance, what: Due::Notice, seq }, now));
         }
     }
+}
+
+/// A proposal in the words of a question.
+fn proposed(proposal: Arc<Value>) -> Arc<Value> {
+    let reason = proposal.pointer("/request/reason").and_then(Value::as_str).unwrap_or_default();
+    Arc::new(serde_json::json!({
+        "title": format!("an agent proposes a patch: {reason}"),
+        "details": proposal.get("shown"),
+    }))
 }
 
 fn view(state: &State, instance: &str, live: &Live, config: Option<&Value>) -> Option<TicketView> {

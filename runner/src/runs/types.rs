@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
 use aob_engine::canonical::canonical_json;
-use aob_engine::compile::compile;
+use aob_engine::compile::compile_after;
 use aob_engine::ir::{Ir, Kind};
 use aob_engine::issue::Issue;
 use aob_engine::registry::{KeptType, Registry, RunBy};
@@ -162,7 +162,17 @@ impl Runs {
         document: &Value,
         registry: &Registry,
     ) -> Result<Result<Arc<Ir>, Vec<Issue>>, Error> {
-        let ir = match compile(document, registry, &self.ceiling) {
+        self.judge_after(document, registry, None).await
+    }
+
+    /// The same, given the graph of an earlier revision.
+    pub(super) async fn judge_after(
+        &self,
+        document: &Value,
+        registry: &Registry,
+        before: Option<&Ir>,
+    ) -> Result<Result<Arc<Ir>, Vec<Issue>>, Error> {
+        let ir = match compile_after(document, registry, &self.ceiling, before) {
             Ok(ir) => Arc::new(ir),
             Err(issues) => return Ok(Err(issues)),
         };

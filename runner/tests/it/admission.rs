@@ -21,7 +21,7 @@ fn runs(simple: u32, standard: u32, heavy: u32, window: Duration) -> Arc<Runs> {
     let list =
         [format!("simple={simple}"), format!("standard={standard}"), format!("heavy={heavy}")];
     let tiers = TierLimits::parse(&list).expect("limits").over(window);
-    let settings = Settings { tiers: Some(tiers), notices: None };
+    let settings = Settings { tiers: Some(tiers), notices: None, ..Settings::default() };
     let store = Arc::new(Embedded::volatile());
     Runs::with(store, Registry::builtin(), Ceiling::default(), settings)
 }

@@ -9,5 +9,6 @@
 )]
 
 mod admission;
+mod agents;
 mod local;
 mod notices;

@@ -107,7 +107,8 @@ fn runs(hooks: &[String], secrets: &Arc<Secrets>) -> Arc<Runs> {
     let hooks: Vec<Hook> = hooks.iter().map(|hook| hook.parse().expect("a hook")).collect();
     let policy = Policy { private: Private::Any, ..Policy::default() };
     let notices = Notices::new(hooks, "hook/key", secrets.clone(), &policy).expect("notices");
-    let settings = Settings { tiers: None, notices: Some(Arc::new(notices)) };
+    let settings =
+        Settings { tiers: None, notices: Some(Arc::new(notices)), ..Settings::default() };
     let store = Arc::new(Embedded::volatile());
     Runs::with(store, Registry::builtin(), Ceiling::default(), settings)
 }

@@ -13,8 +13,9 @@ const AfterSuccess After = "success"
 // Asks a language model, which may use tools and, where allowed, propose changes
 // to the graph.
 type AgentConfig struct {
-	// The most that one attempt may use. At the cap the run pauses with a ticket. Not
-	// a template, so that no output can raise it.
+	// The most that the node may use in a run: all its attempts, items and rounds
+	// together. At the cap it waits with a ticket. Not a template, so that no output
+	// can raise it.
 	Budget *Budget `json:"budget,omitzero"`
 
 	// Calls of the model within one attempt, at most. 20 when not set.
@@ -36,9 +37,39 @@ type AgentConfig struct {
 	// Standing instruction before the prompt, a template.
 	System *string `json:"system,omitzero"`
 
-	// Names of the tools that the model may call. A tool that is not idempotent makes
-	// the node's effect once.
+	// Names of the tools that the model may call: `http` (GET of a public address
+	// whose host an entry `http:<host>` names), `outputs` (what other nodes gave),
+	// `mcp.<server>.<tool>`. A tool that is not idempotent makes the node's effect
+	// once.
 	Tools *StringOr[[]string] `json:"tools,omitzero"`
+}
+
+// What its tenant allowed it of agents when it began; what is left out is not
+// limited beyond the graph's own limits.
+type Allowed struct {
+	// Dispatches of agents.
+	AgentStarts *int64 `json:"agentStarts,omitzero"`
+
+	// Agents that were ever in the run.
+	Agents *int64 `json:"agents,omitzero"`
+
+	// Millionths of a US dollar.
+	Spend *int64 `json:"spend,omitzero"`
+}
+
+// An amount of all that is counted; what is left out is 0.
+type Amount struct {
+	// Calls of models and tools.
+	Calls *int64 `json:"calls,omitzero"`
+
+	// Milliseconds.
+	Ms *int64 `json:"ms,omitzero"`
+
+	// Tokens in and out.
+	Tokens *int64 `json:"tokens,omitzero"`
+
+	// Millionths of a US dollar.
+	USD *int64 `json:"usd,omitzero"`
 }
 
 // ApiVersion: The version of the language a document is written in.
@@ -95,13 +126,14 @@ type Assertion struct {
 	That string `json:"that"`
 }
 
-// The most that one attempt may use. At the cap the run pauses with a ticket. Not
-// a template, so that no output can raise it.
+// The most that the node may use in a run: all its attempts, items and rounds
+// together. At the cap it waits with a ticket. Not a template, so that no output
+// can raise it.
 type Budget struct {
 	// Calls of models and tools.
 	Calls *int64 `json:"calls,omitzero"`
 
-	// Time from the claim of the attempt.
+	// Time that its attempts take together, asking and calling tools.
 	Duration *string `json:"duration,omitzero"`
 
 	// Tokens in and out.
@@ -109,6 +141,21 @@ type Budget struct {
 
 	// US dollars as a decimal string, to the millionth.
 	USD *string `json:"usd,omitzero"`
+}
+
+// The most that may be used; what is left out stays as it was.
+type Cap struct {
+	// Calls of models and tools.
+	Calls *int64 `json:"calls,omitzero"`
+
+	// Milliseconds.
+	Ms *int64 `json:"ms,omitzero"`
+
+	// Tokens in and out.
+	Tokens *int64 `json:"tokens,omitzero"`
+
+	// Millionths of a US dollar.
+	USD *int64 `json:"usd,omitzero"`
 }
 
 // The question was answered.
@@ -134,11 +181,15 @@ type ChangeAnswered struct {
 
 type ChangeAnsweredAnswer string
 
+const ChangeAnsweredAnswerApply ChangeAnsweredAnswer = "apply"
 const ChangeAnsweredAnswerApprove ChangeAnsweredAnswer = "approve"
 const ChangeAnsweredAnswerFail ChangeAnsweredAnswer = "fail"
+const ChangeAnsweredAnswerRaise ChangeAnsweredAnswer = "raise"
+const ChangeAnsweredAnswerRefuse ChangeAnsweredAnswer = "refuse"
 const ChangeAnsweredAnswerReject ChangeAnsweredAnswer = "reject"
 const ChangeAnsweredAnswerRetry ChangeAnsweredAnswer = "retry"
 const ChangeAnsweredAnswerSettle ChangeAnsweredAnswer = "settle"
+const ChangeAnsweredAnswerStop ChangeAnsweredAnswer = "stop"
 
 // An attempt failed; the next begins at `due`.
 type ChangeBackoff struct {
@@ -176,6 +227,18 @@ type ChangeBegun struct {
 	Total int64 `json:"total"`
 }
 
+// What an attempt has used of what it had reserved; the rest is free again.
+type ChangeBooked struct {
+	// An amount of all that is counted; what is left out is 0.
+	Amount Amount `json:"amount"`
+
+	// The instance: `fetch`, `each[3]/fetch`, `finally/tell`.
+	At string `json:"at"`
+
+	// Change corresponds to the JSON schema field "change".
+	Change string `json:"change"`
+}
+
 // An early end was asked for.
 type ChangeCancelled struct {
 	// Change corresponds to the JSON schema field "change".
@@ -204,6 +267,21 @@ type ChangeCancelledOutcome string
 const ChangeCancelledOutcomeCancelled ChangeCancelledOutcome = "cancelled"
 const ChangeCancelledOutcomeFailed ChangeCancelledOutcome = "failed"
 const ChangeCancelledOutcomeSucceeded ChangeCancelledOutcome = "succeeded"
+
+// The most that an agent or the run may use was set.
+type ChangeCapped struct {
+	// The agent's id; left out: all of the run together.
+	Agent *string `json:"agent,omitzero"`
+
+	// The most that may be used; what is left out stays as it was.
+	Cap Cap `json:"cap"`
+
+	// Change corresponds to the JSON schema field "change".
+	Change string `json:"change"`
+
+	// Why.
+	Reason *string `json:"reason,omitzero"`
+}
 
 // A child run began.
 type ChangeChild struct {
@@ -500,6 +578,18 @@ type ChangeReady struct {
 	Change string `json:"change"`
 }
 
+// An agent's attempt is about to use at most so much.
+type ChangeReserved struct {
+	// An amount of all that is counted; what is left out is 0.
+	Amount Amount `json:"amount"`
+
+	// The instance: `fetch`, `each[3]/fetch`, `finally/tell`.
+	At string `json:"at"`
+
+	// Change corresponds to the JSON schema field "change".
+	Change string `json:"change"`
+}
+
 // An instance settled.
 type ChangeSettled struct {
 	// The instance: `fetch`, `each[3]/fetch`, `finally/tell`.
@@ -553,6 +643,10 @@ const ChangeSettledOutcomeSucceeded ChangeSettledOutcome = "succeeded"
 
 // The run began.
 type ChangeStarted struct {
+	// What its tenant allowed it of agents when it began; what is left out is not
+	// limited beyond the graph's own limits.
+	Allowed *Allowed `json:"allowed,omitzero"`
+
 	// Digest of revision 0, if the run began on a set of patches over it.
 	Base *string `json:"base,omitzero"`
 
@@ -662,8 +756,10 @@ type ChangeWaiting struct {
 
 type ChangeWaitingAsks string
 
+const ChangeWaitingAsksBudget ChangeWaitingAsks = "budget"
 const ChangeWaitingAsksFailure ChangeWaitingAsks = "failure"
 const ChangeWaitingAsksGate ChangeWaitingAsks = "gate"
+const ChangeWaitingAsksPatch ChangeWaitingAsks = "patch"
 const ChangeWaitingAsksUnknown ChangeWaitingAsks = "unknown"
 
 // Waits for a length of time or until a moment. Exactly one of the two is given.

@@ -129,6 +129,12 @@ func (*ChangeDecisionRefused) knownChange() {}
 
 func (*ChangeNotified) knownChange() {}
 
+func (*ChangeReserved) knownChange() {}
+
+func (*ChangeBooked) knownChange() {}
+
+func (*ChangeCapped) knownChange() {}
+
 func (*ChangeDelayed) knownChange() {}
 
 func (*ChangeChild) knownChange() {}
@@ -189,6 +195,12 @@ func (c Change) Decode() (KnownChange, error) {
 		into = new(ChangeDecisionRefused)
 	case "notified":
 		into = new(ChangeNotified)
+	case "reserved":
+		into = new(ChangeReserved)
+	case "booked":
+		into = new(ChangeBooked)
+	case "capped":
+		into = new(ChangeCapped)
 	case "delayed":
 		into = new(ChangeDelayed)
 	case "child":

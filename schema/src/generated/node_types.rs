@@ -73,7 +73,7 @@ impl NodeConfig {
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AgentConfig {
-    /// The most that one attempt may use. At the cap the run pauses with a ticket. Not a template, so that no output can raise it.
+    /// The most that the node may use in a run: all its attempts, items and rounds together. At the cap it waits with a ticket. Not a template, so that no output can raise it.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub budget: ::std::option::Option<Budget>,
     /// Calls of the model within one attempt, at most. 20 when not set.
@@ -94,7 +94,7 @@ pub struct AgentConfig {
     /// Standing instruction before the prompt, a template.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub system: ::std::option::Option<::std::string::String>,
-    /// Names of the tools that the model may call. A tool that is not idempotent makes the node's effect once.
+    /// Names of the tools that the model may call: `http` (GET of a public address whose host an entry `http:<host>` names), `outputs` (what other nodes gave), `mcp.<server>.<tool>`. A tool that is not idempotent makes the node's effect once.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub tools: ::std::option::Option<
         crate::Templated<::std::vec::Vec<::std::string::String>>,
@@ -161,14 +161,14 @@ pub struct Assertion {
     /// CEL that must hold, bare. It sees the computed value as `value`.
     pub that: ::std::string::String,
 }
-/// The most that one attempt may use. At the cap the run pauses with a ticket. Not a template, so that no output can raise it.
+/// The most that the node may use in a run: all its attempts, items and rounds together. At the cap it waits with a ticket. Not a template, so that no output can raise it.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Budget {
     /// Calls of models and tools.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub calls: ::std::option::Option<u32>,
-    /// Time from the claim of the attempt.
+    /// Time that its attempts take together, asking and calling tools.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub duration: ::std::option::Option<::std::string::String>,
     /// Tokens in and out.

@@ -29,7 +29,10 @@ impl Shared {
             if items.iter().any(|item| item.expected.is_none()) {
                 self.admission.admit(core.live)?;
             }
-            let outcomes = judge(&core, &items, now);
+            // Who claims goes first nowhere, as on a server.
+            let holder = commit.holder.as_deref().filter(|_| commit.claim.is_none());
+            let outcomes = judge(&core, &items, holder, now);
+            core.release(&items, &outcomes, holder, now);
             self.apply(&mut core, items, &outcomes, record, &mut after);
             let refused = outcomes.iter().filter(|outcome| **outcome != Outcome::Applied).count();
             let claimed = commit.claim.map(|claim| {
@@ -101,12 +104,33 @@ impl Shared {
     }
 }
 
+impl Core {
+    /// Ends the holds of whoever has come through; the next hold is no earlier for that.
+    fn release(
+        &mut self,
+        items: &[Prepared],
+        outcomes: &[Outcome],
+        holder: Option<&str>,
+        now: Instant,
+    ) {
+        let Some(holder) = holder else { return };
+        for (item, outcome) in items.iter().zip(outcomes) {
+            if *outcome == Outcome::Applied
+                && let Some(run) = self.runs.get_mut(&item.run)
+                && let Some(hold) = run.hold.as_mut().filter(|hold| *hold.by == *holder)
+            {
+                hold.until = now;
+            }
+        }
+    }
+}
+
 /// What becomes of each item: its own verdict first, then those that are linked fall together.
-fn judge(core: &Core, items: &[Prepared], now: Instant) -> Vec<Outcome> {
+fn judge(core: &Core, items: &[Prepared], holder: Option<&str>, now: Instant) -> Vec<Outcome> {
     let t = wall();
     let mut keys = BTreeSet::new();
     let mut outcomes: Vec<Outcome> =
-        items.iter().map(|item| verdict(core, item, now, t, &mut keys)).collect();
+        items.iter().map(|item| verdict(core, item, holder, now, t, &mut keys)).collect();
     let broken: BTreeSet<u32> = items
         .iter()
         .zip(&outcomes)
@@ -126,6 +150,7 @@ fn judge(core: &Core, items: &[Prepared], now: Instant) -> Vec<Outcome> {
 fn verdict<'a>(
     core: &Core,
     item: &'a Prepared,
+    holder: Option<&str>,
     now: Instant,
     t: u64,
     keys: &mut BTreeSet<&'a (Arc<str>, String)>,
@@ -165,9 +190,9 @@ fn verdict<'a>(
     if item.patch.as_ref().is_some_and(|id| run.patches.knows(id)) {
         return Outcome::Conflict;
     }
-    if let Some(hold) = run.hold
+    if let Some(hold) = &run.hold
         && hold.until > now
-        && !item.is_patch
+        && holder != Some(&*hold.by)
     {
         let left = hold.until.saturating_duration_since(now).as_micros().div_ceil(1_000);
         return Outcome::Held(u64::try_from(left).unwrap_or(u64::MAX));

@@ -23,8 +23,6 @@ pub(super) struct Prepared {
     pub(super) state: Option<Arc<State>>,
     /// The patch whose record it brings.
     pub(super) patch: Option<String>,
-    /// Whether a hold lets it pass.
-    pub(super) is_patch: bool,
     pub(super) link: u32,
     pub(super) recall: Vec<u32>,
     /// Tenant and dedupe key of a start.
@@ -181,13 +179,11 @@ fn one(shared: &Shared, item: Item, t: u64) -> Result<Prepared> {
     if goes {
         ops.push(Op::Drop { run: run.clone(), t });
     }
-    let is_patch = expected.is_some_and(|(revision, _)| revision != head.revision);
     Ok(Prepared {
         run,
         expected,
         state: (!acks_alone).then_some(item.after),
         patch,
-        is_patch,
         link: item.link,
         recall: effects.recall,
         key,

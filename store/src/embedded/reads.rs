@@ -51,7 +51,13 @@ impl Shared {
         Ok(lines.iter().map(|line| line.to_vec()).collect())
     }
 
-    pub(super) async fn watch(&self, name: &str, seq: u64, wait: Duration) -> Result<u64> {
+    /// Waits until a run has more than `after` events, or without that until it is over.
+    pub(super) async fn watch(
+        &self,
+        name: &str,
+        after: Option<u64>,
+        wait: Duration,
+    ) -> Result<u64> {
         let until = Instant::now().checked_add(wait);
         loop {
             self.check()?;
@@ -59,13 +65,15 @@ impl Shared {
                 let mut core = self.core();
                 core.runs.get_mut(name).map(|run| {
                     let news = run.followers.get_or_insert_default().clone();
-                    (run.lines.len() as u64, run.lsn, news.notified_owned())
+                    let now = run.lines.len() as u64;
+                    let has_come = after.map_or(run.ended.is_some(), |after| now > after);
+                    (now, has_come, run.lsn, news.notified_owned())
                 })
             };
-            let Some((now, lsn, news)) = found else {
+            let Some((now, has_come, lsn, news)) = found else {
                 return self.load(name).await.map(|state| state.map_or(0, |state| state.head.seq));
             };
-            if now > seq || until.is_some_and(|until| until <= Instant::now()) {
+            if has_come || until.is_some_and(|until| until <= Instant::now()) {
                 self.durable(lsn).await?;
                 return Ok(now);
             }
@@ -258,5 +266,7 @@ fn asks(asks: aob_engine::state::Asks) -> &'static str {
         aob_engine::state::Asks::Gate => "gate",
         aob_engine::state::Asks::Failure => "failure",
         aob_engine::state::Asks::Unknown => "unknown",
+        aob_engine::state::Asks::Budget => "budget",
+        aob_engine::state::Asks::Patch => "patch",
     }
 }

@@ -15,7 +15,7 @@ use crate::task::Signal;
 
 const SETTLED: [Settled; 5] =
     [Settled::Succeeded, Settled::Failed, Settled::Skipped, Settled::Passed, Settled::Cancelled];
-const ASKS: [Asks; 3] = [Asks::Gate, Asks::Failure, Asks::Unknown];
+const ASKS: [Asks; 5] = [Asks::Gate, Asks::Failure, Asks::Unknown, Asks::Budget, Asks::Patch];
 const DUE: [Due; 8] = [
     Due::Backoff,
     Due::Delay,
@@ -409,6 +409,8 @@ fn asks(asks: Asks) -> u8 {
         Asks::Gate => 0,
         Asks::Failure => 1,
         Asks::Unknown => 2,
+        Asks::Budget => 3,
+        Asks::Patch => 4,
     }
 }
 

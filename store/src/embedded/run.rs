@@ -40,9 +40,11 @@ pub(super) struct Run {
     pub(super) bytes: u64,
 }
 
-/// Rivals stand back.
-#[derive(Debug, Clone, Copy)]
+/// Rivals of somebody stand back.
+#[derive(Debug, Clone)]
 pub(super) struct Hold {
+    /// Who goes first.
+    pub(super) by: Arc<str>,
     /// Until then.
     pub(super) until: Instant,
     /// And nobody may ask for it again before then.

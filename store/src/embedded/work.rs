@@ -175,18 +175,19 @@ impl Shared {
         [Op::Parked(task.id), Op::Signal { id: self.next_signal(), signal }]
     }
 
-    pub(super) fn hold(&self, run: &str, ms: u64) -> Result<bool> {
+    pub(super) fn hold(&self, run: &str, holder: &str, ms: u64) -> Result<bool> {
         self.check()?;
         let now = Instant::now();
         let mut core = self.core();
         let Some(run) = core.runs.get_mut(run).filter(|run| run.ended.is_none()) else {
             return Ok(false);
         };
-        if run.hold.is_some_and(|hold| hold.again > now) {
+        if run.hold.as_ref().is_some_and(|hold| hold.again > now) {
             return Ok(false);
         }
         let length = Duration::from_millis(ms.min(LONGEST_HOLD));
-        run.hold = Some(Hold { until: now + length, again: now + 2 * length });
+        let by = Arc::from(holder);
+        run.hold = Some(Hold { by, until: now + length, again: now + 2 * length });
         Ok(true)
     }
 

@@ -46,7 +46,9 @@ impl RedisStore {
                 committed.outcomes.iter().filter(|outcome| **outcome != Outcome::Applied).count();
             let claim = commit.claim.as_ref().filter(|_| at + 1 == count);
             let most = claim.map_or(0, |claim| claim.max.saturating_sub(refused).min(MOST_CLAIMS));
-            let answer = self.call(shard, epoch, &call, claim, most, again).await?;
+            let by = claim.map(|claim| &claim.consumer).or(commit.holder.as_ref());
+            let by = by.map_or("", |name| name);
+            let answer = self.call(shard, epoch, &call, by, claim, most, again).await?;
             let [verdicts, claimed] = items(&answer) else {
                 return Err(Error::Corrupt("aob1_commit answers something else".into()));
             };
@@ -55,7 +57,8 @@ impl RedisStore {
         }
         for (item, outcome) in commit.items.iter().zip(&committed.outcomes) {
             if *outcome == Outcome::Applied && !item.line.is_empty() {
-                self.doorbell.ring(&item.after.head.run, item.after.head.seq);
+                let after = &item.after;
+                self.doorbell.ring(&after.head.run, after.head.seq, after.is_ended());
             }
         }
         Ok(committed)
@@ -66,6 +69,7 @@ impl RedisStore {
         shard: u32,
         epoch: u64,
         call: &Call,
+        by: &str,
         claim: Option<&Claim>,
         most: usize,
         again: bool,
@@ -73,11 +77,7 @@ impl RedisStore {
         let types = claim.map_or(&[][..], |claim| &claim.types);
         for _ in 0..4 {
             let mut command = function("aob1_commit", &self.keys, shard, epoch, call.args.size());
-            command
-                .arg(claim.map_or("", |claim| &*claim.consumer))
-                .arg(most)
-                .arg(types.len())
-                .arg(call.items);
+            command.arg(by).arg(most).arg(types.len()).arg(call.items);
             for node_type in types {
                 command.arg(&**node_type);
             }

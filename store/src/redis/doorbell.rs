@@ -1,5 +1,6 @@
 //! Who waits for news of a run, or for a tenant's tasks. Commits of this process ring at once; those of others
-//! through the channels `wf.events` and `wf.work` of each shard, heard by one task for as long as somebody waits.
+//! through the channels `wf.events` and `wf.work` of each shard, heard by one task for as long as somebody waits. A
+//! shard tells of a run's next event, or of its end, if somebody has asked it to since the last time.
 
 mod work;
 
@@ -7,14 +8,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use ::redis::cmd;
 use futures::StreamExt;
 use tokio::sync::watch;
 
+use super::RedisStore;
+use super::args::Args;
 use super::client::Client;
 use super::keys::Keys;
-use super::value::int;
-use crate::{Result, WorkBell};
+use super::value::{int, items};
+use crate::{Error, Result, WorkBell};
 
 /// How long the listener goes on after the last waiting one has gone.
 const LINGER: Duration = Duration::from_secs(10);
@@ -27,10 +29,17 @@ pub(super) struct Doorbell {
     shared: Arc<Shared>,
 }
 
-/// By run: the latest seq that was heard of, and who waits.
+/// The latest event that was heard of.
+#[derive(Debug, Clone, Copy, Default)]
+struct Heard {
+    seq: u64,
+    over: bool,
+}
+
+/// By run: what was heard, and who waits.
 #[derive(Default)]
 struct Shared {
-    runs: Mutex<BTreeMap<Arc<str>, watch::Sender<u64>>>,
+    runs: Mutex<BTreeMap<Arc<str>, watch::Sender<Heard>>>,
     work: Mutex<work::Work>,
     listener: Mutex<Option<Listener>>,
 }
@@ -47,34 +56,8 @@ impl Doorbell {
     }
 
     /// Tells those who wait in this process.
-    pub(super) fn ring(&self, run: &str, seq: u64) {
-        self.shared.ring(run, seq);
-    }
-
-    pub(super) async fn watch(&self, run: &str, seq: u64, wait: Duration) -> Result<u64> {
-        let until = Instant::now() + wait;
-        if wait.is_zero() {
-            return self.seq(run).await;
-        }
-        let mut waiting = Waiting::new(&self.shared, run);
-        let mut ready = self.listener();
-        // Without the listener this one still looks for itself.
-        let _ = tokio::time::timeout(LOOK.min(wait), ready.wait_for(|ready| *ready)).await;
-        loop {
-            let now = self.seq(run).await?;
-            let left = until.saturating_duration_since(Instant::now());
-            if now == 0 || now > seq || left.is_zero() {
-                return Ok(now);
-            }
-            let heard = tokio::time::timeout(
-                left.min(LOOK),
-                waiting.receiver.wait_for(|heard| *heard > seq),
-            )
-            .await;
-            if let Ok(Ok(heard)) = heard {
-                return Ok(*heard);
-            }
-        }
+    pub(super) fn ring(&self, run: &str, seq: u64, over: bool) {
+        self.shared.ring(run, Heard { seq, over });
     }
 
     /// See [`crate::Store::work_bell`].
@@ -90,12 +73,6 @@ impl Doorbell {
         if let Some(listener) = listener {
             listener.task.abort();
         }
-    }
-
-    async fn seq(&self, run: &str) -> Result<u64> {
-        let answer =
-            self.client.call(cmd("HGET").arg(self.keys.run("run", run)?).arg("seq"), true).await?;
-        Ok(int(&answer).max(0) as u64)
     }
 
     fn listener(&self) -> watch::Receiver<bool> {
@@ -115,6 +92,51 @@ impl Doorbell {
     }
 }
 
+impl RedisStore {
+    /// Waits until a run has more than `after` events, or without that until it is over; answers its seq, 0 if it is
+    /// not there.
+    pub(super) async fn watch_run(
+        &self,
+        run: &str,
+        after: Option<u64>,
+        wait: Duration,
+    ) -> Result<u64> {
+        let until = Instant::now() + wait;
+        let bell = &self.doorbell;
+        let mut waiting = Waiting::new(&bell.shared, run);
+        if !wait.is_zero() {
+            let mut ready = bell.listener();
+            // Without the listener this one still looks for itself.
+            let _ = tokio::time::timeout(LOOK.min(wait), ready.wait_for(|ready| *ready)).await;
+        }
+        let has_come = |heard: &Heard| after.map_or(heard.over, |after| heard.seq > after);
+        loop {
+            // Before it waits, so that nothing is missed in between.
+            let now = self.ask_to_be_told(run, after.is_none()).await?;
+            let left = until.saturating_duration_since(Instant::now());
+            if now.seq == 0 || has_come(&now) || left.is_zero() {
+                return Ok(now.seq);
+            }
+            let heard = waiting.receiver.wait_for(has_come);
+            if let Ok(Ok(heard)) = tokio::time::timeout(left.min(LOOK), heard).await {
+                return Ok(heard.seq);
+            }
+        }
+    }
+
+    /// Where a run stands; its shard tells of the next event, or only of the end.
+    async fn ask_to_be_told(&self, run: &str, end: bool) -> Result<Heard> {
+        let mut args = Args::default();
+        args.push(run);
+        args.number(end.into());
+        let answer = self.function("aob1_watch", self.keys.shard(run)?, &args).await?;
+        let [seq, over] = items(&answer) else {
+            return Err(Error::Corrupt("aob1_watch answers something else".into()));
+        };
+        Ok(Heard { seq: int(seq).max(0) as u64, over: int(over) == 1 })
+    }
+}
+
 impl Drop for Doorbell {
     fn drop(&mut self) {
         self.close();
@@ -122,10 +144,16 @@ impl Drop for Doorbell {
 }
 
 impl Shared {
-    fn ring(&self, run: &str, seq: u64) {
+    fn ring(&self, run: &str, news: Heard) {
         let runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(sender) = runs.get(run) {
-            sender.send_if_modified(|heard| std::mem::replace(heard, seq.max(*heard)) < seq);
+            sender.send_if_modified(|heard| {
+                let is_news = news.seq > heard.seq;
+                if is_news {
+                    *heard = news;
+                }
+                is_news
+            });
         }
     }
 
@@ -139,7 +167,7 @@ impl Shared {
 struct Waiting<'a> {
     shared: &'a Shared,
     run: &'a str,
-    receiver: watch::Receiver<u64>,
+    receiver: watch::Receiver<Heard>,
 }
 
 impl<'a> Waiting<'a> {
@@ -148,7 +176,7 @@ impl<'a> Waiting<'a> {
         let receiver = match runs.get(run) {
             Some(sender) => sender.subscribe(),
             None => {
-                let (sender, receiver) = watch::channel(0);
+                let (sender, receiver) = watch::channel(Heard::default());
                 runs.insert(run.into(), sender);
                 receiver
             }
@@ -205,10 +233,12 @@ async fn listen(
     }
 }
 
-/// Rings for every run named: `<run> <seq> <run> <seq> ...`.
+/// Rings for every run named: `<run> <seq> <run> <seq> ...`, with a dot after the seq that is the run's last.
 fn ring(message: &[u8], shared: &Shared) {
     let mut words = std::str::from_utf8(message).unwrap_or_default().split(' ');
     while let (Some(run), Some(seq)) = (words.next(), words.next()) {
-        shared.ring(run, seq.parse().unwrap_or(0));
+        let over = seq.strip_suffix('.');
+        let heard = over.unwrap_or(seq).parse().unwrap_or(0);
+        shared.ring(run, Heard { seq: heard, over: over.is_some() });
     }
 }

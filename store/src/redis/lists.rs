@@ -8,6 +8,7 @@ use aob_engine::tier::Tier;
 use serde::Deserialize;
 
 use super::RedisStore;
+use super::args::Args;
 use super::client::refused;
 use super::value::{int, items, present, text, utf8};
 use crate::{Backlog, Error, OpenTicket, Result, Summary, Version};
@@ -264,6 +265,8 @@ impl RedisStore {
     pub(super) async fn count_backlog(&self) -> Result<Vec<Backlog>> {
         let mut total: BTreeMap<String, Backlog> = BTreeMap::new();
         for shard in 0..self.keys.shards() {
+            // What has ended no longer counts as pending.
+            self.function("aob1_settle", shard, &Args::default()).await?;
             let answer =
                 self.client.call(cmd("SMEMBERS").arg(self.keys.of(shard, "streams")), true).await?;
             let types = items(&answer).iter().map(utf8).collect::<Result<Vec<&str>>>()?;

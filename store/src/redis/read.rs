@@ -128,11 +128,11 @@ impl RedisStore {
     }
 }
 
-/// Fields that are the store's own: where a cell's task is, holds, keys, questions, timers.
+/// Fields that are the store's own: where a cell's task is, keys, questions, timers.
 fn is_transport(name: &str) -> bool {
     let task =
         name.strip_prefix('t').is_some_and(|cell| cell.bytes().all(|byte| byte.is_ascii_digit()));
-    task || name == "hold" || name == "key" || name == "patched" || name.starts_with(['?', '@'])
+    task || name == "key" || name == "patched" || name.starts_with(['?', '@'])
 }
 
 fn corrupt(run: &str, why: &str) -> Error {
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn the_stores_own_fields_are_told_from_the_states() {
-        for own in ["t0", "t17", "hold", "key", "patched", "?ticket_1", "@[\"run_1\",{}]"] {
+        for own in ["t0", "t17", "key", "patched", "?ticket_1", "@[\"run_1\",{}]"] {
             assert!(is_transport(own), "{own}");
         }
         for state in ["s", "h", "a0", "m", "n0", "each[0]:n0", "tx", "status"] {

@@ -13,7 +13,6 @@ use crate::{LogLine, timer_name};
 const START: u8 = 1;
 const OVER: u8 = 2;
 const EVENT: u8 = 4;
-const PATCH: u8 = 8;
 const META: u8 = 16;
 const REST: u8 = 32;
 const RECORD: u8 = 64;
@@ -102,7 +101,6 @@ pub(super) fn item(args: &mut Args, item: &Item, link: u8, epoch: u64, now: u64)
         (START, before.is_none()),
         (OVER, over),
         (EVENT, !item.line.is_empty()),
-        (PATCH, before.is_some_and(|state| state.head.revision != head.revision)),
         (
             META,
             before.is_none()
@@ -311,6 +309,8 @@ pub(super) fn asks(asks: Asks) -> &'static str {
         Asks::Gate => "gate",
         Asks::Failure => "failure",
         Asks::Unknown => "unknown",
+        Asks::Budget => "budget",
+        Asks::Patch => "patch",
     }
 }
 

@@ -73,13 +73,17 @@ table! {
         "Tasks in the store that nobody has claimed; the same from every process.");
     tasks_oldest: Gauge("aob_tasks_oldest_seconds", "seconds", ["type": "a known node type, other"],
         "How long the oldest unclaimed task has waited; the same from every process.");
-    tickets_opened: Counter("aob_tickets_opened_total", "tickets", ["asks": "gate, failure, unknown"],
+    tickets_opened: Counter("aob_tickets_opened_total", "tickets", ["asks": "gate, failure, unknown, budget, patch"],
         "Questions to people that this process asked.");
     tickets_closed: Counter("aob_tickets_closed_total", "tickets", [],
         "Questions that were answered or are no longer asked; opened less closed, over all processes, is open.");
     patches: Counter("aob_patches_total", "patches",
         ["layer": "runner, receiver, commit", "verdict": "accepted, refused"],
         "Requests to patch a run that were answered here, by the layer that had the last word.");
+    nodes_passed: Counter("aob_nodes_passed_total", "nodes", ["why": "unknown_type, agent_limit"],
+        "Nodes that were passed over: nobody knows their type, or the run has its agents.");
+    agent_usage: Counter("aob_agent_usage_total", "units", ["of": "usd_millionths, tokens, calls, ms"],
+        "What agents used, as it was booked here.");
     store_calls: Counter("aob_store_calls_total", "calls", ["what": "answered, failed, connected"],
         "Calls to the Redis server that were answered, that were not, and connections made.");
     requests: Counter("aob_http_requests_total", "requests",
@@ -89,6 +93,21 @@ table! {
         "Time from a request's head to its answer's, the waits that it asked for included.");
     followers: Gauge("aob_http_followers", "connections", [],
         "Connections that follow runs here.");
+    model_calls: Counter("aob_model_calls_total", "questions",
+        ["dialect": "chat, responses, messages", "outcome": "answered, left, or the name of an error model_*"],
+        "Questions to language models, by what came of them; left is one that nobody waited for any more.");
+    model_sent: Counter("aob_model_sent_total", "requests", ["dialect": "chat, responses, messages"],
+        "Times that questions were sent: more than questions, as what cost nothing is sent again.");
+    model_seconds: Seconds("aob_model_seconds", "seconds", ["dialect": "chat, responses, messages"],
+        "Time from a question to the end of its answer; gen_ai.client.operation.duration of OpenTelemetry.");
+    model_first_seconds: Seconds("aob_model_first_chunk_seconds", "seconds", ["dialect": "chat, responses, messages"],
+        "Time from a question to the first text of its answer.");
+    model_tokens: Counter("aob_model_tokens_total", "tokens",
+        ["dialect": "chat, responses, messages", "kind": "input, cached, written, output, reasoning", "how": "said, at most"],
+        "Tokens: cached and written are among input, reasoning among output; at most is what was booked for answers that were cut.");
+    model_micros: Counter("aob_model_cost_micros_total", "millionths of a US dollar",
+        ["dialect": "chat, responses, messages", "how": "said, at most"],
+        "What models cost, by the prices that are set.");
     log_lines_dropped: Counter("aob_log_lines_dropped_total", "lines", [],
         "Log lines of nodes that could not be kept.");
     spans: Counter("aob_spans_total", "spans", ["what": "sent, dropped"],

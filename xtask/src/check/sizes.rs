@@ -16,6 +16,7 @@ pub(super) fn run() -> Outcome {
         "engine",
         "store",
         "telemetry",
+        "provider",
         "runner",
         "gateway",
         "cli",

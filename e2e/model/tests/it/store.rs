@@ -186,7 +186,8 @@ impl Store {
         if !same {
             return if run.image.state.is_ended() { Judged::Ended } else { Judged::Conflict };
         }
-        if self.hold && before.state.head.revision == decided.after.state.head.revision {
+        // One patches in each scenario that has holds: what it writes, a refusal too, is its holder's.
+        if self.hold && item.patch.is_none() {
             return Judged::Held;
         }
         let held = |cell: &u32| {
@@ -326,7 +327,7 @@ impl Store {
         {
             run.answers.insert(id, told.clone());
         }
-        if run.image.state.head.revision != after.state.head.revision {
+        if item.patch.is_some() {
             self.hold = false;
         }
         run.image = after.clone();

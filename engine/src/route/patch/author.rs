@@ -19,6 +19,9 @@ impl Router<'_> {
             return Ok(None);
         }
         let refuse = |message: String| Ok(Some(Issue::new(&catalogue::PATCH_FENCE, "", message)));
+        if self.has_word(agent, &candidate.operations, then)? {
+            return Ok(None);
+        }
         let answer = then.iter().find(|input| answered_by(input) == Some(agent));
         let Some(Input::Settled { fence, result, .. }) = answer else {
             return refuse(format!("`{agent}` patches without the answer of its attempt"));

@@ -16,7 +16,8 @@ pub(super) fn refused_at_once(state: &State, old: &Ir, candidate: &Candidate) ->
         return Some(Issue::new(&catalogue::PATCH_OVER, "", message));
     }
     let new = &candidate.ir;
-    let limits = &new.limits;
+    // Those of the run as it is: whatever made the new graph may have had others in mind.
+    let limits = &old.limits;
     let refuse = |message: String| Some(Issue::new(&catalogue::PATCH_LIMIT, "", message));
     if head.patches >= limits.patches {
         return refuse(format!(
@@ -32,11 +33,12 @@ pub(super) fn refused_at_once(state: &State, old: &Ir, candidate: &Candidate) ->
     ever.extend(old.nodes.iter().filter(is_agent).map(|node| &*node.id));
     let known = ever.len();
     ever.extend(new.nodes.iter().filter(is_agent).map(|node| &*node.id));
-    if ever.len() > limits.agents as usize && ever.len() > known {
+    let most = head.allowed.agents(limits);
+    if ever.len() > most as usize && ever.len() > known {
         return refuse(format!(
             "the run would have had {} agents; at most {} are allowed",
             ever.len(),
-            limits.agents
+            most
         ));
     }
     let root = |ir: &Ir| ir.body(ROOT).nodes.len() as u64;

@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::compare::changed_fields;
 use super::conditions::{Facts, ancestors, succeeded};
 use super::powers::{attenuated, is_harmless, names, secret_of};
+use super::taint::{is_pure, reads_untrusted};
 use super::{Candidate, Router};
 use crate::catalogue;
 use crate::check::bits::Bits;
@@ -59,6 +60,7 @@ impl Router<'_> {
             new,
             start: facts.at_start(new),
             facts: &facts,
+            tainted: at.as_ref().is_none_or(|at| reads_untrusted(&at.ir, at.ix)),
         };
         judge.placed(spent, &mut issues);
         super::order::check(self, old, new, &facts, &judge.start, &mut issues);
@@ -121,6 +123,8 @@ struct Judge<'a> {
     /// What can hold in the old graph, and of that what does when each node of the new one starts.
     facts: &'a Facts,
     start: Bits,
+    /// Whether what the agent was told may come from outside.
+    tainted: bool,
 }
 
 impl Judge<'_> {
@@ -173,6 +177,14 @@ impl Judge<'_> {
             );
             let remedy = "Place it behind an approval that is still open, or do without it.";
             issues.push(refuse(pointer, what, remedy));
+        }
+        let ungated = names(self.policy, "ungated").contains(&**kind);
+        if self.tainted && self.router.applies.is_none() && !ungated && !is_pure(node) {
+            let what = format!(
+                "`{}` was told what comes from outside, and `{id}` ({kind}) does more than work on what is there",
+                self.agent
+            );
+            issues.push(Issue::new(&catalogue::PATCH_WORD, pointer, what));
         }
         attenuated(self.agent, self.config, node, pointer, issues);
     }

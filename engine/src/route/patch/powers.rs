@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::policy::refuse;
 use crate::ir::{Effect, Kind, Node};
 use crate::issue::Issue;
+use crate::state::amount;
 
 /// Whether a node changes nothing outside, by its type and not by what it says of itself. Agents are counted and have
 /// no more powers than whoever adds them.
@@ -88,17 +89,4 @@ pub(super) fn attenuated(
 pub(super) fn names<'v>(of: &'v Value, list: &str) -> BTreeSet<&'v str> {
     let items = of.get(list).and_then(Value::as_array);
     items.into_iter().flatten().filter_map(Value::as_str).collect()
-}
-
-/// An amount of a budget in whole units: micro-dollars, pieces, milliseconds.
-fn amount(value: &Value) -> Option<u64> {
-    match value {
-        Value::String(text) if text.ends_with(|c: char| c.is_ascii_digit()) => {
-            let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-            let micro: u64 = format!("{fraction:0<6}").parse().ok()?;
-            whole.parse::<u64>().ok()?.checked_mul(1_000_000)?.checked_add(micro)
-        }
-        Value::String(text) => crate::time::duration(text),
-        number => number.as_u64(),
-    }
 }

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Fields, Sink, Undecodable, bad, required};
-use crate::state::{Cancel, Head, NodeError, Parent, Phase, RunOutcome, State};
+use crate::state::{
+    Allowed, Amount, Cancel, Cap, Head, NodeError, Parent, Phase, RunOutcome, State,
+};
 
 /// Version of the layout; another one is refused.
 const FORMAT: u32 = 1;
@@ -54,6 +56,10 @@ struct Fixed {
     patchers: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
     #[serde(default, skip_serializing_if = "is_zero")]
     denials: u32,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    caps: BTreeMap<Arc<str>, Cap>,
+    #[serde(default, skip_serializing_if = "Allowed::is_open")]
+    allowed: Allowed,
 }
 
 /// What most events change.
@@ -76,6 +82,8 @@ struct Moving {
     failure: Option<NodeError>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ended: Option<u64>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    spent: BTreeMap<Arc<str>, Amount>,
 }
 
 pub(super) fn write(before: Option<&State>, after: &State, field: Sink<'_>) {
@@ -145,6 +153,9 @@ pub(super) fn read(fields: &Fields, seen: &mut usize) -> Result<(Head, u32), Und
         agents: fixed.agents,
         patchers: fixed.patchers,
         denials: fixed.denials,
+        caps: fixed.caps,
+        allowed: fixed.allowed,
+        spent: moving.spent,
     };
     Ok((head, moving.cells))
 }
@@ -174,6 +185,8 @@ fn fixed(head: &Head) -> Fixed {
         agents: head.agents,
         patchers: head.patchers.clone(),
         denials: head.denials,
+        caps: head.caps.clone(),
+        allowed: head.allowed,
     }
 }
 
@@ -191,6 +204,7 @@ fn moving(state: &State) -> Moving {
         outcome: head.outcome,
         failure: head.failure.clone(),
         ended: head.ended,
+        spent: head.spent.clone(),
     }
 }
 
@@ -205,6 +219,8 @@ fn same_fixed(was: &Head, is: &Head) -> bool {
             == (is.started, is.deadline, is.depth, is.patches, is.refusals, is.keep)
         && (was.agents, was.denials) == (is.agents, is.denials)
         && was.patchers == is.patchers
+        && was.caps == is.caps
+        && was.allowed == is.allowed
         && was.base == is.base
         && was.agents_gone == is.agents_gone
         && was.placed == is.placed
@@ -220,6 +236,7 @@ fn same_moving(was: &Head, is: &Head) -> bool {
         == (is.phase, is.settled, is.instances, is.bytes)
         && (was.agent_starts, was.suspended, was.outcome, was.ended)
             == (is.agent_starts, is.suspended, is.outcome, is.ended)
+        && was.spent == is.spent
         && was.cancel == is.cancel
         && was.failure == is.failure
 }

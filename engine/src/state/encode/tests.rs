@@ -8,8 +8,8 @@ use proptest::sample::select;
 
 use super::{Fields, decode, diff, encode};
 use crate::state::{
-    Asks, Cancel, CancelMode, Container, EdgeState, Fence, Head, Live, Marking, NodeError,
-    NodeState, Parent, Phase, RunOutcome, State, Ticket,
+    Allowed, Amount, Asks, Cancel, CancelMode, Cap, Container, EdgeState, Fence, Head, Live,
+    Marking, NodeError, NodeState, Parent, Phase, RunOutcome, State, Ticket,
 };
 
 proptest! {
@@ -142,6 +142,9 @@ fn chain(nodes: usize) -> State {
         placed: Default::default(),
         patchers: Default::default(),
         denials: 0,
+        spent: Default::default(),
+        caps: Default::default(),
+        allowed: Default::default(),
         bytes: 2,
         depth: 0,
         by: "user:ada".into(),
@@ -183,6 +186,7 @@ fn live(due: u64) -> Live {
         error: None,
         container: None,
         child: None,
+        reserved: None,
     }
 }
 
@@ -221,7 +225,7 @@ fn markings() -> impl Strategy<Value = Marking> {
 
 fn lives() -> impl Strategy<Value = Live> {
     let ticket = (
-        select(vec![Asks::Gate, Asks::Failure, Asks::Unknown]),
+        select(vec![Asks::Gate, Asks::Failure, Asks::Unknown, Asks::Budget, Asks::Patch]),
         vec("[a-z]{1,5}".prop_map(Arc::from), 0..3),
     )
         .prop_map(|(asks, votes)| Ticket {
@@ -265,6 +269,7 @@ fn lives() -> impl Strategy<Value = Live> {
                 error,
                 container,
                 child: child.then(|| "run_child".into()),
+                reserved: child.then_some(Amount { usd: 5, tokens: seq, calls: 1, ms: 0 }),
             }
         })
 }
@@ -317,6 +322,9 @@ fn heads() -> impl Strategy<Value = Head> {
                     agents: depth,
                     patchers: [("gate".into(), [text.clone()].into())].into(),
                     denials: depth,
+                    spent: [("triage".into(), Amount { usd: bytes, ..Amount::default() })].into(),
+                    caps: [("".into(), Cap { usd: Some(bytes), ..Cap::default() })].into(),
+                    allowed: Allowed { agents: Some(depth), ..Allowed::default() },
                     patches: depth,
                     pinned: (0..depth).map(|revision| (revision, text.clone())).collect(),
                     workflow: text.clone(),

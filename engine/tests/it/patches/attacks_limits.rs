@@ -106,3 +106,44 @@ fn beyond_its_starts_an_agent_that_a_patch_adds_is_passed_over() {
     assert!(subject.sim.logs.iter().any(|line| line.contains("skipped://agent_limit: 1 agents")));
     assert_eq!(subject.outcome(), Some("succeeded"));
 }
+
+/// The layers before are gone round with a graph that was compiled where more is allowed: the commit counts by the
+/// limits of the run as it is.
+#[test]
+fn a_forged_graph_brings_no_limits_of_its_own() {
+    let subject = Subject::start(
+        "limits: {agents: 3}, nodes: [
+            {id: think, type: agent, config: {model: m, prompt: p, patch: {allow: [agent], maxNodes: 9}}},
+            {id: b, type: agent, config: {model: m, prompt: p}}, {id: c, type: agent, config: {model: m, prompt: p}}]",
+    );
+    let mut forged = subject.document().clone();
+    forged["spec"]["limits"] = json!({"agents": 99});
+    let more = json!({"id": "d", "type": "agent", "config": {"model": "m", "prompt": "p"}});
+    forged["spec"]["nodes"].as_array_mut().expect("nodes").push(more);
+    let bound = aob_engine::check::Bound { default: 99, most: 99 };
+    let ceiling = aob_engine::check::Ceiling { agents: bound, ..Default::default() };
+    let registry = aob_engine::registry::Registry::builtin();
+    let ir = aob_engine::compile::compile(&forged, &registry, &ceiling).expect("it compiles there");
+    let candidate = aob_engine::route::Candidate {
+        id: "patch_1".to_owned(),
+        operations: "sha256:0".to_owned(),
+        ir: std::sync::Arc::new(ir),
+        cancel: Vec::new(),
+        approves: Vec::new(),
+        by: "agent:think".to_owned(),
+        reason: None,
+        undoes: None,
+        verdicts: Vec::new(),
+    };
+    let task = subject.task("think");
+    let result = aob_engine::step::Answer::Output(std::sync::Arc::new(json!(1)));
+    let then =
+        [aob_engine::step::Input::Settled { instance: task.instance, fence: task.fence, result }];
+    let sim = &subject.sim;
+    let (irs, state, context) = (&sim.irs, &sim.state, &sim.context);
+    let step =
+        aob_engine::route::apply_patch_with(irs, state, context, &candidate, &[], &then, sim.now);
+    let issues = step.expect("a decision").expect_err("it is refused");
+    assert_eq!(issues[0].entry.name, "PATCH_LIMIT", "{issues:?}");
+    assert!(issues[0].message.contains("4 agents; at most 3"), "{}", issues[0].message);
+}

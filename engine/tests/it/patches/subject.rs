@@ -116,11 +116,13 @@ impl Subject {
         undoes: Option<&str>,
     ) -> Result<Checked, Vec<Issue>> {
         let request = read(request, &Default::default())?;
+        let current = self.sim.irs.get(self.sim.state.head.revision).expect("the current graph");
         let ground = Ground {
             base: &self.documents[0],
             first: 0,
             overlays: &self.overlays,
             current: self.document(),
+            ir: Some(current),
         };
         check_patch(&request, undoes, ground, &BUILTIN, &Ceiling::default())
     }

@@ -40,6 +40,9 @@ fn told(change: &Change) -> String {
         Change::Notified { at, attempt, error, .. } => {
             format!("{at} told #{attempt}{}", if error.is_some() { " in vain" } else { "" })
         }
+        Change::Reserved { at, amount } => format!("{at} reserves {}", amount.usd),
+        Change::Booked { at, amount } => format!("{at} books {}", amount.usd),
+        Change::Capped { agent, .. } => format!("{agent} capped"),
         Change::Delayed { at, .. } => format!("{at} waits"),
         Change::Child { at, .. } => format!("{at} has a child"),
         Change::Suspended { on: true } => "suspended".to_owned(),
@@ -79,5 +82,7 @@ fn question(asks: Asks) -> &'static str {
         Asks::Gate => "gate",
         Asks::Failure => "failure",
         Asks::Unknown => "unknown",
+        Asks::Budget => "budget",
+        Asks::Patch => "patch",
     }
 }

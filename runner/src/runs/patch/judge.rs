@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use aob_engine::issue::Issue;
 use aob_engine::patch::{
-    Checked, Ground, OnConflict, Overlay, PatchLimits, Record, Request, check_patch, read, undo,
+    Checked, Ground, OnConflict, Overlay, PatchLimits, Record, Request, canonical, check_patch,
+    read, undo,
 };
 use aob_engine::state::State;
 
+use super::super::agent::receive;
 use super::approves::approvable;
 use super::{Error, PatchAsk, Runs, What};
 
 impl Runs {
     /// Judges what is asked on the run's graph as it is, or says everything that is wrong with it.
-    pub(super) async fn judge_request(
+    pub(in crate::runs) async fn judge_request(
         &self,
         state: &Arc<State>,
         ask: &PatchAsk,
@@ -26,13 +28,15 @@ impl Runs {
             What::Undo { .. } => None,
         };
         let base = self.document(state, 0).await?;
-        let overlays = self.overlays(state).await?;
+        let overlays = self.known_overlays(state).await?;
         let current = self.document(state, state.head.revision).await?;
-        let ground = Ground { base: &base, first: 0, overlays: &overlays, current: &current };
+        let ir = self.ir_of(state).await?;
+        let (base, current) = (&*base, &*current);
+        let ground = Ground { base, first: 0, overlays: &overlays, current, ir: Some(&ir) };
         let (request, undoes) = match (request, &ask.what) {
             (Some(request), _) => (request, None),
             (None, What::Undo { patch, reason }) => {
-                let operations = match undo(&base, &overlays, patch, &current) {
+                let operations = match undo(base, &overlays, patch, current) {
                     Ok(operations) => operations,
                     Err(error) => return Ok(Err(vec![error.into()])),
                 };
@@ -49,6 +53,16 @@ impl Runs {
             (None, What::Request(_)) => return Ok(Err(Vec::new())),
         };
         let registry = self.registry_for_patch(state).await?;
+        if let Some(agent) = ask.by.strip_prefix("agent:") {
+            // What it means is told by name where it can be; where not, `check_patch` says why.
+            if let Ok(operations) = canonical(&request.operations, Some(&current)) {
+                let most = self.ceiling.agents.most;
+                let issues = receive(&state.head, agent, &current, &operations, most);
+                if !issues.is_empty() {
+                    return Ok(Err(issues));
+                }
+            }
+        }
         let checked = check_patch(&request, undoes, ground, &registry, &self.ceiling);
         if let Ok(checked) = &checked {
             // Whoever decides after this patch is written compiles it to the same.
@@ -57,7 +71,17 @@ impl Runs {
         Ok(checked)
     }
 
-    /// The accepted patches that lead to the revision of a state, in order.
+    /// The same as [`Runs::overlays`], from memory where they are known.
+    async fn known_overlays(&self, state: &State) -> Result<Arc<Vec<Overlay>>, Error> {
+        if let Some(known) = self.trails.of(&state.head) {
+            return Ok(known);
+        }
+        let read = Arc::new(self.overlays(state).await?);
+        self.trails.keep(&state.head, &read);
+        Ok(read)
+    }
+
+    /// The accepted patches that lead to the revision of a state, in order, as the store has them.
     pub(in crate::runs) async fn overlays(&self, state: &State) -> Result<Vec<Overlay>, Error> {
         if state.head.base.is_none() {
             return Ok(Vec::new());

@@ -27,6 +27,9 @@ export type Change =
   | ChangeAnswered
   | ChangeDecisionRefused
   | ChangeNotified
+  | ChangeReserved
+  | ChangeBooked
+  | ChangeCapped
   | ChangeDelayed
   | ChangeChild
   | ChangeSuspended
@@ -106,7 +109,7 @@ export interface Documents {
  */
 export interface AgentConfig {
   /**
-   * The most that one attempt may use. At the cap the run pauses with a ticket. Not a template, so that no output can raise it.
+   * The most that the node may use in a run: all its attempts, items and rounds together. At the cap it waits with a ticket. Not a template, so that no output can raise it.
    */
   budget?: Budget;
   /**
@@ -136,9 +139,47 @@ export interface AgentConfig {
    */
   system?: string;
   /**
-   * Names of the tools that the model may call. A tool that is not idempotent makes the node's effect once.
+   * Names of the tools that the model may call: `http` (GET of a public address whose host an entry `http:<host>` names), `outputs` (what other nodes gave), `mcp.<server>.<tool>`. A tool that is not idempotent makes the node's effect once.
    */
   tools?: string[] | string;
+}
+/**
+ * What its tenant allowed it of agents when it began; what is left out is not limited beyond the graph's own limits.
+ */
+export interface Allowed {
+  /**
+   * Dispatches of agents.
+   */
+  agentStarts?: number;
+  /**
+   * Agents that were ever in the run.
+   */
+  agents?: number;
+  /**
+   * Millionths of a US dollar.
+   */
+  spend?: number;
+}
+/**
+ * An amount of all that is counted; what is left out is 0.
+ */
+export interface Amount {
+  /**
+   * Calls of models and tools.
+   */
+  calls?: number;
+  /**
+   * Milliseconds.
+   */
+  ms?: number;
+  /**
+   * Tokens in and out.
+   */
+  tokens?: number;
+  /**
+   * Millionths of a US dollar.
+   */
+  usd?: number;
 }
 /**
  * A gate: nothing behind it starts before people have approved.
@@ -206,7 +247,7 @@ export interface Assertion {
   that: string;
 }
 /**
- * The most that one attempt may use. At the cap the run pauses with a ticket. Not a template, so that no output can raise it.
+ * The most that the node may use in a run: all its attempts, items and rounds together. At the cap it waits with a ticket. Not a template, so that no output can raise it.
  */
 export interface Budget {
   /**
@@ -214,7 +255,7 @@ export interface Budget {
    */
   calls?: number;
   /**
-   * Time from the claim of the attempt.
+   * Time that its attempts take together, asking and calling tools.
    */
   duration?: string;
   /**
@@ -227,13 +268,34 @@ export interface Budget {
   usd?: string;
 }
 /**
+ * The most that may be used; what is left out stays as it was.
+ */
+export interface Cap {
+  /**
+   * Calls of models and tools.
+   */
+  calls?: number;
+  /**
+   * Milliseconds.
+   */
+  ms?: number;
+  /**
+   * Tokens in and out.
+   */
+  tokens?: number;
+  /**
+   * Millionths of a US dollar.
+   */
+  usd?: number;
+}
+/**
  * The question was answered.
  */
 export interface ChangeAnswered {
   /**
    * What was answered.
    */
-  answer: "approve" | "reject" | "retry" | "settle" | "fail";
+  answer: "approve" | "reject" | "retry" | "settle" | "fail" | "raise" | "stop" | "apply" | "refuse";
   /**
    * The instance: `fetch`, `each[3]/fetch`, `finally/tell`.
    */
@@ -297,6 +359,20 @@ export interface ChangeBegun {
   total: number;
 }
 /**
+ * What an attempt has used of what it had reserved; the rest is free again.
+ */
+export interface ChangeBooked {
+  /**
+   * An amount of all that is counted; what is left out is 0.
+   */
+  amount: Amount;
+  /**
+   * The instance: `fetch`, `each[3]/fetch`, `finally/tell`.
+   */
+  at: string;
+  change: "booked";
+}
+/**
  * An early end was asked for.
  */
 export interface ChangeCancelled {
@@ -313,6 +389,24 @@ export interface ChangeCancelled {
    * How the run went.
    */
   outcome: "succeeded" | "failed" | "cancelled";
+  /**
+   * Why.
+   */
+  reason?: string;
+}
+/**
+ * The most that an agent or the run may use was set.
+ */
+export interface ChangeCapped {
+  /**
+   * The agent's id; left out: all of the run together.
+   */
+  agent?: string;
+  /**
+   * The most that may be used; what is left out stays as it was.
+   */
+  cap: Cap;
+  change: "capped";
   /**
    * Why.
    */
@@ -641,6 +735,20 @@ export interface ChangeReady {
   change: "ready";
 }
 /**
+ * An agent's attempt is about to use at most so much.
+ */
+export interface ChangeReserved {
+  /**
+   * An amount of all that is counted; what is left out is 0.
+   */
+  amount: Amount;
+  /**
+   * The instance: `fetch`, `each[3]/fetch`, `finally/tell`.
+   */
+  at: string;
+  change: "reserved";
+}
+/**
  * An instance settled.
  */
 export interface ChangeSettled {
@@ -691,6 +799,10 @@ export interface ChangeSettled {
  * The run began.
  */
 export interface ChangeStarted {
+  /**
+   * What its tenant allowed it of agents when it began; what is left out is not limited beyond the graph's own limits.
+   */
+  allowed?: Allowed;
   /**
    * Digest of revision 0, if the run began on a set of patches over it.
    */
@@ -798,7 +910,7 @@ export interface ChangeWaiting {
   /**
    * What is asked.
    */
-  asks: "gate" | "failure" | "unknown";
+  asks: "gate" | "failure" | "unknown" | "budget" | "patch";
   /**
    * The instance: `fetch`, `each[3]/fetch`, `finally/tell`.
    */

@@ -1,7 +1,6 @@
 
 -- An item's header, a byte each: flags, link, number of arguments (low, high), then how many there are of each part,
--- in the order of the parts. Flags: 1 start, 2 the run was over already, 4 has an event, 8 another revision,
--- 16 tenant, key and keep follow, 32 has other parts than cells, fields, context and tasks, 64 a record of a patch
+-- in the order of the parts. Flags: 1 start, 2 the run was over already, 4 has an event, 16 tenant, key and keep follow, 32 has other parts than cells, fields, context and tasks, 64 a record of a patch
 -- follows on tenant, key and keep, 128 the long form: the same in little endian, with four bytes for each count.
 local LONG = '<BBI4BI4I4I4I4I4I4I4I4I4I4I4I4I4I4I4'
 
@@ -14,15 +13,19 @@ end
 
 local APPLIED, CONFLICT, UNKNOWN, ENDED, CLAIMED, UNLINKED = 1, 0, -2, -3, -4, -5
 
--- How many more milliseconds a run is held; a hold counts in its own epoch and for 100 ms at most, so that a
--- clock that jumps holds nothing up.
-local function held(shard, hold)
-  local token, till = match(hold, '^(%x+) %d+ (%d+)$')
-  if token ~= shard.token then
+-- How many more milliseconds a run is held by another; for 100 ms at most, so that a clock that jumps holds nothing up.
+local function held(shard, run, committer)
+  local hold = shard.holds[run]
+  if not hold or hold.by == committer then
     return 0
   end
-  local left = tonumber(till) - now()
-  return left <= 100 and left or 0
+  local time = now()
+  local left = hold.till - time
+  if time >= hold.again or left > 100 then
+    shard.holds[run] = nil
+    return 0
+  end
+  return max(0, left)
 end
 
 -- Whether a task is in somebody's hands. Just after an epoch began, a task of an older one may be: the claim
@@ -39,7 +42,39 @@ local function claimed(shard, cell, old)
   return not pending.err and #pending > 0
 end
 
--- Judges one item without writing; `cells` takes what its cells hold.
+-- The head of a run with at least the cells args[first..last].
+local function known(shard, run, key, args, first, last)
+  local head = shard.heads[run]
+  if head then
+    local all = true
+    for i = first, last do
+      if head.cells[args[i]] == nil then
+        all = false
+        break
+      end
+    end
+    if all then
+      return head
+    end
+  end
+  local is = call('HMGET', key, 'seq', 'rev', 'last', unpack(args, first, min(last, first + MOST - 1)))
+  if not is[1] then
+    return nil
+  end
+  local names = head and head.cells or {}
+  head = {seq = is[1], rev = is[2], last = is[3], cells = names}
+  for i = first, last, MOST do
+    local some = i == first and is or call('HMGET', key, unpack(args, i, min(last, i + MOST - 1)))
+    local before = i == first and 3 or 0
+    for j = i, min(last, i + MOST - 1) do
+      names[args[j]] = some[before + j - i + 1] or false
+    end
+  end
+  remember(shard, run, head)
+  return head
+end
+
+-- Judges one item without writing; `cells` takes its head and what its cells hold.
 local function judge(shard, args, at, flags, acks, recalls, olds, cells)
   local run = args[at + 1]
   local key, meta = shard.prefix .. 'run:' .. run, flags % 32 >= 16
@@ -62,77 +97,91 @@ local function judge(shard, args, at, flags, acks, recalls, olds, cells)
     first = first + 3
   end
   local last = first + acks + recalls + olds - 1
-  local is = call('HMGET', key, 'seq', 'rev', 'last', 'hold', unpack(args, first, min(last, first + MOST - 1)))
-  for i = first + MOST, last, MOST do
-    local more = call('HMGET', key, unpack(args, i, min(last, i + MOST - 1)))
-    for j = 1, #more do
-      is[#is + 1] = more[j]
-    end
-  end
-  if not is[1] then
+  local head = known(shard, run, key, args, first, last)
+  if not head then
     return call('EXISTS', shard.prefix .. 'end:' .. run) > 0 and ENDED or UNKNOWN
   end
   if flags % 4 >= 2 then
     return ENDED
   end
-  if is[1] ~= args[at + 2] or is[2] ~= args[at + 3] or is[3] ~= args[at + 4] then
+  if head.seq ~= args[at + 2] or head.rev ~= args[at + 3] or head.last ~= args[at + 4] then
     local status = call('HGET', key, 'status')
     return (status == 'succeeded' or status == 'failed' or status == 'cancelled') and ENDED or CONFLICT
   end
   if record and call('HEXISTS', shard.prefix .. 'patches:' .. run, 'p:' .. args[record]) == 1 then
     return CONFLICT
   end
-  if is[4] and flags % 16 < 8 then
-    local left = held(shard, is[4])
+  if shard.holds[run] then
+    local left = held(shard, run, args[2])
     if left > 0 then
-      return 'h' .. left
+      return 'h' .. format('%.0f', left)
     end
   end
   for i = 1, recalls + olds do
-    if claimed(shard, is[4 + acks + i], i > recalls) then
+    if claimed(shard, head.cells[args[first + acks + i - 1]], i > recalls) then
       return CLAIMED
     end
   end
-  cells[at] = is
+  local ended = {head = head}
+  for i = first, last do
+    ended[#ended + 1] = head.cells[args[i]] or nil
+  end
+  cells[at] = ended
   return APPLIED
 end
 
 -- What is gathered over all items of a call and written once.
 local function batch()
-  return {done = {}, signals = {}, bell = {}}
+  return {done = {}, trims = {}, trimmed = {}, signals = {}, bell = {}}
 end
 
--- Notes that the task of a cell has ended; answers the blob that goes with it.
-local function done(all, cell)
-  if not cell or cell == '' then
-    return nil
+-- Notes that the tasks of an item's cells have ended; what goes with them goes.
+local function done(shard, all, run, cells)
+  for i = 1, #cells do
+    local kind, id, blob = match(cells[i], '^(%S+) (%S+) (%S+)')
+    if kind then
+      local ids = all.done[kind]
+      if ids then
+        ids[#ids + 1] = id
+      else
+        all.done[kind] = {id}
+      end
+      if blob ~= '-' then
+        call('HDEL', shard.prefix .. 'blobs:' .. run, blob)
+      end
+    end
   end
-  local kind, id, blob = match(cell, '^(%S+) (%S+) (%S)')
-  local ids = all.done[kind]
-  if ids then
-    ids[#ids + 1] = id
-  else
-    all.done[kind] = {id}
-  end
-  return blob ~= '-' and match(cell, '^%S+ %S+ (%S+)') or nil
 end
 
--- Disarms what timers a run has left: its hash names them as `@<timer>`.
+-- Finds the streams of which nothing is left by this call: the next task that is published there trims them.
+local function drained(shard, all)
+  for kind, ids in pairs(all.done) do
+    local out = shard.out[kind]
+    if out and out.count == #ids then
+      local every = true
+      for i = 1, #ids do
+        every = every and out.ids[ids[i]]
+      end
+      all.trims[kind] = every
+    end
+  end
+end
+
+-- Disarms what timers an ended run has left: its hash names them as `@<timer>`, and nobody reads these names again.
 local function disarm(shard, key)
-  local names, left, timers = call('HKEYS', key), {}, {}
+  local names, timers = call('HKEYS', key), {}
   for i = 1, #names do
     if sub(names[i], 1, 1) == '@' then
-      left[#left + 1] = names[i]
       timers[#timers + 1] = sub(names[i], 2)
     end
   end
   spread('ZREM', shard.prefix .. 'timers', timers, 1, #timers)
-  spread('HDEL', key, left, 1, #left)
 end
 
 -- Removes everything of a run; who began it by a key may ask again, and is told that it is over.
 local function erase(shard, run, tenant, keyed, patched)
   local prefix = shard.prefix
+  forget_head(shard, run)
   if patched then
     forget(shard, run, tenant)
   end
@@ -144,10 +193,42 @@ local function erase(shard, run, tenant, keyed, patched)
   call('ZREM', prefix .. 'runs:' .. tenant, run)
 end
 
+-- What is waited for in a run: its next event, its end, or (their sum) one by these and the other by those.
+local ANY, THE_END = 1, 2
+
+-- Tells those who wait for this event, once: they look, and ask to be told again. Nobody waits for most events.
+local function ring(shard, all, run, seq, over)
+  local waits = shard.watched[run]
+  if waits and (over or waits ~= THE_END) then
+    if over or waits == ANY then
+      shard.watched[run] = nil
+      shard.watch_count = shard.watch_count - 1
+    else
+      shard.watched[run] = THE_END
+    end
+    local n = #all.bell
+    all.bell[n + 1], all.bell[n + 2] = run, over and seq .. '.' or seq
+  end
+end
+
 -- Publishes one task; what its cell's field remembers.
-local function publish(shard, args, p)
+local function publish(shard, all, args, p)
   local kind = args[p + 1]
-  local id = call('XADD', shard.streams[kind] or stream(shard, kind), '*', 'task', args[p + 2])
+  local key, out = shard.streams[kind] or stream(shard, kind), outstanding(shard, kind)
+  local id
+  if all.trims[kind] then
+    -- All that is in the stream ends in this call: what is added takes its place.
+    id = call('XADD', key, 'MAXLEN', '=', 1, '*', 'task', args[p + 2])
+    all.trims[kind], all.trimmed[kind] = nil, true
+    out = {count = 0, ids = {}}
+    shard.out[kind] = out
+  else
+    id = call('XADD', key, '*', 'task', args[p + 2])
+  end
+  if out then
+    out.ids[id] = true
+    out.count = out.count + 1
+  end
   shard.quiet[kind] = nil
   if find(kind, '@', 1, true) then
     -- Whoever serves a tenant's queue waits for its name, not in the stream: there may be thousands of them.
@@ -161,15 +242,26 @@ local function publish(shard, args, p)
 end
 
 -- Writes the fields args[p..] of a run, with those that remember its tasks.
-local function write(shard, args, key, p, sets, at, tasks)
-  local last = p + 2 * sets - 1
+local function write(shard, all, args, key, p, sets, at, tasks, head)
+  local last, cells = p + 2 * sets - 1, head.cells
+  for i = p, last, 2 do
+    local name = args[i]
+    if name == 'seq' or name == 'rev' or name == 'last' then
+      head[name] = args[i + 1]
+    elseif cells[name] ~= nil then
+      cells[name] = args[i + 1]
+    end
+  end
   if tasks == 1 and sets < 1000 then
-    return call('HSET', key, args[at], publish(shard, args, at), unpack(args, p, last))
+    local place = publish(shard, all, args, at)
+    cells[args[at]] = place
+    return call('HSET', key, args[at], place, unpack(args, p, last))
   end
   local fields = {}
   for i = 0, tasks - 1 do
-    fields[2 * i + 1] = args[at + 4 * i]
-    fields[2 * i + 2] = publish(shard, args, at + 4 * i)
+    local cell, place = args[at + 4 * i], publish(shard, all, args, at + 4 * i)
+    cells[cell] = place
+    fields[2 * i + 1], fields[2 * i + 2] = cell, place
   end
   spread('HSET', key, fields, 1, 2 * tasks)
   spread('HSET', key, args, p, last)
@@ -216,7 +308,7 @@ local function rest(shard, all, args, p, key, run, tenant, stays, counts)
 end
 
 -- Writes one item that was judged applicable.
-local function apply(shard, all, args, at, is)
+local function apply(shard, all, args, at, cells)
   local flags, _, _, _, acks, recalls, olds, sets, drops, context, tasks = header(args[at])
   local prefix, run = shard.prefix, args[at + 1]
   local key, p = prefix .. 'run:' .. run, at + 6
@@ -230,20 +322,20 @@ local function apply(shard, all, args, at, is)
     p = p + 3
   end
   local stays = keep ~= '0'
-  local ended = acks + recalls + olds
-  for i = 1, ended do
-    local blob = done(all, is[4 + i])
-    if blob and stays then
-      call('HDEL', prefix .. 'blobs:' .. run, blob)
-    end
-  end
-  p = p + ended
+  p = p + acks + recalls + olds
   local line = nil
   if flags % 8 >= 4 then
     line = args[p]
     p = p + 1
-    local n = #all.bell
-    all.bell[n + 1], all.bell[n + 2] = run, args[at + 5]
+    ring(shard, all, run, args[at + 5], keep ~= '')
+  end
+  local head = cells.head
+  if not head then
+    -- Of a run that begins it is known that it has no more cells than it fills now.
+    head = {cells = {}}
+    if keep == '' then
+      remember(shard, run, head)
+    end
   end
   if flags % 2 == 1 then
     call('ZADD', prefix .. 'runs:' .. tenant, 0, run)
@@ -253,7 +345,7 @@ local function apply(shard, all, args, at, is)
   end
   if stays then
     if sets + tasks > 0 then
-      write(shard, args, key, p, sets, p + 2 * sets + drops + 2 * context, tasks)
+      write(shard, all, args, key, p, sets, p + 2 * sets + drops + 2 * context, tasks, head)
     end
     p = p + 2 * sets
     if drops > 0 then
@@ -269,8 +361,10 @@ local function apply(shard, all, args, at, is)
     if record then
       answered(shard, args, record, run, tenant)
     end
-    if is[4] and flags % 16 >= 8 and held(shard, is[4]) == 0 then
-      call('HDEL', key, 'hold')
+    local hold = shard.holds[run]
+    if hold and hold.by == args[2] then
+      -- Whoever held it has come through: the others go on. It is not held again any sooner for that.
+      hold.till = 0
     end
     p = p + 2 * context + 4 * tasks
   else
@@ -280,6 +374,7 @@ local function apply(shard, all, args, at, is)
     rest(shard, all, args, p, key, run, tenant, stays, {header(args[at])})
   end
   if keep ~= '' then
+    forget_head(shard, run)
     disarm(shard, key)
     if stays then
       call('ZADD', prefix .. 'expire', keep, run .. ' ' .. tenant)
@@ -291,7 +386,7 @@ local function apply(shard, all, args, at, is)
   end
 end
 
--- args: epoch, consumer, most claims, number of kinds, number of items, kinds, items.
+-- args: epoch, who commits (and claims), most claims, number of kinds, number of items, kinds, items.
 -- Answers the verdicts (none if all were applied), then the claimed tasks as kind, id, task, ...
 local function commit(keys, args)
   local shard = enter(keys, args)
@@ -315,10 +410,18 @@ local function commit(keys, args)
   end
   -- From here on nothing is refused.
   local all = batch()
+  shard.writing = true
   for i = 1, items do
-    if verdicts[i] == APPLIED and broken[links[i]] then
-      verdicts[i] = UNLINKED
+    if verdicts[i] == APPLIED then
+      if broken[links[i]] then
+        verdicts[i] = UNLINKED
+      else
+        done(shard, all, args[places[i] + 1], cells[places[i]])
+      end
     end
+  end
+  drained(shard, all)
+  for i = 1, items do
     local verdict = verdicts[i]
     if verdict == APPLIED then
       apply(shard, all, args, places[i], cells[places[i]])
@@ -336,18 +439,20 @@ local function commit(keys, args)
     end
   end
   for kind, ids in pairs(all.done) do
-    finish(stream(shard, kind), 'workers', ids)
+    finish(shard, kind, ids, all.trimmed[kind])
   end
   if #all.signals > 0 then
-    finish(shard.prefix .. 'wf.signals', 'coordinators', all.signals)
+    acknowledge(shard.prefix .. 'wf.signals', 'coordinators', all.signals)
+    spread('XDEL', shard.prefix .. 'wf.signals', all.signals, 1, #all.signals)
   end
   if #all.bell > 0 then
-    -- Heard or not: who waits looks for itself now and then. It costs no memory and no bytes of the log.
+    -- Run, seq, run, seq: with a dot if it is the last. Heard or not: who waits looks for itself now and then.
     call('PUBLISH', shard.prefix .. 'wf.events', concat(all.bell, ' '))
   end
   local taken = {}
   if most > refused and kinds > 0 then
     taken = take(shard, args[2], most - refused, args, 6, 5 + kinds)
   end
+  shard.writing = false
   return {refused > 0 and verdicts or false, taken}
 end

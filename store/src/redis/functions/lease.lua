@@ -45,6 +45,7 @@ local function beat(keys, args)
     return changed()
   end
   local consumer, kinds = args[2], tonumber(args[4])
+  settle(shard)
   local mine, named, kept, renew, unnamed = {}, {}, {}, {}, {}
   for i = 5, 4 + kinds do
     local ids, pending = {}, try('XPENDING', stream(shard, args[i]), 'workers', '-', '+', 1024, consumer)
@@ -172,6 +173,7 @@ local function sweep(keys, args)
     return changed()
   end
   local count, time, kinds = 0, now(), {}
+  settle(shard)
   -- A look at all that is claimed, so not with every sweep: the tenth of a lease later is early enough.
   if time - shard.swept >= tonumber(args[2]) / 10 then
     kinds = call('SMEMBERS', shard.prefix .. 'streams')
@@ -187,6 +189,10 @@ local function sweep(keys, args)
         lost(shard, entries[j][2][2], begun[entries[j][1]], args[3])
         count = count + 1
       end
+    end
+    if not shard.out[kinds[i]] then
+      -- Looked at when something is published next.
+      shard.out[kinds[i]] = nil
     end
     clean(shard, key, 'workers', time)
   end

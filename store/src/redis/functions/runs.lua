@@ -1,22 +1,63 @@
 
--- args: epoch, run, ms. Answers 1 if the run is held from now on.
+-- args: epoch, run, ms, by whom. Answers 1 if the run is held from now on. Holds count in their own epoch and for a
+-- moment: they are nowhere but here.
 local function hold(keys, args)
   local shard = enter(keys, args)
   if not shard then
     return changed()
   end
-  local key = shard.prefix .. 'run:' .. args[2]
-  local is = call('HMGET', key, 'seq', 'hold')
+  local run = args[2]
+  if call('EXISTS', shard.prefix .. 'run:' .. run) == 0 then
+    return 0
+  end
+  local time, ms, is = now(), min(100, tonumber(args[3])), shard.holds[run]
+  if is and time < is.again and is.again - time <= 200 then
+    return 0
+  end
+  if not is then
+    shard.hold_count = shard.hold_count + 1
+    if shard.hold_count > HEADS then
+      shard.holds, shard.hold_count = {}, 1
+    end
+  end
+  shard.holds[run] = {by = args[4], till = time + ms, again = time + 2 * ms}
+  return 1
+end
+
+-- args: epoch, run, '1' if only its end matters. Answers its seq (0: there is no such run) and 1 if it is over. Whoever
+-- asks is told once, on `wf.events`, of the next event, or of the end.
+local function watch(keys, args)
+  local shard = enter(keys, args)
+  if not shard then
+    return changed()
+  end
+  local run, waits = args[2], args[3] == '1' and THE_END or ANY
+  local is = call('HMGET', shard.prefix .. 'run:' .. run, 'seq', 'status')
   if not is[1] then
-    return 0
+    return {0, 0}
   end
-  local time, ms = now(), min(100, tonumber(args[3]))
-  local token, from, till = match(is[2] or '', '^(%x+) (%d+) (%d+)$')
-  from, till = tonumber(from), tonumber(till)
-  if token == shard.token and till - time <= 100 and time < till + (till - from) then
-    return 0
+  if is[2] == 'succeeded' or is[2] == 'failed' or is[2] == 'cancelled' then
+    return {tonumber(is[1]), 1}
   end
-  call('HSET', key, 'hold', format('%s %.0f %.0f', shard.token, time, time + ms))
+  local before = shard.watched[run]
+  if not before then
+    if shard.watch_count >= WATCHED then
+      -- Those who waited look for themselves soon.
+      shard.watched, shard.watch_count = {}, 0
+    end
+    shard.watch_count = shard.watch_count + 1
+  end
+  shard.watched[run] = (before and before ~= waits) and ANY + THE_END or waits
+  return {tonumber(is[1]), 0}
+end
+
+-- args: epoch. From here on consumers' lists name only tasks that are out.
+local function quiet(keys, args)
+  local shard = enter(keys, args)
+  if not shard then
+    return changed()
+  end
+  settle(shard)
   return 1
 end
 
@@ -43,6 +84,8 @@ redis.register_function('aob1_beat', beat)
 redis.register_function('aob1_report', report)
 redis.register_function('aob1_sweep', sweep)
 redis.register_function('aob1_hold', hold)
+redis.register_function{function_name = 'aob1_watch', callback = watch, flags = {'no-writes'}}
+redis.register_function('aob1_settle', quiet)
 redis.register_function('aob1_type', change_type)
 redis.register_function{function_name = 'aob1_chain', callback = chain, flags = {'no-writes'}}
 redis.register_function{function_name = 'aob1_patch', callback = patch, flags = {'no-writes'}}

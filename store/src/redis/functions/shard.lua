@@ -1,5 +1,5 @@
 #!lua name=aob1
--- version 4
+-- version 5
 -- What is here decides nothing about graphs: it compares, writes and hands out, each call whole or not at all.
 -- Every function is given one key, the shard's epoch, and builds the names of others by its prefix: they share a slot.
 -- Epochs, fences and counts of the engine are text here: a Lua number does not hold 64 bits.
@@ -21,6 +21,11 @@ local MOST = 4000
 -- Entries taken from one list at most in one call.
 local PAGE = 128
 
+-- Most runs whose heads are remembered, and most that somebody waits for.
+local HEADS, WATCHED = 4096, 50000
+-- Ended tasks of a stream of which the consumers' lists still know, at most.
+local ACKS = 256
+
 -- By epoch key, set by aob1_open alone: a server that has just begun, or was promoted, has none, and so
 -- writes nothing before its epoch has changed.
 local opened = {}
@@ -37,6 +42,10 @@ local function enter(keys, args)
   end
   local shard = opened[keys[1]]
   if shard and shard.token == args[1] and call('GET', keys[1]) == shard.stored then
+    if shard.writing then
+      -- The call before died midway: what is remembered of runs and streams may not be so.
+      shard.heads, shard.head_count, shard.out, shard.writing = {}, 0, {}, false
+    end
     return shard
   end
   return nil
@@ -55,6 +64,28 @@ local function stream(shard, kind)
   return key
 end
 
+-- What a run's commits are compared with, as its hash has it: seq, revision, last hash and, by name, the cells that were
+-- asked for. Nobody else writes these fields, so it is read once; whatever changes the data from outside, a failover or
+-- another server's writes, changes the stored epoch too, and `enter` sees that.
+local function remember(shard, run, head)
+  if not shard.heads[run] then
+    if shard.head_count >= HEADS then
+      shard.heads, shard.head_count = {}, 0
+    end
+    shard.head_count = shard.head_count + 1
+  end
+  shard.heads[run] = head
+end
+
+-- Forgets all of a run that is not in its keys.
+local function forget_head(shard, run)
+  if shard.heads[run] then
+    shard.heads[run] = nil
+    shard.head_count = shard.head_count - 1
+  end
+  shard.holds[run] = nil
+end
+
 -- A command over values first..last of a list, however many they are; MOST is even, so pairs stay together.
 local function spread(command, key, list, first, last)
   while last - first >= MOST do
@@ -66,16 +97,56 @@ local function spread(command, key, list, first, last)
   end
 end
 
--- Ends entries of a stream: acknowledged and gone, whoever holds them.
-local function finish(key, group, ids)
-  local first = 1
-  while first <= #ids do
-    local last = min(#ids, first + MOST - 1)
+-- A command over a consumer group and ids, however many they are.
+local function acknowledge(key, group, ids)
+  for first = 1, #ids, MOST do
     -- Without a group nobody has claimed anything yet.
-    try('XACK', key, group, unpack(ids, first, last))
-    call('XDEL', key, unpack(ids, first, last))
-    first = last + 1
+    try('XACK', key, group, unpack(ids, first, min(#ids, first + MOST - 1)))
   end
+end
+
+-- Ends tasks: their entries are gone at once, unless a publication has `trimmed` them away already. That their
+-- consumers still list them says nothing and hands out nothing, so many are acknowledged together: an id whose entry is
+-- gone is passed over by everyone who reads these lists, also where this table of them was lost.
+local function finish(shard, kind, ids, trimmed)
+  local acks, out = shard.acks[kind], shard.out[kind]
+  if not acks then
+    acks = {}
+    shard.acks[kind] = acks
+  end
+  for i = 1, #ids do
+    acks[#acks + 1] = ids[i]
+    if out and not trimmed and out.ids[ids[i]] then
+      out.ids[ids[i]] = nil
+      out.count = out.count - 1
+    end
+  end
+  if not trimmed then
+    spread('XDEL', stream(shard, kind), ids, 1, #ids)
+  end
+  if #acks >= ACKS then
+    shard.acks[kind] = nil
+    acknowledge(stream(shard, kind), 'workers', acks)
+  end
+end
+
+-- Acknowledges what has ended; before anybody looks at what consumers have.
+local function settle(shard)
+  for kind, acks in pairs(shard.acks) do
+    acknowledge(stream(shard, kind), 'workers', acks)
+    shard.acks[kind] = nil
+  end
+end
+
+-- The entries of a kind's stream, if all of them were published by this library in this epoch: known from when the
+-- stream was seen empty.
+local function outstanding(shard, kind)
+  local out = shard.out[kind]
+  if out == nil then
+    out = call('XLEN', stream(shard, kind)) == 0 and {count = 0, ids = {}} or false
+    shard.out[kind] = out
+  end
+  return out
 end
 
 -- Entries of a consumer group's stream as triples kind, id, task.
@@ -128,9 +199,15 @@ local function open(keys, args)
   for epoch in gmatch(kin or '', '%x+') do
     known[epoch] = true
   end
-  opened[keys[1]] = {
-    prefix = sub(keys[1], 1, -6), token = token, stored = stored, grace = tonumber(grace), kin = known,
-    streams = {}, known = {}, quiet = {}, cursors = {}, cleaned = {}, claims = 0, swept = 0,
-  }
+  local shard = opened[keys[1]]
+  if not shard or shard.token ~= token then
+    -- What is remembered is of one epoch. Ids may come again in another one: nothing of before is acknowledged.
+    shard = {
+      prefix = sub(keys[1], 1, -6), token = token, streams = {}, known = {}, quiet = {}, cursors = {}, cleaned = {},
+      claims = 0, swept = 0, heads = {}, head_count = 0, holds = {}, hold_count = 0, watched = {}, watch_count = 0, acks = {}, out = {},
+    }
+    opened[keys[1]] = shard
+  end
+  shard.stored, shard.grace, shard.kin = stored, tonumber(grace), known
   return {token, max(0, tonumber(grace) - time)}
 end

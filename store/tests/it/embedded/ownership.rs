@@ -66,7 +66,7 @@ async fn a_fence_outlives_the_process_and_no_worker_does() {
     assert_ne!(new.epoch(), old.epoch(), "what was decided before is refused");
     let after = claim(&new, "w", 1).await.remove(0);
     assert_eq!((after.at.fence, after.attempt), (before.at.fence, 1), "the same attempt");
-    let refused = old.commit(Commit { items: vec![late], claim: None }).await;
+    let refused = old.commit(Commit { items: vec![late], ..Commit::default() }).await;
     assert!(matches!(refused, Err(Error::Unfit(_))), "{refused:?}");
     let beat = Beat {
         consumer: "zombie".into(),
@@ -92,7 +92,7 @@ async fn admission_stops_starts_only() {
     for (memory, free_disk) in [(1, 0), (u64::MAX, u64::MAX)] {
         let store = Embedded::open(dir.path(), options(memory, free_disk)).unwrap();
         let refused = store
-            .commit(Commit { items: vec![start(&store, &run_id(), 1).item()], claim: None })
+            .commit(Commit { items: vec![start(&store, &run_id(), 1).item()], ..Commit::default() })
             .await;
         assert!(matches!(refused, Err(Error::Full(_))), "{refused:?}");
         let state = store.load(&state.head.run).await.unwrap().unwrap();

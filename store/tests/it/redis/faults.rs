@@ -39,7 +39,7 @@ async fn a_handle_lives_through_a_kill() {
         let epoch = store.epoch();
         server.kill9();
         server.restart().unwrap();
-        let refused = store.commit(Commit { items: vec![stale], claim: None }).await;
+        let refused = store.commit(Commit { items: vec![stale], ..Commit::default() }).await;
         assert!(matches!(refused, Err(Error::Epoch)), "{refused:?}");
         let fresh = store.epoch();
         assert_ne!(fresh, epoch);
@@ -73,7 +73,7 @@ async fn a_zombie_is_refused() {
     assert_eq!(commit(&store, vec![item]).await, [Outcome::Applied]);
     let again = claim(&store, "v", 1).await.remove(0);
     assert_ne!(again.at.fence, task.at.fence);
-    let refused = zombie.commit(Commit { items: vec![late], claim: None }).await;
+    let refused = zombie.commit(Commit { items: vec![late], ..Commit::default() }).await;
     assert!(matches!(refused, Err(Error::Epoch)), "{refused:?}");
     let beat = Beat {
         consumer: "zombie".into(),
@@ -106,6 +106,8 @@ async fn nothing_is_written_before_the_epoch_changed() {
         "aob1_drop",
         "aob1_log",
         "aob1_rate",
+        "aob1_watch",
+        "aob1_settle",
     ] {
         let mut command = cmd("FCALL");
         command.arg(function).arg(1).arg("aob:{s0}:epoch").arg(&epoch);
@@ -113,6 +115,42 @@ async fn nothing_is_written_before_the_epoch_changed() {
         let refused = command.exec(&mut connection).unwrap_err();
         assert_eq!(refused.code(), Some("AOBEPOCH"), "{function}: {refused}");
     }
+}
+
+/// What the functions remember of runs is forgotten when one of them dies midway: what it had begun to note was never
+/// written.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_died_is_not_remembered() {
+    let server = server();
+    let store = RedisStore::open(&server.url()).await.unwrap();
+    let state = applied(&store, start(&store, &run_id(), 3).publish(0)).await;
+    let mut connection = ::redis::Client::open(server.url()).unwrap().get_connection().unwrap();
+    cmd("SET").arg("aob:{s0}:wf.tasks.http").arg("no stream").exec(&mut connection).unwrap();
+    let item =
+        || next(&store, &state).settle(0, json!(1)).publish_as(1, "http", false, json!({})).item();
+    let died = store.commit(Commit { items: vec![item()], ..Commit::default() }).await;
+    assert!(died.is_err(), "{died:?}");
+    assert_eq!(*store.load(&state.head.run).await.unwrap().unwrap(), *state);
+    cmd("DEL").arg("aob:{s0}:wf.tasks.http").exec(&mut connection).unwrap();
+    assert_eq!(commit(&store, vec![item()]).await, [Outcome::Applied]);
+}
+
+/// What the functions remember of runs is of one epoch: other data under another epoch are read.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_epoch_remembers_nothing() {
+    let server = server();
+    let store = RedisStore::open(&server.url()).await.unwrap();
+    let state = applied(&store, start(&store, &run_id(), 3).publish(0)).await;
+    let mut connection = ::redis::Client::open(server.url()).unwrap().get_connection().unwrap();
+    // As if these were the data of another server.
+    cmd("DEL").arg("aob:{s0}:epoch").exec(&mut connection).unwrap();
+    let key = format!("aob:{{s0}}:run:{}", state.head.run);
+    cmd("HSET").arg(key).arg("seq").arg(2).exec(&mut connection).unwrap();
+    let stale = vec![next(&store, &state).settle(0, json!(1)).item()];
+    let refused = store.commit(Commit { items: stale, ..Commit::default() }).await;
+    assert!(matches!(refused, Err(Error::Epoch)), "{refused:?}");
+    let again = vec![next(&store, &state).settle(0, json!(1)).item()];
+    assert_eq!(commit(&store, again).await, [Outcome::Conflict]);
 }
 
 /// Where a restart may lose what was acknowledged.
@@ -319,7 +357,7 @@ async fn broken_connections_are_made_anew() {
     assert!(signals(&*store, "c").await.len() >= 10);
 }
 
-/// Who waits in one process is woken by the commit of another.
+/// Who waits in one process is woken by the commit of another; who waits for the end beside them, by that.
 #[tokio::test(flavor = "multi_thread")]
 async fn news_reach_other_processes() {
     let server = server();
@@ -330,6 +368,8 @@ async fn news_reach_other_processes() {
     let run = run_id();
     let mut state = applied(&there, start(&there, &run, 60).publish(0)).await;
     let mut longest = Duration::ZERO;
+    let (waiter, name) = (here.clone(), run.clone());
+    let ending = tokio::spawn(async move { waiter.watch_end(&name, LONG).await.unwrap() });
     for slot in 0..20 {
         let (waiter, run, seq) = (here.clone(), run.clone(), state.head.seq);
         let waiting = tokio::spawn(async move { waiter.watch(&run, seq, LONG).await.unwrap() });
@@ -340,6 +380,11 @@ async fn news_reach_other_processes() {
         // The first one waits for the listener too.
         longest = longest.max(if slot == 0 { Duration::ZERO } else { since.elapsed() });
     }
+    assert!(!ending.is_finished(), "it is not over");
+    let since = Instant::now();
+    applied(&there, next(&there, &state).end(BEGIN)).await;
+    assert_eq!(ending.await.unwrap(), state.head.seq + 1);
+    longest = longest.max(since.elapsed());
     assert!(
         longest < Duration::from_millis(1_500),
         "{longest:?}: found by looking, not by the bell"
@@ -389,8 +434,9 @@ async fn a_start_whose_answer_was_lost() {
     assert_eq!(commit(&store, vec![item]).await, [Outcome::Exists(keyed.clone())]);
     assert!(proxy.has_lost());
     proxy.lose_next();
-    let refused =
-        store.commit(Commit { items: vec![start(&store, &plain, 1).item()], claim: None }).await;
+    let refused = store
+        .commit(Commit { items: vec![start(&store, &plain, 1).item()], ..Commit::default() })
+        .await;
     assert!(proxy.has_lost());
     assert!(matches!(refused, Err(Error::Unreachable(_))), "{refused:?}");
     assert!(store.load(&plain).await.unwrap().is_some(), "it began, and whoever asks is told");

@@ -89,7 +89,7 @@ async fn admission_stops_before_the_memory_is_full() {
     let mut connection = ::redis::Client::open(server.url()).unwrap().get_connection().unwrap();
     cmd("SETRANGE").arg("ballast").arg(54 << 20).arg("x").exec(&mut connection).unwrap();
     let commit = async |item| {
-        aob_store::Store::commit(&store, Commit { items: vec![item], claim: None }).await
+        aob_store::Store::commit(&store, Commit { items: vec![item], ..Commit::default() }).await
     };
     let since = Instant::now();
     let why = loop {

@@ -87,6 +87,9 @@ pub(crate) fn start(store: &dyn Store, run: &Arc<str>, nodes: usize) -> Draft {
         placed: Default::default(),
         patchers: Default::default(),
         denials: 0,
+        spent: Default::default(),
+        caps: Default::default(),
+        allowed: Default::default(),
         bytes: 0,
         depth: 0,
         keep: 0,
@@ -196,6 +199,7 @@ impl Draft {
             error: None,
             container: None,
             child: None,
+            reserved: None,
         };
         let attempt = live.attempt();
         root.nodes[slot as usize] = NodeState::Active;
@@ -268,6 +272,7 @@ impl Draft {
             error: None,
             container: None,
             child: None,
+            reserved: None,
         };
         root.live.insert(slot, live);
         self.effects.open.push(notice);
@@ -407,7 +412,7 @@ pub(crate) async fn commit_and_claim(
     items: Vec<Item>,
     claim: Option<Claim>,
 ) -> Committed {
-    store.commit(Commit { items, claim }).await.unwrap()
+    store.commit(Commit { items, claim, holder: None }).await.unwrap()
 }
 
 /// Commits one step that must be applied; its state.

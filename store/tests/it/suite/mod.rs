@@ -48,10 +48,11 @@ macro_rules! conformance {
             start { twice, state_comes_back, dedupe_key, dedupe_key_outlives_the_run }
             commit {
                 conflict_of_seq, conflict_of_revision, linked_items, unknown_and_ended, other_epoch_is_refused,
-                limits, hold_lets_a_patch_go_first,
+                limits, hold_lets_its_holder_go_first,
             }
             tasks {
-                carries_what_was_published, claimed_once_among_rivals, claim_is_woken, claim_by_type, claim_in_commit,
+                carries_what_was_published, claimed_once_among_rivals, claim_is_woken, claim_by_type, no_more_than_wanted,
+                claim_in_commit,
                 no_claim_for_a_refused_item, ack_by_cell, cell_used_again, recall_unclaimed, recall_claimed,
                 recall_of_reported_and_lost, claimed_instances, end_removes_tasks, backlog,
             }
@@ -64,7 +65,7 @@ macro_rules! conformance {
                 given_to_one, sent_with_an_item, acked_by_a_commit, acked_alone, ack_of_refused_items, taken_over, wakes_and_bounded,
                 every_input_comes_back,
             }
-            reads { events_in_pages, watch_wakes, watch_without_news, context_small_and_large, logs, logs_are_bounded }
+            reads { events_in_pages, watch_wakes, watch_without_news, watch_for_the_end, context_small_and_large, logs, logs_are_bounded }
             lists {
                 artifacts_and_tags, runs_newest_first, open_tickets, find_by_prefix, expired_runs_go, retention_of_nothing,
             }

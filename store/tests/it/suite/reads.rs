@@ -69,6 +69,35 @@ pub(crate) async fn watch_without_news(launcher: &mut dyn Launcher) {
     assert_eq!(store.watch(&run, 2, AT_ONCE).await.unwrap(), 2);
 }
 
+/// Whoever waits for the end is woken by it and by nothing before, also beside one who follows every event; of an ended
+/// run it is told at once, of none 0.
+pub(crate) async fn watch_for_the_end(launcher: &mut dyn Launcher) {
+    let store = launcher.open().await;
+    let run = run_id();
+    let mut state = applied(&*store, start(&*store, &run, 3).publish(0)).await;
+    let since = Instant::now();
+    assert_eq!(store.watch_end(&run, Duration::from_millis(30)).await.unwrap(), 1);
+    assert!(since.elapsed() >= Duration::from_millis(30));
+    let waiting = {
+        let (store, run) = (store.clone(), run.clone());
+        tokio::spawn(async move { store.watch_end(&run, LONG).await.unwrap() })
+    };
+    for slot in 0..3 {
+        let (follower, name, seq) = (store.clone(), run.clone(), state.head.seq);
+        let following =
+            tokio::spawn(async move { follower.watch(&name, seq, LONG).await.unwrap() });
+        tokio::task::yield_now().await;
+        state = applied(&*store, next(&*store, &state).settle(slot, json!(0))).await;
+        assert_eq!(following.await.unwrap(), state.head.seq);
+        assert!(!waiting.is_finished(), "it is not over");
+    }
+    applied(&*store, next(&*store, &state).end(BEGIN)).await;
+    assert_eq!(waiting.await.unwrap(), 5);
+    assert!(since.elapsed() < LONG, "it was not woken");
+    assert_eq!(store.watch_end(&run, LONG).await.unwrap(), 5);
+    assert_eq!(store.watch_end(&run_id(), LONG).await.unwrap(), 0);
+}
+
 /// Outputs, small and above 4 KiB, errors and entries without a value; keys without an entry are left out.
 pub(crate) async fn context_small_and_large(launcher: &mut dyn Launcher) {
     let store = launcher.open().await;

@@ -174,7 +174,7 @@ pub(crate) async fn epoch_changes(launcher: &mut dyn Launcher) {
         store = if kill { launcher.kill(store).await } else { launcher.reopen(store).await };
         assert!(!epochs.contains(&store.epoch()), "{epochs:?}");
         epochs.push(store.epoch());
-        let refused = store.commit(Commit { items: vec![stale], claim: None }).await;
+        let refused = store.commit(Commit { items: vec![stale], ..Commit::default() }).await;
         assert!(matches!(refused, Err(Error::Epoch)), "{refused:?}");
         assert_eq!(*store.load(&run).await.unwrap().unwrap(), *state);
         if !kill {

@@ -117,6 +117,23 @@ pub(crate) async fn claim_by_type(launcher: &mut dyn Launcher) {
     assert_eq!(instances(&of(&["http"], 9).await), ["n3"]);
 }
 
+/// Whoever may wait is given what is there, and no more of it than it wants, however many types it is of.
+pub(crate) async fn no_more_than_wanted(launcher: &mut dyn Launcher) {
+    let store = launcher.open().await;
+    let types = ["noop", "http", "transform", "exec"];
+    let mut draft = start(&*store, &run_id(), 4);
+    for (slot, node_type) in (0..).zip(types) {
+        draft = draft.publish_as(slot, node_type, false, json!({}));
+    }
+    applied(&*store, draft).await;
+    let mut taken = 0;
+    for want in [1, 2, 9] {
+        let tasks = store.claim(&claim_of("w", &types, want), LONG).await.unwrap();
+        assert_eq!(tasks.len(), want.min(4 - taken), "{tasks:?}");
+        taken += tasks.len();
+    }
+}
+
 /// A commit gives out tasks that it published itself.
 pub(crate) async fn claim_in_commit(launcher: &mut dyn Launcher) {
     let store = launcher.open().await;

@@ -38,7 +38,7 @@ Tool = TypeAliasType(
 
 Tools = TypeAliasType("Tools", Annotated[list[Tool], Field(max_length=128)])
 """
-Names of the tools that the model may call. A tool that is not idempotent makes the node's effect once.
+Names of the tools that the model may call: `http` (GET of a public address whose host an entry `http:<host>` names), `outputs` (what other nodes gave), `mcp.<server>.<tool>`. A tool that is not idempotent makes the node's effect once.
 """
 
 
@@ -46,8 +46,58 @@ Tools1 = TypeAliasType(
     "Tools1", Annotated[str, Field(max_length=4096, pattern='^\\$\\{[\\s\\S]*\\}$')]
 )
 """
-Names of the tools that the model may call. A tool that is not idempotent makes the node's effect once.
+Names of the tools that the model may call: `http` (GET of a public address whose host an entry `http:<host>` names), `outputs` (what other nodes gave), `mcp.<server>.<tool>`. A tool that is not idempotent makes the node's effect once.
 """
+
+
+class Allowed(Model):
+    """
+    What its tenant allowed it of agents when it began; what is left out is not limited beyond the graph's own limits.
+    """
+
+    model_config = ConfigDict(
+        extra='forbid',
+    )
+    agent_starts: Annotated[
+        int | None, Field(alias='agentStarts', ge=0, le=4294967295)
+    ] = None
+    """
+    Dispatches of agents.
+    """
+    agents: Annotated[int | None, Field(ge=0, le=4294967295)] = None
+    """
+    Agents that were ever in the run.
+    """
+    spend: Annotated[int | None, Field(ge=0, le=9007199254740991)] = None
+    """
+    Millionths of a US dollar.
+    """
+
+
+class Amount(Model):
+    """
+    An amount of all that is counted; what is left out is 0.
+    """
+
+    model_config = ConfigDict(
+        extra='forbid',
+    )
+    calls: Annotated[int | None, Field(ge=0, le=9007199254740991)] = None
+    """
+    Calls of models and tools.
+    """
+    ms: Annotated[int | None, Field(ge=0, le=9007199254740991)] = None
+    """
+    Milliseconds.
+    """
+    tokens: Annotated[int | None, Field(ge=0, le=9007199254740991)] = None
+    """
+    Tokens in and out.
+    """
+    usd: Annotated[int | None, Field(ge=0, le=9007199254740991)] = None
+    """
+    Millionths of a US dollar.
+    """
 
 
 ApiVersion = TypeAliasType(
@@ -163,7 +213,7 @@ class Assertion(Model):
 
 class Budget(Model):
     """
-    The most that one attempt may use. At the cap the run pauses with a ticket. Not a template, so that no output can raise it.
+    The most that the node may use in a run: all its attempts, items and rounds together. At the cap it waits with a ticket. Not a template, so that no output can raise it.
     """
 
     model_config = ConfigDict(
@@ -177,7 +227,7 @@ class Budget(Model):
         str | None, Field(max_length=32, pattern='^([0-9]{1,9}(ms|s|m|h|d)){1,5}$')
     ] = None
     """
-    Time from the claim of the attempt.
+    Time that its attempts take together, asking and calling tools.
     """
     tokens: Annotated[int | None, Field(ge=1, le=9007199254740991)] = None
     """
@@ -192,6 +242,32 @@ class Budget(Model):
     """
 
 
+class Cap(Model):
+    """
+    The most that may be used; what is left out stays as it was.
+    """
+
+    model_config = ConfigDict(
+        extra='forbid',
+    )
+    calls: Annotated[int | None, Field(ge=0, le=9007199254740991)] = None
+    """
+    Calls of models and tools.
+    """
+    ms: Annotated[int | None, Field(ge=0, le=9007199254740991)] = None
+    """
+    Milliseconds.
+    """
+    tokens: Annotated[int | None, Field(ge=0, le=9007199254740991)] = None
+    """
+    Tokens in and out.
+    """
+    usd: Annotated[int | None, Field(ge=0, le=9007199254740991)] = None
+    """
+    Millionths of a US dollar.
+    """
+
+
 class ChangeAnswered(Model):
     """
     The question was answered.
@@ -200,7 +276,7 @@ class ChangeAnswered(Model):
     model_config = ConfigDict(
         extra='forbid',
     )
-    answer: Literal['approve', 'reject', 'retry', 'settle', 'fail']
+    answer: Literal['approve', 'reject', 'retry', 'settle', 'fail', 'raise', 'stop', 'apply', 'refuse']
     """
     What was answered.
     """
@@ -254,6 +330,25 @@ class ChangeBegun(Model):
     """
 
 
+class ChangeBooked(Model):
+    """
+    What an attempt has used of what it had reserved; the rest is free again.
+    """
+
+    model_config = ConfigDict(
+        extra='forbid',
+    )
+    amount: Amount
+    """
+    An amount of all that is counted; what is left out is 0.
+    """
+    at: Annotated[str, Field(max_length=512, min_length=1)]
+    """
+    The instance: `fetch`, `each[3]/fetch`, `finally/tell`.
+    """
+    change: Literal['booked']
+
+
 class ChangeCancelled(Model):
     """
     An early end was asked for.
@@ -275,6 +370,29 @@ class ChangeCancelled(Model):
     """
     How the run went.
     """
+    reason: Annotated[str | None, Field(max_length=2000)] = None
+    """
+    Why.
+    """
+
+
+class ChangeCapped(Model):
+    """
+    The most that an agent or the run may use was set.
+    """
+
+    model_config = ConfigDict(
+        extra='forbid',
+    )
+    agent: Annotated[str | None, Field(max_length=63)] = None
+    """
+    The agent's id; left out: all of the run together.
+    """
+    cap: Cap
+    """
+    The most that may be used; what is left out stays as it was.
+    """
+    change: Literal['capped']
     reason: Annotated[str | None, Field(max_length=2000)] = None
     """
     Why.
@@ -498,6 +616,25 @@ class ChangeReady(Model):
     The instance: `fetch`, `each[3]/fetch`, `finally/tell`.
     """
     change: Literal['ready']
+
+
+class ChangeReserved(Model):
+    """
+    An agent's attempt is about to use at most so much.
+    """
+
+    model_config = ConfigDict(
+        extra='forbid',
+    )
+    amount: Amount
+    """
+    An amount of all that is counted; what is left out is 0.
+    """
+    at: Annotated[str, Field(max_length=512, min_length=1)]
+    """
+    The instance: `fetch`, `each[3]/fetch`, `finally/tell`.
+    """
+    change: Literal['reserved']
 
 
 class ChangeSuspended(Model):
@@ -1447,7 +1584,7 @@ class AgentConfig(Model):
     )
     budget: Budget | None = None
     """
-    The most that one attempt may use. At the cap the run pauses with a ticket. Not a template, so that no output can raise it.
+    The most that the node may use in a run: all its attempts, items and rounds together. At the cap it waits with a ticket. Not a template, so that no output can raise it.
     """
     max_turns: Annotated[MaxTurns | MaxTurns1 | None, Field(alias='maxTurns')] = None
     """
@@ -1475,7 +1612,7 @@ class AgentConfig(Model):
     """
     tools: Tools | Tools1 | None = None
     """
-    Names of the tools that the model may call. A tool that is not idempotent makes the node's effect once.
+    Names of the tools that the model may call: `http` (GET of a public address whose host an entry `http:<host>` names), `outputs` (what other nodes gave), `mcp.<server>.<tool>`. A tool that is not idempotent makes the node's effect once.
     """
 
 
@@ -1785,6 +1922,10 @@ class ChangeStarted(Model):
     model_config = ConfigDict(
         extra='forbid',
     )
+    allowed: Allowed | None = None
+    """
+    What its tenant allowed it of agents when it began; what is left out is not limited beyond the graph's own limits.
+    """
     base: Annotated[
         str | None, Field(max_length=71, pattern='^sha256:[0-9a-f]{64}$')
     ] = None
@@ -1878,7 +2019,7 @@ class ChangeWaiting(Model):
     model_config = ConfigDict(
         extra='forbid',
     )
-    asks: Literal['gate', 'failure', 'unknown']
+    asks: Literal['gate', 'failure', 'unknown', 'budget', 'patch']
     """
     What is asked.
     """
@@ -2166,7 +2307,7 @@ class Workflow(Model):
 Change = TypeAliasType(
     "Change",
     Annotated[
-        ChangeStarted | ChangePublished | ChangeReady | ChangeBegun | ChangeIteration | ChangeIterationEnded | ChangeSettled | ChangeEdge | ChangeBackoff | ChangeLost | ChangeWaiting | ChangeVoted | ChangeAnswered | ChangeDecisionRefused | ChangeNotified | ChangeDelayed | ChangeChild | ChangeSuspended | ChangeCancelled | ChangeStopped | ChangeFailing | ChangeFinally | ChangePatched | ChangePatchRefused | ChangeEnded,
+        ChangeStarted | ChangePublished | ChangeReady | ChangeBegun | ChangeIteration | ChangeIterationEnded | ChangeSettled | ChangeEdge | ChangeBackoff | ChangeLost | ChangeWaiting | ChangeVoted | ChangeAnswered | ChangeDecisionRefused | ChangeNotified | ChangeReserved | ChangeBooked | ChangeCapped | ChangeDelayed | ChangeChild | ChangeSuspended | ChangeCancelled | ChangeStopped | ChangeFailing | ChangeFinally | ChangePatched | ChangePatchRefused | ChangeEnded,
         Field(discriminator='change', title='Change'),
     ],
 )

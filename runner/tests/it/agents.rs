@@ -1,0 +1,11 @@
+//! Agents in runs on the store without a journal, with a model that says what a test has it say.
+
+mod attacks;
+mod budgets;
+mod failures;
+mod feedback;
+mod fuzz;
+mod layers;
+mod patches;
+mod scripted;
+mod served;
