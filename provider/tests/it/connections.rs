@@ -182,26 +182,36 @@ async fn pass(
     tokio::join!(read, write);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_warm_connection_saves_the_handshake() {
+/// A server with TLS behind a line that takes so long each way, and who asks it: answered when `gather` have asked.
+async fn far_away(way: Duration, gather: Option<u64>) -> (Server, Models, Arc<AtomicUsize>) {
     let folder = tempfile::tempdir().unwrap();
     let (authority, tls) = crate::tls::certificate(folder.path());
-    let script = Script::new(vec![Rule::always(Reply::text("x"))]).with_key(KEY);
+    let together = Fault { gather, ..Fault::default() };
+    let rule = Rule::when("(number \\d+)?", Reply::text("of {{1}}")).with(together);
+    let script = Script::new(vec![rule]).with_key(KEY);
     let server = Server::on(script, "127.0.0.1:0".parse().unwrap(), Some(tls)).await.unwrap();
-    let way = Duration::from_millis(25);
     let (address, connections) = delayed(server.address(), way).await;
-    let mut provider = Provider::new(
-        Dialect::Messages,
-        format!("https://localhost:{}/v1", address.port()).parse().unwrap(),
-    );
-    provider.key = Some(Key::new(KEY));
+    let url = format!("https://localhost:{}/v1", address.port()).parse().unwrap();
+    let mut provider = Provider::new(Dialect::Messages, url).with_key(Key::new(KEY));
     provider.authorities = authority;
-    let settings = Settings {
-        providers: [("anthropic".to_owned(), provider)].into(),
-        limits: limits(),
-        ..Settings::default()
-    };
-    let models = Models::new(settings).unwrap();
+    let providers = [("anthropic".to_owned(), provider)].into();
+    let settings = Settings { providers, limits: limits(), ..Settings::default() };
+    (server, Models::new(settings).unwrap(), connections)
+}
+
+/// While a connection is being made, those who come wait for it, and open no others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_who_come_before_any_connection_stands_open_three() {
+    let way = Duration::from_millis(25);
+    let (_server, models, connections) = far_away(way, Some(200)).await;
+    assert_eq!(all_at_once(&models, Dialect::Messages, 200).await.len(), 200);
+    assert_eq!(connections.load(Ordering::Relaxed), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_warm_connection_saves_the_handshake() {
+    let way = Duration::from_millis(25);
+    let (_server, models, connections) = far_away(way, None).await;
     let mut took = Vec::new();
     for _ in 0..6 {
         let began = Instant::now();
