@@ -1,7 +1,7 @@
 //! How each provider is asked and how it answers: the three dialects, side by side.
 //!
-//! A dialect renders an [`Ask`](crate::Ask) to the body of a request, and reads the events of the answer into an
-//! [`Assembly`]. Nothing here knows of connections.
+//! A dialect renders an [`Ask`] to the body of a request, and reads the events of the answer into an
+//! `Assembly`. Nothing here knows of connections.
 
 mod assembly;
 mod chat;

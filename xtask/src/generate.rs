@@ -71,8 +71,7 @@ pub(crate) fn run(flags: &Flags) -> Outcome {
         let path = Path::new("docs/reference").join(name);
         settle(&root, flags, path, &gateway(page)?, &mut stale)?;
     }
-    let arguments = ["run", "-q", "-p", "aob-cli", "--bin", "aob", "--", "completion", "reference"];
-    let page = shell::output("cargo", &arguments)?;
+    let page = program("aob", &["completion", "reference"])?;
     settle(&root, flags, "docs/reference/cli.md".into(), &page, &mut stale)?;
     if stale.is_empty() {
         return Ok(());
@@ -210,9 +209,16 @@ fn pretty(value: &Value) -> Result<String, serde_json::Error> {
 
 /// A page that the gateway makes of its tables.
 fn gateway(page: &str) -> Result<String, Box<dyn std::error::Error>> {
-    let arguments =
-        ["run", "-q", "-p", "aob-gateway", "--bin", "aob-gateway", "--", "--print", page];
-    shell::output("cargo", &arguments)
+    program("aob-gateway", &["--print", page])
+}
+
+/// What a program of the workspace prints, as it is now. The whole workspace is built, as everything else builds it: one
+/// package alone would have its dependencies built once more, with fewer features.
+fn program(name: &str, arguments: &[&str]) -> Result<String, Box<dyn std::error::Error>> {
+    shell::run("cargo", &["build", "-q", "--workspace", "--bins"], &[])?;
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| shell::root().join("target"), PathBuf::from);
+    shell::output(&target.join("debug").join(name).display().to_string(), arguments)
 }
 
 /// Name and schema of every built-in node type, sorted by name.

@@ -83,6 +83,7 @@ fn help_names_every_verb_and_shows_examples() {
         "approve",
         "retry",
         "settle",
+        "budget",
         "patch",
         "apply",
         "tag",

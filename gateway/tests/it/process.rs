@@ -162,6 +162,8 @@ async fn it_behaves_as_it_is_described() {
         &["--rate", "100000", "--tier-limits", "simple=10000,standard=10000,heavy=10000"],
     );
     let examples = std::env::var("AOB_EXAMPLES").unwrap_or_else(|_| "4".to_owned());
+    // The same requests every time, unless it is asked for others.
+    let seed = std::env::var("AOB_SEED").unwrap_or_else(|_| "1".to_owned());
     let config = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/schemathesis.toml");
     let scratch = tempfile::tempdir().unwrap();
     let mut command = tokio::process::Command::new(&program);
@@ -171,6 +173,8 @@ async fn it_behaves_as_it_is_described() {
     command.args([
         "--max-examples",
         &examples,
+        "--seed",
+        &seed,
         "--workers",
         "1",
         "--checks",

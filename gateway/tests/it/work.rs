@@ -100,7 +100,7 @@ async fn a_patch_with_an_answer_is_for_agents_and_a_refused_one_leaves_the_task(
     let operations = json!([{"op": "add", "path": "/nodes/-", "value": node}]);
     answer["patch"] = json!({"operations": operations, "reason": "one more"});
     let (status, refused) = place.post("/api/v1/work/complete", answer.clone()).await;
-    assert_eq!((status, &refused["code"]), (422, &json!("AOB2112")), "{refused}");
+    assert_eq!((status, &refused["code"]), (422, &json!("AOB9023")), "{refused}");
     assert_eq!(refused["findings"][0]["pointer"], json!("/patch"));
     answer.as_object_mut().unwrap().remove("patch");
     let (status, recorded) = place.post("/api/v1/work/complete", answer).await;

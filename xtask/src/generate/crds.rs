@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::{Flags, settle as settle_file};
-use crate::{Outcome, shell};
+use crate::Outcome;
 
 /// Writes what `crds/` makes, or notes what is stale.
 pub(super) fn settle(root: &Path, flags: &Flags, stale: &mut Vec<String>) -> Outcome {
-    let printed = shell::output("cargo", &["run", "-q", "-p", "aob-crds", "--bin", "aob-crds"])?;
+    let printed = super::program("aob-crds", &[])?;
     let files: BTreeMap<PathBuf, String> = serde_json::from_str(&printed)?;
     for (path, text) in files {
         if let Some(copy) = in_chart(&path) {

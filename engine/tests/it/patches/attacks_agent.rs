@@ -99,6 +99,11 @@ fn start() -> Subject {
     Subject::start(SPEC)
 }
 
+/// The same where what it was told from outside may lead to requests and further agents.
+fn trusted() -> Subject {
+    Subject::start(&SPEC.replace("maxNodes: 4}", "maxNodes: 4, ungated: [http, agent]}"))
+}
+
 fn noop(id: &str) -> Value {
     node(json!({"id": id, "type": "noop"}))
 }
@@ -116,7 +121,7 @@ fn what_it_may_do_is_accepted() {
         json!([{"op": "remove", "path": "/edges/check->save"}, noop("a"), edge("a", "save"),
             {"op": "add", "path": "/edges/-", "value": {"from": "check", "to": "a", "when": "nodes.check.output.ok"}}]),
     ] {
-        taken(&mut start(), operations);
+        taken(&mut trusted(), operations);
     }
 }
 
@@ -416,7 +421,7 @@ fn an_agent_that_it_adds_has_no_more_powers_than_itself() {
         json!({"tools": ["look"]}),
         json!({"patch": {"allow": ["noop"], "maxNodes": 3}}),
     ] {
-        taken(&mut start(), child(good));
+        taken(&mut trusted(), child(good));
     }
     for (more, field) in [
         (json!({"tools": ["look", "wire"]}), "tools"),
