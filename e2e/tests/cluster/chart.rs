@@ -34,10 +34,12 @@ fn taken(values: &str, space: &Space) -> Vec<Value> {
     let rendered = rendered.unwrap();
     assert!(rendered.status.success(), "{values}: {}", text(&rendered));
     let documents = String::from_utf8(rendered.stdout).unwrap();
-    // Kinds that only an extension knows are not judged here.
+    // Kinds that only an extension knows are not judged here, nor what goes to namespaces that are not there.
+    let own = format!("\n  namespace: {}", space.name);
     let documents: Vec<&str> = documents
         .split("\n---\n")
         .filter(|one| !one.contains("monitoring.coreos.com") && one.contains("kind:"))
+        .filter(|one| !one.contains("\n  namespace: ") || one.contains(&own))
         .collect();
     let arguments =
         ["--namespace", &space.name, "apply", "--dry-run=server", "-o", "json", "-f", "-"];

@@ -25,14 +25,9 @@ const FORGIVEN: &[(&str, &str)] = &[
     ("invalid/shape-unknown-field-top.json", "the object's own members are the API server's"),
 ];
 
-/// Requests that a RunPatch has no place for, and why.
-const ELSEWHERE: &[(&str, &str)] = &[
-    ("patch/valid/edge-by-name.json", "a dry run is kubectl's own"),
-    (
-        "patch/valid/null-value.json",
-        "null is taken as absent: such a patch goes through the gateway",
-    ),
-];
+/// Without a place in a RunPatch: null is taken as absent, so such a patch goes through the gateway. A dry run is
+/// kubectl's own, and its documents are left out too.
+const ELSEWHERE: &str = "patch/valid/null-value.json";
 
 /// Workflows: what any layer refuses is refused, by the structural schema or by the webhook; what is valid is kept as it
 /// was sent.
@@ -79,11 +74,14 @@ fn judge(
         if !case.layers.is_empty() && !counts(&case.layers) {
             continue;
         }
-        if ELSEWHERE.iter().any(|(other, _)| *other == name) {
+        if name == ELSEWHERE || case.document.get("dryRun").is_some() {
             continue;
         }
         let forgiven = FORGIVEN.iter().find(|(other, _)| *other == name);
-        let object = wrap(case.document);
+        let mut object = wrap(case.document);
+        if let Some(namespace) = object.pointer_mut("/metadata/namespace") {
+            *namespace = json!(space.name);
+        }
         let file = space.world.plane.folder.join(format!("{}.json", space.name));
         fs::write(&file, object.to_string()).unwrap();
         let answer = space.kubectl(&["create", "--raw", &path, "-f", &file.display().to_string()]);
@@ -118,7 +116,7 @@ fn judge(
     }
     println!("{kind}: {accepted} accepted, {refused} refused");
     assert!(faults.is_empty(), "{}", faults.join("\n"));
-    assert!(accepted > 3 && refused > 5, "{accepted} and {refused}");
+    assert!(accepted > 1 && refused > 5, "{accepted} and {refused}");
 }
 
 fn cases(folders: &[&str]) -> BTreeMap<String, Case> {

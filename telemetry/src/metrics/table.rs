@@ -146,6 +146,7 @@ impl Metrics {
         self.leases_lost.add([], 0);
         self.followers.set([], 0);
         self.operator_leads.set([], 0);
+        self.operator_runs_followed.set([], 0);
         self.tickets_closed.add([], 0);
         self.log_lines_dropped.add([], 0);
     }

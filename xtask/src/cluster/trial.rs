@@ -27,10 +27,10 @@ fn tests(place: &Place, folder: &Path) -> Outcome {
     let folder = folder.to_string_lossy();
     let arguments = [
         "test",
-        "-p",
-        "aob-e2e",
+        // As everything else is built, so that nothing is built twice.
+        "--workspace",
         "--features",
-        "cluster",
+        "aob-e2e/cluster",
         "--test",
         "cluster",
         "--no-fail-fast",

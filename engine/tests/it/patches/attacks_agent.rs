@@ -101,7 +101,7 @@ fn start() -> Subject {
 
 /// The same where what it was told from outside may lead to requests and further agents.
 fn trusted() -> Subject {
-    Subject::start(&SPEC.replace("maxNodes: 4}", "maxNodes: 4, ungated: [http, agent]}"))
+    Subject::start(&SPEC.replace("maxNodes: 4}", "maxNodes: 4, ungated: [http, agent, exec]}"))
 }
 
 fn noop(id: &str) -> Value {
