@@ -211,16 +211,13 @@ pub(crate) fn judge(files: &[String]) -> Judged {
 
 /// A node type's document: what follows knows it.
 fn judge_type(source: &Source, document: Document, registry: &mut Registry, judged: &mut Judged) {
-    let mut taken = |kept: KeptType| match registry.add(&kept) {
-        Ok(()) => Ok(()),
+    let taken = KeptType::read(&document.value).and_then(|kept| match registry.add(&kept) {
+        Ok(()) => Ok(kept.name),
         Err(error) => {
             Err(vec![Issue::new(&catalogue::BAD_NODE_TYPE, "/metadata/name", error.to_string())])
         }
-    };
-    match KeptType::read(&document.value).and_then(|kept| {
-        let name = kept.name.clone();
-        taken(kept).map(|()| name)
-    }) {
+    });
+    match taken {
         Ok(name) => judged.types.push(Registered { name, value: document.value }),
         Err(issues) => judged.refused.extend(issues.into_iter().map(|issue| {
             let place = document.places.nearest(&issue.pointer);

@@ -44,12 +44,6 @@ pub struct Arguments {
     /// The webhook configurations whose certificate authority it keeps
     #[arg(long, env = "AOB_WEBHOOK_CONFIGURATION", default_value = "aob", value_name = "NAME")]
     pub webhook_configuration: String,
-    /// Image of runner pods, by digest
-    #[arg(long, env = "AOB_RUNNER_IMAGE", default_value = "", value_name = "IMAGE")]
-    pub runner_image: String,
-    /// Where runner pods reach the gateway
-    #[arg(long, env = "AOB_GATEWAY_URL", default_value = "", value_name = "URL")]
-    pub gateway_url: String,
     /// Runs that a tenant may start in a minute, by tier: `heavy=5`, or `TENANT/heavy=5`; without it 100, 20 and 5
     #[arg(long, env = "AOB_TIER_LIMITS", value_delimiter = ',', value_name = "[TENANT/]TIER=N")]
     pub tier_limits: Vec<String>,

@@ -64,6 +64,8 @@ pub(crate) fn run(flags: &Flags) -> Outcome {
     } else {
         external::write(&root, &bundle, &documents, flags.full)?;
     }
+    // All at once, as everything else builds them: a package alone would have its dependencies built once more.
+    shell::run("cargo", &["build", "-q", "--workspace", "--bins"], &[])?;
     crds::settle(&root, flags, &mut stale)?;
     // Last, since the gateway is built from what is written above.
     let pages = [("openapi.json", "openapi"), ("rights.md", "rights"), ("metrics.md", "metrics")];
@@ -212,10 +214,8 @@ fn gateway(page: &str) -> Result<String, Box<dyn std::error::Error>> {
     program("aob-gateway", &["--print", page])
 }
 
-/// What a program of the workspace prints, as it is now. The whole workspace is built, as everything else builds it: one
-/// package alone would have its dependencies built once more, with fewer features.
+/// What a program of the workspace prints, as it was built just now.
 fn program(name: &str, arguments: &[&str]) -> Result<String, Box<dyn std::error::Error>> {
-    shell::run("cargo", &["build", "-q", "--workspace", "--bins"], &[])?;
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| shell::root().join("target"), PathBuf::from);
     shell::output(&target.join("debug").join(name).display().to_string(), arguments)
