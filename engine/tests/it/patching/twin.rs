@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aob_engine::event::{Cause, Change, Settled};
-use aob_engine::ir::OnError;
 use aob_engine::route::Candidate;
 use aob_engine::state::{EdgeState, encode, fold};
 use aob_engine::step::{Answer, Input, Reply, Verdict};
@@ -12,6 +11,9 @@ use serde_json::json;
 
 use super::play::{Given, Play, compiled, decision, ran_on};
 use crate::simulate::Simulation;
+
+/// What is counted where a failure stands on the final graph that a person replaced.
+pub(crate) const SETTLED_BY_HAND: &str = "settled by hand, nobody asked on the final graph";
 
 /// Compares a run that has ended with its twin; false if this law says nothing about it.
 pub(crate) fn compare(play: &mut Play) -> bool {
@@ -26,7 +28,7 @@ pub(crate) fn compare(play: &mut Play) -> bool {
     let (given, by_hand) = last_answers(&play.given);
     for one in &given {
         if !give(&mut twin, one, &mut ran) {
-            play.count("settled by hand, handled on the final graph");
+            play.count(SETTLED_BY_HAND);
             return false;
         }
     }
@@ -79,8 +81,8 @@ fn last_answers(given: &[Given]) -> (Vec<Given>, Vec<String>) {
     (kept, by_hand)
 }
 
-/// Has the same happen; false if a container was settled by hand whose failure an edge of the final graph handles:
-/// there nobody is asked, and what its body did cannot be made to be a success.
+/// Has the same happen; false if something other than an answer failed (a body, an edge's condition, a worker too often),
+/// a person settled it by hand, and the final graph asks nobody: there this failure stands.
 fn give(run: &mut Simulation, one: &Given, ran: &mut BTreeMap<String, String>) -> bool {
     let task = |run: &Simulation, name: &str| {
         let task = run.tasks.values().find(|task| task.instance == name).cloned();
@@ -109,7 +111,7 @@ fn give(run: &mut Simulation, one: &Given, ran: &mut BTreeMap<String, String>) -
         Given::Decided(name, reply) => {
             let verdicts = run.take(&[Input::Decision(decision(name, reply))]);
             if verdicts == [Verdict::Superseded] && matches!(reply, Reply::Settle(_)) {
-                assert!(is_handled(run, name), "L3: {name} is settled by hand");
+                assert!(has_failed(run, name), "L3: {name} is settled by hand");
                 return false;
             }
             assert_eq!(verdicts, [Verdict::Applied], "L3: {name} is decided");
@@ -125,18 +127,12 @@ fn give(run: &mut Simulation, one: &Given, ran: &mut BTreeMap<String, String>) -
     true
 }
 
-/// Whether a container that would pause on a failure settled as failed, which an edge out of it alone can bring about.
-fn is_handled(run: &Simulation, name: &str) -> bool {
-    let ir = run.irs.get(run.state.head.revision).expect("the revision");
-    let id = name.rsplit('/').next().unwrap_or(name);
-    let node = (0..ir.nodes.len() as u32).map(|ix| ir.node(ix)).find(|node| &*node.id == id);
-    let pauses =
-        node.is_some_and(|node| node.on_error == OnError::Pause && node.kind.body().is_some());
+/// Whether an instance has failed here, so that nobody is asked about it.
+fn has_failed(run: &Simulation, name: &str) -> bool {
     let mut changes = run.events.iter().flat_map(|(event, _)| &event.changes);
-    pauses
-        && changes.any(|change| {
-            matches!(change, Change::Settled { at, outcome: Settled::Failed, .. } if at == name)
-        })
+    changes.any(|change| {
+        matches!(change, Change::Settled { at, outcome: Settled::Failed, .. } if at == name)
+    })
 }
 
 fn cancelling(ir: Arc<aob_engine::ir::Ir>, name: &str) -> Candidate {
