@@ -22,6 +22,7 @@ pub(crate) fn run(flags: &Flags) -> Outcome {
     install::packages(&[("redis-server", "redis-server"), ("strace", "strace")])?;
     install::python(install::TELEMETRY)?;
     install::python(install::MOTO)?;
+    install::python(install::MCP)?;
     let cases = flags.cases.to_string();
     let seconds = flags.seconds.to_string();
     let seed =
@@ -52,6 +53,7 @@ pub(crate) fn run(flags: &Flags) -> Outcome {
             ("AOB_SHORT_RUNS", "100000"),
             ("AOB_AOF_ALL", "1"),
             ("AOB_FOLLOWERS", "10000"),
+            ("AOB_HAMMER_SECONDS", "600"),
         ],
     )?;
     fuzz::run(flags.fuzz)
