@@ -152,8 +152,7 @@ async fn listen(place: &Place, run: &str, query: &str) -> (Vec<u64>, bool) {
         Message::Text(text) => Some(serde_json::from_str::<Value>(&text).unwrap()),
         _ => None,
     });
-    let messages: Vec<Value> =
-        tokio::time::timeout(PATIENCE, messages.collect()).await.expect("it ends");
+    let messages: Vec<Value> = tokio::time::timeout(PATIENCE, messages.collect()).await.unwrap();
     let ids = messages.iter().filter_map(|message| message["id"].as_u64()).collect();
     let whole = messages.iter().all(|message| message["id"] == message["data"]["n"]);
     let over = messages.last().is_some_and(|last| *last == json!({"event": "end"}));

@@ -15,7 +15,7 @@ async fn what_goes_wrong_is_told_to_the_model() {
         ("slow", "{}", "no answer within 2 s"),
         ("large", "{}", "exceeded the maximum size"),
         ("long", "{}", "... (100000 bytes in all)"),
-        ("breaks", "{}", "the ledger is closed"),
+        ("breaks", "{}", "Error executing tool breaks"),
         ("find_invoice", "{ number = \"seven\" }", "not called, its arguments do not fit: /number"),
     ] {
         let script = calls(&format!("erp_{tool}"), arguments);
