@@ -75,6 +75,7 @@ fn crash(seconds: u64) -> Outcome {
     install::packages(&[("redis-server", "redis-server"), ("strace", "strace")])?;
     install::python(install::TELEMETRY)?;
     install::python(install::MOTO)?;
+    install::python(install::MCP)?;
     shell::run("cargo", &["build", "--workspace", "--bins"], &[])?;
     let seconds = seconds.to_string();
     let long = [
@@ -83,11 +84,12 @@ fn crash(seconds: u64) -> Outcome {
         ("AOB_SHORT_RUNS", "100000"),
         ("AOB_AOF_ALL", "1"),
         ("AOB_FOLLOWERS", "10000"),
+        ("AOB_HAMMER_SECONDS", "600"),
     ];
     // The same set of packages as in the tests, so that nothing is built anew.
     let test = ["test", "--workspace", "--test", "it", "--no-run"];
     shell::run("cargo", &test, &[])?;
-    let only = ["crash", "aof", "counts", "followers"];
+    let only = ["crash", "aof", "counts", "followers", "hammer"];
     let test =
         [&["test", "--workspace", "--test", "it", "--"][..], &only, &["--nocapture"]].concat();
     shell::run("cargo", &test, &long)

@@ -110,7 +110,8 @@ fn give(run: &mut Simulation, one: &Given, ran: &mut BTreeMap<String, String>) -
         }
         Given::Decided(name, reply) => {
             let verdicts = run.take(&[Input::Decision(decision(name, reply))]);
-            if verdicts == [Verdict::Superseded] && matches!(reply, Reply::Settle(_)) {
+            let too_late = matches!(verdicts[..], [Verdict::Superseded | Verdict::Ended]);
+            if too_late && matches!(reply, Reply::Settle(_)) {
                 assert!(has_failed(run, name), "L3: {name} is settled by hand");
                 return false;
             }
