@@ -82,7 +82,7 @@ fn last_answers(given: &[Given]) -> (Vec<Given>, Vec<String>) {
 }
 
 /// Has the same happen; false if something other than an answer failed (a body, an edge's condition, a worker too often),
-/// a person settled it by hand, and the final graph asks nobody: there this failure stands.
+/// a person settled it by hand, and the final graph asks nobody: it fails for good, or does not fail.
 fn give(run: &mut Simulation, one: &Given, ran: &mut BTreeMap<String, String>) -> bool {
     let task = |run: &Simulation, name: &str| {
         let task = run.tasks.values().find(|task| task.instance == name).cloned();
@@ -112,7 +112,7 @@ fn give(run: &mut Simulation, one: &Given, ran: &mut BTreeMap<String, String>) -
             let verdicts = run.take(&[Input::Decision(decision(name, reply))]);
             let too_late = matches!(verdicts[..], [Verdict::Superseded | Verdict::Ended]);
             if too_late && matches!(reply, Reply::Settle(_)) {
-                assert!(has_failed(run, name), "L3: {name} is settled by hand");
+                assert!(has_settled(run, name), "L3: {name} is settled by hand");
                 return false;
             }
             assert_eq!(verdicts, [Verdict::Applied], "L3: {name} is decided");
@@ -128,12 +128,10 @@ fn give(run: &mut Simulation, one: &Given, ran: &mut BTreeMap<String, String>) -
     true
 }
 
-/// Whether an instance has failed here, so that nobody is asked about it.
-fn has_failed(run: &Simulation, name: &str) -> bool {
+/// Whether an instance has settled here, so that nobody is asked about it.
+fn has_settled(run: &Simulation, name: &str) -> bool {
     let mut changes = run.events.iter().flat_map(|(event, _)| &event.changes);
-    changes.any(|change| {
-        matches!(change, Change::Settled { at, outcome: Settled::Failed, .. } if at == name)
-    })
+    changes.any(|change| matches!(change, Change::Settled { at, .. } if at == name))
 }
 
 fn cancelling(ir: Arc<aob_engine::ir::Ir>, name: &str) -> Candidate {
