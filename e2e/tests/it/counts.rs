@@ -118,15 +118,23 @@ async fn short_runs_leave_nothing() {
     let since = Instant::now();
     drop_all(&server, count).await;
     let rate = count as f64 / since.elapsed().as_secs_f64();
-    let after = used(&server);
-    let more = after as f64 / before as f64 - 1.0;
+    // The server lets go of its clients' buffers and of old tables a little later; what is lost stays.
+    let until = Instant::now() + Duration::from_secs(20);
+    let (after, more) = loop {
+        let after = used(&server);
+        let more = after as f64 / before as f64 - 1.0;
+        if more <= 0.01 || Instant::now() > until {
+            break (after, more);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
     println!(
         "{count} runs, {rate:.0} a second: {before} bytes before, {after} after, {:+.2} %",
         100.0 * more
     );
     let left: Vec<String> = cmd("KEYS").arg("*run_*").query(&mut connection(&server)).unwrap();
     assert_eq!(left, Vec::<String>::new());
-    assert!(more <= 0.01);
+    assert!(more <= 0.01, "{before} bytes before, {after} after");
 }
 
 /// Starts so many runs and waits until they are gone; then this process is no client any more.
