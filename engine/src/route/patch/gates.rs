@@ -126,10 +126,13 @@ fn check_gate(old: &Ir, ix: NodeIx, new: &Ir, issues: &mut Vec<Issue>) {
             );
         }
     }
-    let behind = ancestors(new, [to]);
+    let behind = ancestors(new, [to], |_| true);
+    // What led to it whatever is, leads there whatever is.
+    let surely = ancestors(new, [to], |edge| !is_conditional(edge));
     for edge in gate.ins.clone() {
         let source = &old.node(old.edge(edge).from).id;
-        let waits = new.find(source).is_some_and(|ix| behind.contains(&ix));
+        let known = if conditional(old, edge) { &behind } else { &surely };
+        let waits = new.find(source).is_some_and(|ix| known.contains(&ix));
         if !stands(old, edge, new) && !waits && !mutant::is(Mutant::GateWaitsForLess) {
             let name = old.edge_name(edge);
             refuse(

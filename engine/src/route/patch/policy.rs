@@ -216,7 +216,7 @@ fn told(names: &BTreeSet<&str>) -> String {
 pub(super) fn before_old(old: &Ir, new: &Ir) -> BTreeSet<NodeIx> {
     let known = (0..).zip(&new.nodes).filter(|(_, node)| old.find(&node.id).is_some());
     let known: Vec<NodeIx> = known.map(|(ix, _)| ix).collect();
-    let mut all = ancestors(new, known.iter().copied());
+    let mut all = ancestors(new, known.iter().copied(), |_| true);
     all.extend(known);
     all
 }

@@ -68,6 +68,17 @@ pub(crate) fn an_otherwise_into_a_gate_gets_no_other_condition_beside_it() {
     );
 }
 
+/// Found by the search: what is left is an edge that is mostly dead, and the approval would be left out.
+#[test]
+fn a_gate_is_led_to_whatever_is_if_it_was() {
+    refused(
+        ", {id: b, type: noop}",
+        "{from: a, to: b}, {from: a, to: g}, {from: b, to: g, after: failure}, {from: g, to: s}",
+        json!([{"op": "remove", "path": "/edges/a->g"}]),
+        "the approval `g` would no longer wait for `a`",
+    );
+}
+
 #[test]
 pub(crate) fn a_gate_waits_for_what_it_waited_for() {
     refused(
