@@ -18,6 +18,7 @@ pub mod layer;
 pub mod mutant;
 pub mod patch;
 pub mod read;
+mod reads;
 pub mod registry;
 pub mod route;
 pub mod state;

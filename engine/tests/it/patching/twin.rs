@@ -134,13 +134,15 @@ fn has_settled(run: &Simulation, name: &str) -> bool {
     changes.any(|change| matches!(change, Change::Settled { at, .. } if at == name))
 }
 
+/// By an approver, as it was: whoever may not decide at a gate cancels nothing that decides whether it is asked.
 fn cancelling(ir: Arc<aob_engine::ir::Ir>, name: &str) -> Candidate {
+    let approves = ir.nodes.iter().map(|node| node.id.to_string()).collect();
     Candidate {
         id: format!("patch_{name}"),
         operations: format!("sha256:{:064x}", 0),
         ir,
         cancel: vec![name.to_owned()],
-        approves: Vec::new(),
+        approves,
         by: "user:eve".to_owned(),
         reason: None,
         undoes: None,
