@@ -14,6 +14,7 @@ use aob_runner::runs::{AgentLimits, Runs, Settings, TierLimits};
 use aob_runner::secret::Secrets;
 use aob_runner::service::{Service, ServiceOptions};
 use aob_runner::vitals;
+use aob_store::archive::Archived;
 use aob_store::redis::{Options, RedisStore};
 use aob_telemetry::admin::Admin;
 use aob_telemetry::health::Health;
@@ -43,6 +44,9 @@ struct Args {
     /// The Redis or Valkey server: redis://, rediss:// or unix://
     #[arg(long, env = "AOB_REDIS", value_name = "URL", hide_env_values = true)]
     redis: String,
+    /// Where ended runs go before they leave Redis: file:///DIR or s3://BUCKET/FOLDER; without it they are gone
+    #[arg(long, env = "AOB_ARCHIVE", value_name = "URL")]
+    archive: Option<String>,
     /// Node types to serve, by comma; without it all that this runner can execute
     #[arg(long, env = "AOB_TYPES", value_delimiter = ',', value_name = "TYPES")]
     types: Vec<String>,
@@ -146,6 +150,7 @@ async fn serve(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     // After a restart of the server, unclaimed tasks count as claimed for a lease: it must be the one in use.
     let options = Options { lease: Duration::from_secs(args.lease), ..Options::default() };
     let store = Arc::new(RedisStore::open_with(&args.redis, options).await?);
+    let store = Archived::before(store, args.archive.as_deref())?;
     let secrets = Arc::new(match &args.secrets {
         Some(folder) => Secrets::in_folder(folder),
         None => Secrets::none(),

@@ -11,7 +11,7 @@ use super::RedisStore;
 use super::args::Args;
 use super::client::refused;
 use super::value::{int, items, present, text, utf8};
-use crate::{Backlog, Error, OpenTicket, Result, Summary, Version};
+use crate::{Backlog, Error, Expired, OpenTicket, Result, Summary, Version};
 
 /// Longest document, in bytes.
 const DOCUMENT: usize = 16 << 20;
@@ -44,6 +44,25 @@ struct Moving {
 }
 
 impl RedisStore {
+    pub(super) async fn list_expired(
+        &self,
+        shard: u32,
+        now: u64,
+        most: usize,
+    ) -> Result<Vec<Expired>> {
+        let mut command = cmd("ZRANGEBYSCORE");
+        command.arg(self.keys.of(shard, "expire")).arg("-inf").arg(now);
+        command.arg("LIMIT").arg(0).arg(most.min(MOST));
+        let answer = self.client.call(&command, true).await?;
+        let mut runs = Vec::new();
+        for member in items(&answer) {
+            if let Some((run, tenant)) = utf8(member)?.split_once(' ') {
+                runs.push(Expired { run: run.into(), tenant: tenant.into() });
+            }
+        }
+        Ok(runs)
+    }
+
     pub(super) async fn keep_artifact(&self, digest: &str, document: &[u8]) -> Result<()> {
         if document.len() > DOCUMENT {
             return Err(Error::Limit(format!(
