@@ -16,6 +16,7 @@ pub mod ir;
 pub mod issue;
 pub mod mutant;
 pub mod patch;
+pub mod pool;
 pub mod read;
 pub mod registry;
 pub mod route;

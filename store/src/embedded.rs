@@ -51,8 +51,8 @@ use self::shared::Shared;
 use crate::admission::{Admitted, Debit};
 use crate::task::{Beat, Claim, Kept, Signal, SignalEntry, Task, TaskRef};
 use crate::{
-    Backlog, Chain, Commit, Committed, KeptType, LogLine, OpenTicket, Remembered, Result, Store,
-    Summary, Version, WorkBell,
+    Backlog, Chain, Commit, Committed, Demand, KeptType, LogLine, OpenTicket, Remembered, Result,
+    Store, Summary, Version, WorkBell,
 };
 
 /// A store in this process.
@@ -397,6 +397,10 @@ impl Store for Embedded {
 
     async fn backlog(&self) -> Result<Vec<Backlog>> {
         self.shared.backlog()
+    }
+
+    async fn demand(&self) -> Result<Vec<Demand>> {
+        self.shared.demand()
     }
 
     async fn ready(&self) -> Result<()> {

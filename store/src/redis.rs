@@ -46,8 +46,8 @@ use self::session::{Session, function};
 use crate::admission::{Admitted, Debit};
 use crate::task::{Beat, Claim, Kept, Signal, SignalEntry, Task, TaskRef};
 use crate::{
-    Backlog, Chain, Commit, Committed, KeptType, LogLine, OpenTicket, Remembered, Result, Store,
-    Summary, Version, WorkBell,
+    Backlog, Chain, Commit, Committed, Demand, KeptType, LogLine, OpenTicket, Remembered, Result,
+    Store, Summary, Version, WorkBell,
 };
 
 /// A store on a Redis or Valkey server.
@@ -365,6 +365,10 @@ impl Store for RedisStore {
 
     async fn backlog(&self) -> Result<Vec<Backlog>> {
         self.count_backlog().await
+    }
+
+    async fn demand(&self) -> Result<Vec<Demand>> {
+        self.count_demand().await
     }
 
     async fn ready(&self) -> Result<()> {
