@@ -7,8 +7,6 @@
 #[cfg(test)]
 mod admission;
 #[cfg(test)]
-mod afar;
-#[cfg(test)]
 mod aof;
 #[cfg(test)]
 mod counts;

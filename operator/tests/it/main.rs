@@ -14,7 +14,6 @@ mod guarded;
 mod health;
 mod jobs;
 mod plane;
-mod pools;
 mod runs;
 mod webhook;
 mod workflows;
