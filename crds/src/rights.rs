@@ -78,6 +78,45 @@ pub const EVERYWHERE: &[Right] = &[
     },
 ];
 
+/// In every namespace that is watched, where tenants have runner pods.
+pub const POOLS: &[Right] = &[
+    Right {
+        group: "apps",
+        resources: &["deployments"],
+        verbs: &["get", "list", "create", "patch", "delete"],
+        names: &[],
+        why: "runner pods of tenants",
+    },
+    Right {
+        group: "policy",
+        resources: &["poddisruptionbudgets"],
+        verbs: &["create", "patch", "delete"],
+        names: &[],
+        why: "how many of them may be away at once",
+    },
+    Right {
+        group: "",
+        resources: &["serviceaccounts"],
+        verbs: &["create", "patch"],
+        names: &[],
+        why: "who they are to the gateway; no right is bound to it",
+    },
+    Right {
+        group: "networking.k8s.io",
+        resources: &["networkpolicies"],
+        verbs: &["create", "patch"],
+        names: &[],
+        why: "what they reach",
+    },
+    Right {
+        group: "",
+        resources: &["secrets"],
+        verbs: &["get"],
+        names: &[],
+        why: "whether a Secret is labelled for workflows: only its metadata is asked for",
+    },
+];
+
 /// On what belongs to no namespace.
 pub const CLUSTER: &[Right] = &[
     Right {

@@ -109,6 +109,9 @@ struct Args {
     /// How long a worker's task may go without a sign of life, in seconds: as the runners have it
     #[arg(long, env = "AOB_LEASE", default_value = "30", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
     lease: u64,
+    /// Tenants have runners of their own: what is theirs is left to them. As runners and operators have it
+    #[arg(long, env = "AOB_TENANT_RUNNERS")]
+    tenant_runners: bool,
     /// Address of the admin port: /metrics, /healthz, /readyz, and the log's level at /log
     #[arg(long, env = "AOB_ADMIN", value_name = "ADDR:PORT")]
     admin: Option<SocketAddr>,
@@ -249,7 +252,8 @@ async fn serve(args: Args) -> Result<()> {
     let agents = AgentLimits::parse(&args.agent_limits)
         .map_err(|why| Problem::new(&catalogue::USAGE, "--agent-limits", why))?;
     let settings = Settings { tiers: Some(tiers), agents, ..Settings::default() };
-    let runs = Runs::with(store, Registry::builtin(), Ceiling::default(), settings);
+    let registry = Registry::builtin().with_tenant_runners(args.tenant_runners);
+    let runs = Runs::with(store, registry, Ceiling::default(), settings);
     vitals::store(&health, &runs);
     let limits =
         Limits { rate: args.rate, burst: args.rate.saturating_mul(2), ..Limits::default() };

@@ -1,4 +1,5 @@
-//! The node type `job`: each attempt is a Kubernetes Job in the namespace of the run's tenant.
+//! The node type `job`, and registered types that are run so: each attempt is a Kubernetes Job in the namespace of the
+//! run's tenant.
 //!
 //! A lane of the runner's library claims the tasks, keeps their leases and commits their results; here is only what an
 //! attempt does. What the container writes to `/aob/output.json` is its output: the kubelet hands it over as the
@@ -11,8 +12,10 @@ mod logs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aob_engine::catalogue::{JOB_REFUSED, JOB_UNREACHABLE};
+use aob_engine::catalogue::{JOB_REFUSED, JOB_UNREACHABLE, NOT_SERVED};
+use aob_engine::registry::RunBy;
 use aob_runner::node::{Context as Surroundings, Failure, NodeType, Task};
+use aob_runner::runs::Error as RunsError;
 use async_trait::async_trait;
 use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::batch::v1::Job;
@@ -43,6 +46,25 @@ impl JobNode {
     /// In this cluster.
     pub fn new(context: Arc<Context>) -> Self {
         Self { context }
+    }
+
+    /// A task of a registered type, as one of a `job` node: its config is what the container is told.
+    async fn registered(&self, task: &Task) -> Result<Option<Task>, Failure> {
+        if task.node_type == NAME {
+            return Ok(None);
+        }
+        let found = self.context.runs.type_named(&task.node_type).await;
+        let view = match found {
+            Ok(view) if view.kept.run == RunBy::Job => view,
+            Ok(_) | Err(RunsError::NoType(_)) => {
+                let message = format!("`{}` is not run as a Job now", task.node_type);
+                return Err(Failure::new(&NOT_SERVED, message));
+            }
+            Err(error) => return Err(lost(error.to_string())),
+        };
+        let run = view.document.pointer("/spec/run/job").cloned().unwrap_or_default();
+        let input = build::of_type(run, &task.input)?;
+        Ok(Some(Task { input, ..task.clone() }))
     }
 
     /// The Job of an attempt: the one of an earlier attempt that was lost, if it still goes or ended well, else a new
@@ -84,6 +106,8 @@ impl NodeType for JobNode {
     }
 
     async fn run(&self, task: &Task, around: &Surroundings) -> Result<Value, Failure> {
+        let registered = self.registered(task).await?;
+        let task = registered.as_ref().unwrap_or(task);
         let store = self.context.runs.store();
         let state = store.load(&task.run).await.map_err(|error| lost(error.to_string()))?;
         let Some(state) = state else { return Err(lost(format!("{} is not there", task.run))) };

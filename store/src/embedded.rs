@@ -51,7 +51,7 @@ use self::shared::Shared;
 use crate::admission::{Admitted, Debit};
 use crate::task::{Beat, Claim, Kept, Signal, SignalEntry, Task, TaskRef};
 use crate::{
-    Backlog, Chain, Commit, Committed, Expired, KeptType, LogLine, OpenTicket, Remembered, Result,
+    Backlog, Chain, Commit, Committed, Demand, Expired, KeptType, LogLine, OpenTicket, Remembered, Result,
     Store, Summary, Version, WorkBell,
 };
 
@@ -405,6 +405,10 @@ impl Store for Embedded {
 
     async fn backlog(&self) -> Result<Vec<Backlog>> {
         self.shared.backlog()
+    }
+
+    async fn demand(&self) -> Result<Vec<Demand>> {
+        self.shared.demand()
     }
 
     async fn ready(&self) -> Result<()> {

@@ -264,6 +264,9 @@ pub trait Store: Send + Sync + 'static {
     /// Types with unclaimed tasks, and since when the oldest waits (milliseconds since 1970).
     async fn backlog(&self) -> Result<Vec<Backlog>>;
 
+    /// How much there is to do for those who serve each queue; what has nothing to do may be missing.
+    async fn demand(&self) -> Result<Vec<Demand>>;
+
     /// Whether commits and starts are taken now.
     ///
     /// # Errors
@@ -374,6 +377,17 @@ pub struct OpenTicket {
     pub asks: String,
     /// Since when, milliseconds since 1970.
     pub since: u64,
+}
+
+/// What there is to do in a queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Demand {
+    /// Its name ([`aob_engine::ir::Pool::queue`]).
+    pub queue: String,
+    /// Tasks that nobody has claimed.
+    pub waiting: u64,
+    /// Tasks that are claimed and have not ended.
+    pub held: u64,
 }
 
 /// Unclaimed tasks of a type.

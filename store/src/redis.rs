@@ -46,7 +46,7 @@ use self::session::{Session, function};
 use crate::admission::{Admitted, Debit};
 use crate::task::{Beat, Claim, Kept, Signal, SignalEntry, Task, TaskRef};
 use crate::{
-    Backlog, Chain, Commit, Committed, Expired, KeptType, LogLine, OpenTicket, Remembered, Result,
+    Backlog, Chain, Commit, Committed, Demand, Expired, KeptType, LogLine, OpenTicket, Remembered, Result,
     Store, Summary, Version, WorkBell,
 };
 
@@ -379,6 +379,10 @@ impl Store for RedisStore {
 
     async fn backlog(&self) -> Result<Vec<Backlog>> {
         self.count_backlog().await
+    }
+
+    async fn demand(&self) -> Result<Vec<Demand>> {
+        self.count_demand().await
     }
 
     async fn ready(&self) -> Result<()> {

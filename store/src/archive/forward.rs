@@ -13,7 +13,7 @@ use async_trait::async_trait;
 
 use super::Archived;
 use crate::{
-    Admitted, Backlog, Beat, Chain, Claim, Commit, Committed, Debit, Expired, Kept, KeptType,
+    Admitted, Backlog, Beat, Chain, Claim, Commit, Committed, Debit, Demand, Expired, Kept, KeptType,
     LogLine, OpenTicket, Remembered, Result, Signal, SignalEntry, Store, Summary, Task, TaskRef,
     Version, WorkBell,
 };
@@ -294,6 +294,10 @@ impl Store for Archived {
 
     async fn backlog(&self) -> Result<Vec<Backlog>> {
         self.inner.backlog().await
+    }
+
+    async fn demand(&self) -> Result<Vec<Demand>> {
+        self.inner.demand().await
     }
 
     async fn ready(&self) -> Result<()> {
