@@ -14,6 +14,7 @@ mod guarded;
 mod health;
 mod jobs;
 mod plane;
+mod pools;
 mod runs;
 mod webhook;
 mod workflows;
