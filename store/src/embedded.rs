@@ -51,8 +51,8 @@ use self::shared::Shared;
 use crate::admission::{Admitted, Debit};
 use crate::task::{Beat, Claim, Kept, Signal, SignalEntry, Task, TaskRef};
 use crate::{
-    Backlog, Chain, Commit, Committed, Demand, Expired, KeptType, LogLine, OpenTicket, Remembered, Result,
-    Store, Summary, Version, WorkBell,
+    Backlog, Chain, Commit, Committed, Demand, Expired, KeptType, LogLine, OpenTicket, Remembered,
+    Result, Store, Summary, Version, WorkBell,
 };
 
 /// A store in this process.

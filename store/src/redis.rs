@@ -46,8 +46,8 @@ use self::session::{Session, function};
 use crate::admission::{Admitted, Debit};
 use crate::task::{Beat, Claim, Kept, Signal, SignalEntry, Task, TaskRef};
 use crate::{
-    Backlog, Chain, Commit, Committed, Demand, Expired, KeptType, LogLine, OpenTicket, Remembered, Result,
-    Store, Summary, Version, WorkBell,
+    Backlog, Chain, Commit, Committed, Demand, Expired, KeptType, LogLine, OpenTicket, Remembered,
+    Result, Store, Summary, Version, WorkBell,
 };
 
 /// A store on a Redis or Valkey server.

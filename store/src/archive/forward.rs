@@ -13,9 +13,9 @@ use async_trait::async_trait;
 
 use super::Archived;
 use crate::{
-    Admitted, Backlog, Beat, Chain, Claim, Commit, Committed, Debit, Demand, Expired, Kept, KeptType,
-    LogLine, OpenTicket, Remembered, Result, Signal, SignalEntry, Store, Summary, Task, TaskRef,
-    Version, WorkBell,
+    Admitted, Backlog, Beat, Chain, Claim, Commit, Committed, Debit, Demand, Expired, Kept,
+    KeptType, LogLine, OpenTicket, Remembered, Result, Signal, SignalEntry, Store, Summary, Task,
+    TaskRef, Version, WorkBell,
 };
 
 #[async_trait]
