@@ -84,10 +84,16 @@ impl Keys {
         }
         let asked = self.ask_again().await;
         let (found, age) = self.kept(id, way);
-        match (found, asked) {
-            (Some(key), _) if age < STALE => key_of(&key),
-            (_, Err(problem)) => Err(problem),
-            _ => Err(not_proven("the token is signed with a key that the provider does not have")),
+        match found {
+            Some(key) if age < STALE => return key_of(&key),
+            _ => asked?,
+        }
+        match age < FRESH {
+            true => {
+                Err(not_proven("the token is signed with a key that the provider does not have"))
+            }
+            // It was asked a moment ago, and said nothing.
+            false => Err(self.silent("it has not answered".to_owned())),
         }
     }
 
