@@ -3,6 +3,14 @@
 //! `cargo xtask machines` makes what it needs: `AOB_DEB`, the package; `AOB_GUEST`, a folder with a Debian's `root/`
 //! and its kernel `vmlinuz`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test says what it expects, and panics"
+)]
+
 mod guest;
 
 use std::collections::BTreeMap;
