@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Router;
 use super::conditions::ancestors;
+use super::{Router, deciders};
 use crate::catalogue;
 use crate::guarded::guards;
 use crate::ir::{After, Edge, EdgeIx, Ir, Kind, NodeIx};
@@ -34,6 +34,7 @@ pub(super) fn check(
             && !(in_root && router.node_state(&at).is_settled())
         {
             check_gate(old, ix, new, issues);
+            deciders::check(router, old, ix, new, issues);
         }
         let started =
             in_root && !matches!(router.node_state(&at), NodeState::Idle | NodeState::Ready);

@@ -18,6 +18,7 @@ use crate::catalogue;
 use crate::check::bits::Bits;
 use crate::ir::{Ir, Kind, Node, NodeIx, ROOT};
 use crate::issue::Issue;
+use crate::layer;
 use crate::route::At;
 use crate::state::{allowance, split_instance};
 
@@ -29,6 +30,9 @@ impl Router<'_> {
         candidate: &Candidate,
     ) -> Result<Vec<Issue>, crate::step::Refusal> {
         let Some(agent) = candidate.by.strip_prefix("agent:") else { return Ok(Vec::new()) };
+        if !layer::judges(layer::Judge::Commit) {
+            return Ok(Vec::new());
+        }
         let at = self.find(agent)?;
         let config = at.as_ref().and_then(|at| match &at.node().kind {
             Kind::Task { config, agent: true, .. } => Some(config.source()),
