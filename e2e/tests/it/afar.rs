@@ -55,13 +55,17 @@ async fn secrets_and_models_are_used_where_the_tenant_has_them() {
     let digest = publish(&place.runs, &read.value).await;
     let run = start(&place.runs, &digest, json!({})).await;
     let state = ended(&place.runs, &run).await;
-    let log = place.runs.store().logs(&run, 0, 100).await.unwrap().0;
-    let why = format!("{log:?}\n{}", far.said());
+    let why = far.said();
     assert_eq!(state.head.outcome, Some(RunOutcome::Succeeded), "{why}");
     assert_eq!(state.head.revision, 1, "{why}");
     let spent = state.head.spent["triage"];
     assert!(spent.calls == 2 && spent.usd > 0, "{spent}: {why}");
-    assert!(log.iter().any(|line| line.at == "triage"), "the agent's lines are missing: {why}");
+    // What a node says is sent beside its answer.
+    until("the agent's lines", async || {
+        let log = place.runs.store().logs(&run, 0, 100).await.unwrap().0;
+        log.iter().any(|line| line.at == "triage")
+    })
+    .await;
     far.signal(Signal::TERM);
     until("the runner ends", async || far.ended().is_some()).await;
 }

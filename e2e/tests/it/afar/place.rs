@@ -54,7 +54,7 @@ impl Place {
         command.env_remove("OPENAI_API_KEY");
         let near = Process::spawn(&mut command, &folder.path().join("near.log"));
         let registry = Registry::builtin().with_tenant_runners(true);
-        let runs = Runs::new(redis(&server, 1).await, registry, Ceiling::default());
+        let runs = Runs::new(redis(&server, 4).await, registry, Ceiling::default());
         Self { runs, gateway, near, folder, _server: server }
     }
 
