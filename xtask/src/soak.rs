@@ -54,5 +54,16 @@ pub(crate) fn run(flags: &Flags) -> Outcome {
             ("AOB_FOLLOWERS", "10000"),
         ],
     )?;
+    crate::cluster::kubernetes()?;
+    shell::run(
+        "cargo",
+        &["build", "--release", "-p", "aob-operator", "-p", "aob-runner", "--bins"],
+        &[],
+    )?;
+    shell::run(
+        "cargo",
+        &["test", "--release", "-p", "aob-operator", "--test", "it", "--", "--nocapture", "many::"],
+        &[("AOB_MANY", "5000")],
+    )?;
     fuzz::run(flags.fuzz)
 }

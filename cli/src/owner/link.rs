@@ -17,6 +17,7 @@ use aob_store::redis::RedisStore;
 use async_trait::async_trait;
 use serde_json::Value;
 
+use super::cluster::{self, Relay};
 use super::place::{self, Place};
 use super::{gateway, user};
 use crate::operations::{Operations, Request};
@@ -42,8 +43,13 @@ pub(super) enum Role {
     Owner(Arc<Runs>, Local, PathBuf),
     /// A guest of a process with these rules.
     Guest(Client, NodeRules),
-    /// One of any number that ask a gateway.
-    Gateway(Client),
+    /// One of any number that ask a gateway, by way of kubectl if that leads there.
+    Gateway(Client, Via),
+}
+
+/// What keeps the way to a gateway open.
+pub(super) struct Via {
+    _relay: Option<Relay>,
 }
 
 impl Link {
@@ -68,7 +74,7 @@ impl Operations for Link {
                 Role::Redis(_, local) | Role::Owner(_, local, _) => {
                     return local.call(request).await;
                 }
-                Role::Gateway(client) => return patiently(client, request).await,
+                Role::Gateway(client, _) => return patiently(client, request).await,
                 Role::Guest(client, _) => client,
             };
             match client.call(request.clone()).await {
@@ -128,9 +134,14 @@ impl Role {
                 return Ok(Self::Redis(runs.clone(), local(runs)));
             }
             Place::Gateway(server) => {
-                let client = gateway::connect(server)?;
+                let (client, via) = if server.url.starts_with(cluster::SCHEME) {
+                    let (client, relay) = cluster::connect(server).await?;
+                    (client, Via { _relay: Some(relay) })
+                } else {
+                    (gateway::connect(server)?, Via { _relay: None })
+                };
                 client.about().await?;
-                return Ok(Self::Gateway(client));
+                return Ok(Self::Gateway(client, via));
             }
             Place::Folder(dir) => dir,
         };

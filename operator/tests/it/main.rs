@@ -8,13 +8,18 @@
     reason = "a test says what it expects, and panics"
 )]
 
+mod again;
 mod corpus;
 mod faults;
+mod ground;
 mod guarded;
 mod health;
 mod jobs;
+mod many;
 mod plane;
+mod proxy;
 mod runs;
+mod troubled;
 mod webhook;
 mod workflows;
 mod world;
