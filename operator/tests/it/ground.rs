@@ -81,7 +81,7 @@ impl Plot {
             &admin_address,
             // What a tenant may start in a minute is another test's matter.
             "--tier-limits",
-            "simple=100000",
+            "simple=10000",
         ];
         let pod = format!("{}-{pod}", self.name);
         let Ground { plane, redis, .. } = self.ground;
