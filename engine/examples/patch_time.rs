@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let rounds = number(1).unwrap_or(21_usize).max(1);
     let counts = match number(2) {
         Some(nodes) => vec![nodes],
-        None => vec![1_000, 10_000],
+        None => vec![1_000, 9_999],
     };
     for nodes in counts {
         let document = materialize(&graph(nodes), &[])?;

@@ -13,6 +13,7 @@ mod arithmetic;
 mod bounds;
 mod budget;
 mod call;
+mod chain;
 mod comprehend;
 mod convert;
 mod equality;
@@ -61,7 +62,10 @@ impl Expr {
     /// # Errors
     /// The first thing that is wrong, with its byte offset in `source`.
     pub fn compile(source: &str) -> Result<Self, ExprError> {
-        Ok(Self::of(source, convert::convert(source, parse::parse(source)?)?))
+        match chain::chain(source) {
+            Some(found) => Ok(Self::of(source, found)),
+            None => Ok(Self::of(source, convert::convert(source, parse::parse(source)?)?)),
+        }
     }
 
     /// The text it was compiled from.

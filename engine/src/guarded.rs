@@ -56,7 +56,8 @@ fn told(ir: &Ir, ix: EdgeIx) -> String {
     format!("{} {} {when}", ir.edge_name(ix), edge.otherwise)
 }
 
-fn content(ir: &Ir, node: &Node) -> Value {
+/// Everything that a node says of itself.
+pub(crate) fn content(ir: &Ir, node: &Node) -> Value {
     let container = ir.body(node.body).container.map(|ix| &ir.node(ix).id);
     let retry = node.retry;
     json!({

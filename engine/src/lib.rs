@@ -14,6 +14,7 @@ mod guarded;
 pub mod id;
 pub mod ir;
 pub mod issue;
+pub mod layer;
 pub mod mutant;
 pub mod patch;
 pub mod read;

@@ -44,6 +44,7 @@ pub enum Mutant {
     GateEdgeMayGo,
     GateGoneRound,
     GateConditionMayGo,
+    GateDeciderMayChange,
     GateConditionMayCome,
     GateGroupMayGrow,
     GateWaitsForLess,
@@ -60,7 +61,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 48] = [
+    pub const ALL: [Self; 49] = [
         Self::SettledMayChange,
         Self::SettledMayGo,
         Self::ClaimedMayGo,
@@ -97,6 +98,7 @@ impl Mutant {
         Self::GateEdgeMayGo,
         Self::GateGoneRound,
         Self::GateConditionMayGo,
+        Self::GateDeciderMayChange,
         Self::GateConditionMayCome,
         Self::GateGroupMayGrow,
         Self::GateWaitsForLess,

@@ -156,8 +156,11 @@ impl Registry {
     }
 
     fn repeatable(&self, tool: &Value) -> bool {
-        let effect = tool.as_str().and_then(|name| self.tools.get(name));
-        matches!(effect, Some(Effect::Pure | Effect::Idempotent))
+        let Some(name) = tool.as_str() else { return false };
+        // Ours read and change nothing, whoever may call them again.
+        name == "outputs"
+            || name.starts_with("http:")
+            || matches!(self.tools.get(name), Some(Effect::Pure | Effect::Idempotent))
     }
 }
 
@@ -377,7 +380,10 @@ mod tests {
         assert_eq!(effect("http", json!({"method": "${ input.m }"})), Effect::Once);
         assert_eq!(effect("agent", json!({})), Effect::Idempotent);
         assert_eq!(effect("agent", json!({"tools": ["look"]})), Effect::Idempotent);
+        let ours = json!({"tools": ["outputs", "http:api.example.com"]});
+        assert_eq!(effect("agent", ours), Effect::Idempotent);
         assert_eq!(effect("agent", json!({"tools": ["look", "pay"]})), Effect::Once);
+        assert_eq!(effect("agent", json!({"tools": ["outputs", "mcp.erp.pay"]})), Effect::Once);
         assert_eq!(effect("agent", json!({"tools": "${ input.tools }"})), Effect::Once);
     }
 }

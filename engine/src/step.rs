@@ -94,6 +94,17 @@ pub enum Input {
         /// Output, or why not.
         result: Answer,
     },
+    /// The end of a child run whose agents have used something.
+    Child {
+        /// The instance.
+        instance: String,
+        /// Of its begin.
+        fence: Fence,
+        /// Output, or why not.
+        result: Answer,
+        /// What all of its agents have used, those of its own child runs among them.
+        used: Amount,
+    },
     /// An attempt's lease ran out.
     Lost {
         /// The instance.

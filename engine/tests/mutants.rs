@@ -54,6 +54,7 @@ const RULES: [(Mutant, fn()); 22] = [
     (Mutant::GateEdgeMayGo, gates::an_edge_out_of_a_gate_stays_though_what_it_guards_goes),
     (Mutant::GateGoneRound, gates::a_gate_gets_no_failure_edge_into_an_old_node),
     (Mutant::GateConditionMayGo, gates::what_decides_whether_a_gate_is_asked_stays),
+    (Mutant::GateDeciderMayChange, gates::what_a_condition_into_a_gate_reads_stays),
     (Mutant::GateGroupMayGrow, gates::an_otherwise_into_a_gate_gets_no_other_condition_beside_it),
     (Mutant::GateWaitsForLess, gates::a_gate_waits_for_what_it_waited_for),
     (Mutant::NestedBodyNotPinned, bodies::what_is_nested_in_a_begun_iteration_keeps_its_body),

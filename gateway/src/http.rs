@@ -180,6 +180,7 @@ fn router(gateway: Arc<Gateway>) -> Router {
         router = router.route(&format!("{ROOT}{}", route.path), on(filter, handler));
     }
     router
+        .route(&format!("{ROOT}/runs/{{run}}/ws"), get(follow::socket::route))
         .route(&format!("{ROOT}/openapi.json"), get(|| async { answer::json(&*DOCUMENT) }))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))

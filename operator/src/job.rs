@@ -25,6 +25,7 @@ use tokio::task::JoinSet;
 
 use crate::context::Context;
 use crate::error::{is_gone, told};
+use crate::identity::Named;
 
 /// The node type.
 pub const NAME: &str = "job";
@@ -54,8 +55,10 @@ impl JobNode {
         if let Some(found) = jobs.pop() {
             return Ok(found);
         }
+        // By what its id is made of: the status that tells it may be written after the first task is claimed.
         let owner = self.context.objects.runs.all(namespace, |run| {
-            run.status.as_ref().and_then(|status| status.id.as_deref()) == Some(&*task.run)
+            Named::of(&run.metadata)
+                .is_ok_and(|named| *self.context.runs.id_of(named.derived()) == *task.run)
         });
         let wanted = build::build(task, &place, owner.first())?;
         match api.create(&PostParams::default(), &wanted).await {

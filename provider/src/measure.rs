@@ -1,7 +1,9 @@
 //! What is counted and traced of questions, by OpenTelemetry's conventions for generative AI.
 //!
-//! The conventions are young and change: their names stand in this file and nowhere else. No text of a prompt or of an
+//! The conventions are young and change: their names stand in this module and nowhere else. No text of a prompt or of an
 //! answer is told, and what comes from outside is no label.
+
+mod tool;
 
 use std::time::{Duration, Instant};
 
@@ -12,6 +14,8 @@ use crate::answer::Answer;
 use crate::ask::{Ask, Span};
 use crate::error::ModelError;
 use crate::settings::{Dialect, Provider};
+
+pub use tool::ToolSpan;
 
 /// A question under way. Dropped without its end it was given up.
 pub(crate) struct Measured {

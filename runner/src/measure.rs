@@ -142,8 +142,9 @@ impl Noted {
                 span.linked(trace::trace(&parent.run), trace::commit(&parent.run, parent.fence.1));
         }
         for input in inputs.iter().take(MOST_LINKS) {
-            if let Input::Settled { instance, fence, .. } | Input::Lost { instance, fence, .. } =
-                input
+            if let Input::Settled { instance, fence, .. }
+            | Input::Child { instance, fence, .. }
+            | Input::Lost { instance, fence, .. } = input
             {
                 span = span
                     .linked(trace::trace(run), trace::attempt(run, instance, &fence.to_string()));
@@ -167,7 +168,8 @@ fn spent(state: &State) -> Amount {
 /// Answers that became events.
 pub(crate) fn hops(inputs: &[Input], verdicts: &[Verdict]) {
     let is_hop = |(input, verdict): &(&Input, &Verdict)| {
-        matches!(input, Input::Settled { .. }) && **verdict == Verdict::Applied
+        matches!(input, Input::Settled { .. } | Input::Child { .. })
+            && **verdict == Verdict::Applied
     };
     let hops = inputs.iter().zip(verdicts).filter(is_hop).count();
     if hops > 0 {

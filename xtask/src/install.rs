@@ -16,6 +16,9 @@ pub(crate) const TELEMETRY: (&str, &[&str]) =
 /// The Lambda API, by others.
 pub(crate) const MOTO: (&str, &[&str]) = ("moto", &["moto[server,awslambda]==5.2.1"]);
 
+/// A server of tools, by those who made its protocol.
+pub(crate) const MCP: (&str, &[&str]) = ("mcp", &["mcp==2.3.0"]);
+
 /// The programs by which model providers are asked, their own: they judge the stand-in.
 pub(crate) const MODELS: (&str, &[&str]) = ("models", &["openai==3.51.0", "anthropic==2.10.0"]);
 

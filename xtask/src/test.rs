@@ -19,6 +19,7 @@ pub(crate) fn run() -> Outcome {
     install::python(install::SCHEMATHESIS)?;
     install::python(install::TELEMETRY)?;
     install::python(install::MOTO)?;
+    install::python(install::MCP)?;
     cluster::kubernetes()?;
     install::python(install::MODELS)?;
     check::run()?;
@@ -28,7 +29,16 @@ pub(crate) fn run() -> Outcome {
     shell::run("cargo", &["test", "--workspace", "--no-fail-fast"], &[])?;
     shell::run(
         "cargo",
-        &["test", "-p", "aob-engine", "--features", "mutants", "--test", "mutants"],
+        &[
+            "test",
+            "--workspace",
+            "--features",
+            "aob-engine/mutants,aob-runner/layers",
+            "--test",
+            "mutants",
+            "--test",
+            "layers",
+        ],
         &[],
     )?;
     cluster::run_tests()?;

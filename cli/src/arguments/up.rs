@@ -23,7 +23,7 @@ Examples:
   aob up --listen 127.0.0.1:8080
   aob up --redis redis://127.0.0.1:6379 --listen 0.0.0.0:8443 --tls-cert cert.pem --tls-key key.pem --tokens tokens.yaml")]
 pub(crate) struct Up {
-    /// Begin a run that shows what AOB can do, with a script in place of a model
+    /// Begin a run that an agent changes; without a key of a model in the environment a script takes its part
     #[arg(long)]
     pub(crate) demo: bool,
     /// Keep runs on this Redis or Valkey server: redis:// or unix:// [env: AOB_REDIS]

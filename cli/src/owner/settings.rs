@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aob_engine::catalogue;
 use aob_gateway::operation::NodeRules;
+use aob_provider::Models;
 use aob_runner::node::{self, Agent, Policy};
 use aob_runner::runs::Runs;
 use aob_runner::secret::Secrets;
@@ -23,8 +24,24 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// As the flags say.
+    /// As the flags say, with the models that the environment has.
     pub(crate) fn of(given: &Rules) -> Result<Self> {
+        Self::asking(given, |policy| {
+            Agent::from_env(policy)
+                .map_err(|why| Problem::new(&catalogue::USAGE, "the environment", why))
+        })
+    }
+
+    /// The same with these models.
+    pub(crate) fn with(given: &Rules, models: Arc<Models>) -> Result<Self> {
+        Self::asking(given, |policy| {
+            Agent::new(models, policy)
+                .with_servers(&|name| std::env::var(name).ok())
+                .map_err(|why| Problem::new(&catalogue::USAGE, "the environment", why))
+        })
+    }
+
+    fn asking(given: &Rules, agent: impl FnOnce(&Arc<Policy>) -> Result<Agent>) -> Result<Self> {
         let policy = Policy::allowing(given.allow_exec.as_deref(), given.allow_private.as_deref());
         let policy =
             policy.map_err(|why| Problem::new(&catalogue::USAGE, "--allow-private", why))?;
@@ -33,8 +50,7 @@ impl Settings {
             Some(dir) => Secrets::in_folder(dir),
             None => Secrets::none(),
         };
-        let agent = Agent::from_env(&policy)
-            .map_err(|why| Problem::new(&catalogue::USAGE, "the environment", why))?;
+        let agent = agent(&policy)?;
         let nodes = Arc::new(node::Registry::built_in(&policy).with(Box::new(agent)));
         Ok(Self { policy, secrets: Arc::new(secrets), nodes, given: given.clone() })
     }

@@ -232,6 +232,7 @@ async fn data(operations: &dyn Operations, told: &Told, standing: &Standing) -> 
         "settled": head.settled,
         "instances": head.instances,
         "suspended": head.suspended,
+        "spent": head.spent,
         "failure": head.failure,
         "parent": head.parent.as_ref().map(|parent| json!({"run": parent.run, "instance": parent.instance})),
         "nodes": told.picture.rows().into_iter().map(|(scope, row)| node(&scope, row, told.picture.marks.get(&row.id))).collect::<Vec<_>>(),

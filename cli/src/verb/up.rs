@@ -21,7 +21,11 @@ use crate::show::terminal::Terminal;
 /// Serves until it is told to stop.
 pub(super) async fn up(arguments: &Up, terminal: Terminal) -> Result<Exit> {
     let mut stop = Stop::new()?;
-    let settings = Settings::of(&arguments.rules)?;
+    let mind = if arguments.demo { Some(demo::Mind::open().await?) } else { None };
+    let settings = match &mind {
+        Some(mind) => Settings::with(&arguments.rules, mind.models.clone())?,
+        None => Settings::of(&arguments.rules)?,
+    };
     let (dir, redis) = places(arguments)?;
     let health = Arc::new(Health::default());
     let admin = admin(arguments, &health).await?;
@@ -34,7 +38,9 @@ pub(super) async fn up(arguments: &Up, terminal: Terminal) -> Result<Exit> {
         tokio::spawn(async move { manager.watch(health).await })
     });
     tell(arguments, terminal, &dir, &house, admin.as_ref());
-    let shown = arguments.demo.then(|| tokio::spawn(demo::show(house.ask(demo::BY), terminal)));
+    let shown = mind
+        .as_ref()
+        .map(|mind| tokio::spawn(demo::show(house.ask(demo::BY), mind.model.clone(), terminal)));
     let exit = stop.next().await;
     health.stop();
     if let Some(manager) = &manager {

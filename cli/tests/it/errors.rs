@@ -476,6 +476,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("AOB9034", "runner, tests/it/agents/failures: what_a_model_does_wrong_has_a_name"),
     ("AOB9035", "runner, tests/it/agents/attacks: tools_reach_only_what_they_may"),
     ("AOB9036", "runner, tests/it/agents/failures: what_a_model_does_wrong_has_a_name"),
+    ("AOB9038", "e2e, tests/it/mcp/bounds: what_is_not_there_is_named_before_a_model_is_asked"),
+    ("AOB9039", "e2e, tests/it/mcp/pinned: a_definition_that_changes_is_refused"),
     ("AOB9037", "runner, node/agent/guard: three_agents_may_become_five_and_not_six"),
     ("AOB9001", "provider, it: what_is_no_question_is_not_sent"),
     ("AOB9002", "provider, it: what_is_no_question_is_not_sent"),

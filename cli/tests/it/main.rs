@@ -7,16 +7,19 @@
     reason = "a test says what it expects, and panics"
 )]
 
+mod agent;
 mod answer;
 mod errors;
 mod files;
 mod host;
 mod look;
+mod mission;
 mod modes;
 mod owner;
 mod patch;
 mod patch_redis;
 mod place;
+mod proof;
 mod run;
 mod stop;
 mod terminal;

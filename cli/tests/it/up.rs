@@ -111,11 +111,18 @@ fn types_are_registered_and_listed() {
 #[test]
 fn the_demo_is_patched_while_it_runs_and_ends_when_it_is_approved() {
     let place = Place::alone();
+    let began = std::time::Instant::now();
     let mut demo = up(&place, &["--demo"]);
-    demo.until("waiting at publish   revision 1");
+    // No key is set, and that is said.
+    demo.until("a script plays the part of the model");
+    demo.until("agent:inspect has changed the run: Nothing checks");
+    demo.until("waiting at publish   revision 1 (patched by agent inspect: +1 node)");
+    println!("the demo is at its gate after {:?}", began.elapsed());
+    assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?}", began.elapsed());
     let shown = demo.until("aob patch show");
     let patch = shown.rsplit(' ').next().unwrap();
-    assert!(place.ends(0, &["patch", "show", patch]).out.contains("validate_schema"));
+    let patch = place.ends(0, &["patch", "show", patch]).out;
+    assert!(patch.contains("validate_schema") && patch.contains("agent:inspect"), "{patch}");
     demo.signal("KILL");
     drop(demo);
     let mut demo = up(&place, &["--demo"]);

@@ -118,15 +118,22 @@ async fn short_runs_leave_nothing() {
     let since = Instant::now();
     drop_all(&server, count).await;
     let rate = count as f64 / since.elapsed().as_secs_f64();
-    let after = used(&server);
-    let more = after as f64 / before as f64 - 1.0;
+    let more = |after: u64| after as f64 / before as f64 - 1.0;
+    let mut after = used(&server);
+    // What the server lets go of a little later is gone within some readings; what is lost stays.
+    for _ in 0..4 {
+        if more(after) > 0.01 {
+            after = used(&server);
+        }
+    }
+    let more = more(after);
     println!(
         "{count} runs, {rate:.0} a second: {before} bytes before, {after} after, {:+.2} %",
         100.0 * more
     );
     let left: Vec<String> = cmd("KEYS").arg("*run_*").query(&mut connection(&server)).unwrap();
     assert_eq!(left, Vec::<String>::new());
-    assert!(more <= 0.01);
+    assert!(more <= 0.01, "{before} bytes before, {after} after");
 }
 
 /// Starts so many runs and waits until they are gone; then this process is no client any more.

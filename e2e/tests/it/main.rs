@@ -2,7 +2,7 @@
 //!
 //! What a test measured is printed at its end, with the time it took. Times and numbers can be set by the
 //! environment (`AOB_CRASH_SECONDS`, `AOB_CRASH_RUNS`, `AOB_SHORT_RUNS`, `AOB_AOF_ALL`, `AOB_FOLLOWERS`,
-//! `AOB_WORKER_TASKS`, `AOB_SEED`); `cargo xtask soak` does.
+//! `AOB_WORKER_TASKS`, `AOB_HAMMER_SECONDS`, `AOB_SEED`); `cargo xtask soak` does.
 
 #[cfg(test)]
 mod admission;
@@ -25,11 +25,15 @@ mod followers;
 #[cfg(test)]
 mod gateway;
 #[cfg(test)]
+mod hammer;
+#[cfg(test)]
 mod history;
 #[cfg(test)]
 mod journal;
 #[cfg(test)]
 mod local;
+#[cfg(test)]
+mod mcp;
 #[cfg(test)]
 mod notices;
 #[cfg(test)]

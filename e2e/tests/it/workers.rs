@@ -22,6 +22,9 @@ use crate::turn::{Turn, number};
 const LEASE: &str = "1";
 /// Workers at once.
 const WORKERS: usize = 4;
+/// Tasks that are done between two kills. A task survives three lost attempts: where every fifteenth attempt is lost, one
+/// task in a thousand runs out of them in one run of fifty.
+const BETWEEN: u64 = 40;
 /// Longest time for all tasks.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -48,7 +51,8 @@ async fn typescript_is_killed() {
     are_killed("workers in TypeScript", command).await;
 }
 
-/// Four workers double numbers; one of them is killed every 0.1 to 0.4 s, and now and then a gateway.
+/// Four workers double numbers; one of them is killed every 0.1 to 0.4 s as long as work goes on, and now and then a
+/// gateway.
 async fn are_killed(name: &'static str, mut command: Command) {
     let turn = Turn::take(name).await;
     let mut random = turn.random();
@@ -69,7 +73,7 @@ async fn are_killed(name: &'static str, mut command: Command) {
     let digest = publish(&runs, &example("numbers.yaml")).await;
     let numbers: Vec<u64> = (0..tasks()).collect();
     let run = start(&runs, &digest, json!({"numbers": numbers})).await;
-    let (began, mut kills, mut gone) = (Instant::now(), 0, 0);
+    let (began, mut kills, mut gone, mut before) = (Instant::now(), 0, 0, 0);
     let state = loop {
         let pause = Duration::from_millis(random.random_range(100..400));
         let state = runs.wait(&run, pause).await.unwrap();
@@ -77,6 +81,10 @@ async fn are_killed(name: &'static str, mut command: Command) {
             break state;
         }
         assert!(began.elapsed() < PATIENCE, "{}", workers[0].said());
+        if state.head.settled < before + BETWEEN {
+            continue;
+        }
+        before = state.head.settled;
         kills += 1;
         if kills % 10 == 5 {
             // On the same port, as a service keeps its address.
@@ -90,13 +98,14 @@ async fn are_killed(name: &'static str, mut command: Command) {
         workers[at] = worker(&gateways[at % 2]);
     };
     let took = began.elapsed().as_secs_f64();
-    assert_eq!(state.head.outcome, Some(RunOutcome::Succeeded), "{}", workers[0].said());
+    let (outcome, error) = (state.head.outcome, &state.head.failure);
+    assert_eq!(outcome, Some(RunOutcome::Succeeded), "{error:?} {}", workers[0].said());
     check(&runs, &run).await;
     println!(
         "{name}: {} tasks in {took:.1} s, {kills} kills of workers, {gone} of gateways",
         tasks()
     );
-    assert!(kills > 10, "only {kills} kills");
+    assert!(kills > 5, "only {kills} kills");
 }
 
 /// Every task counted once, and its answer is what came out.

@@ -15,4 +15,6 @@ entries! {
     AGENT_REPEATS "AOB9035" "the agent made the same call again and again" "Three equal calls with equal answers end the attempt: a fourth would bring nothing else." "Mend the prompt, or what the tool answers."
     AGENT_OUTPUT "AOB9036" "the agent's answer does not fit its output schema" "An answer that does not fit is told to the model with every misfit, three times at most." "Make the schema simpler, or say in the prompt what is meant."
     AGENT_LIMIT "AOB9037" "the run has more agents than it may have" "The runner counts the agents of a run before it calls a model." "Raise `limits.agents` where you may, or remove agents."
+    AGENT_SERVER "AOB9038" "a server of tools did not answer" "`mcp.<server>.<tool>` is a tool of a server in the runner's settings (`AOB_MCP`); it is asked once for each call." "See the message; add a `retry`, or mend the server or its settings."
+    AGENT_TOOL_CHANGED "AOB9039" "a tool is no longer what it was when it was looked at" "What a server says of a tool is shown to models; it stays what the settings pin, or what this process saw first." "Look at the new definition; then pin its digest in the runner's settings, or start the runner again."
 }

@@ -8,6 +8,7 @@ use super::types::{Role, Type};
 use crate::catalogue::LIMIT;
 use crate::ir::{Limits, Retention};
 use crate::issue::Issue;
+use crate::layer::{self, Judge};
 use crate::time::duration;
 
 /// Most nodes and edges of any document; beyond it nothing else is looked at.
@@ -98,7 +99,7 @@ pub(crate) fn judge(
         findings.push(Issue::new(&LIMIT, "/spec/nodes", message).remedy(remedy));
     }
     let agents = types.iter().filter(|of| of.role == Role::Agent).count();
-    if agents > limits.agents as usize {
+    if agents > limits.agents as usize && layer::judges(Judge::Receiver) {
         let message = format!("the graph has {agents} agents, its limit is {}", limits.agents);
         let remedy = "Remove agents, or raise `spec.limits.agents` where you may.";
         findings.push(Issue::new(&LIMIT, "/spec/nodes", message).remedy(remedy));

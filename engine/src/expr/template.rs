@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::names::{Names, Read};
-use super::{EvalError, Expr, ExprError};
+use super::{EvalError, Expr, ExprError, MAX_DEPTH};
 
 /// A compiled value. Cheap to clone.
 ///
@@ -27,6 +27,12 @@ impl Template {
     /// Everything that is wrong: the JSON pointer of the string within `value`, and the error, whose offset
     /// counts from the beginning of that string.
     pub fn compile(value: &Value) -> Result<Self, Vec<(String, ExprError)>> {
+        if compile::is_plain(value, MAX_DEPTH) {
+            let source = value.clone();
+            return Ok(Self {
+                inner: Arc::new(Compiled { source, root: Piece::Source, reads: Vec::new() }),
+            });
+        }
         let (root, reads) = compile::compile(value)?;
         Ok(Self { inner: Arc::new(Compiled { source: value.clone(), root, reads }) })
     }
@@ -37,7 +43,7 @@ impl Template {
     /// # Errors
     /// The first expression that fails; the message begins with the pointer of its string.
     pub fn render(&self, names: &dyn Names) -> Result<Value, EvalError> {
-        render::render(&self.inner.root, names).map_err(|error| *error)
+        render::render(&self.inner, names).map_err(|error| *error)
     }
 
     /// What its expressions read, each with the pointer of its string. Secrets are among them, with the
@@ -48,7 +54,7 @@ impl Template {
 
     /// Whether it renders to the same value whatever the names are.
     pub fn is_static(&self) -> bool {
-        matches!(self.inner.root, Piece::Static(_))
+        matches!(self.inner.root, Piece::Source | Piece::Static(_))
     }
 
     /// The value it was compiled from.
@@ -72,9 +78,17 @@ struct Compiled {
 
 #[derive(Debug)]
 enum Piece {
+    /// The source as it is; never within another.
+    Source,
     Static(Value),
-    Whole { pointer: Box<str>, expr: Expr },
-    Text { pointer: Box<str>, parts: Vec<Part> },
+    Whole {
+        pointer: Box<str>,
+        expr: Expr,
+    },
+    Text {
+        pointer: Box<str>,
+        parts: Vec<Part>,
+    },
     List(Vec<Self>),
     Map(Vec<(String, Self)>),
 }

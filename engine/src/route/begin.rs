@@ -8,6 +8,7 @@ use super::view::failed;
 use super::{At, DEEPEST_CHILD, Router, WINDOW};
 use crate::event::{Cause, Change, Settled};
 use crate::ir::{Effect, Kind};
+use crate::layer::{self, Judge};
 use crate::state::{Asks, NodeError, NodeState, Parent};
 use crate::step::{ChildStart, Due, Envelope, Publish, Refusal, Timer};
 
@@ -102,7 +103,7 @@ impl Router<'_> {
         // Those that are gone count on, whoever let the patches pass that took them out.
         let ever = u64::from(current.agents) + self.state.head.agents_gone.len() as u64;
         let most = allowed.agents(limits);
-        if *agent && ever > u64::from(most) {
+        if *agent && ever > u64::from(most) && layer::judges(Judge::Dispatch) {
             let why = format!("skipped://agent_limit: {ever} agents, at most {most}");
             return self.pass(at, Cause::AgentLimit, &why);
         }

@@ -86,6 +86,25 @@ impl Router<'_> {
         Ok(Verdict::Applied)
     }
 
+    /// What the agents of a child run have used counts here too, under the node that it is the run of.
+    pub(super) fn book_child(
+        &mut self,
+        instance: &str,
+        fence: Fence,
+        amount: Amount,
+    ) -> Result<(), Refusal> {
+        let at = self.find(instance)?;
+        let live = at.filter(|at| {
+            matches!(at.node().kind, Kind::Child { .. })
+                && self.node_state(at) == NodeState::Active
+                && self.live(at).is_some_and(|live| live.fence == fence)
+        });
+        match live {
+            Some(at) => self.emit(Change::Booked { at: at.name(), amount }),
+            None => Ok(()),
+        }
+    }
+
     /// An attempt ends with a call under way.
     pub(super) fn book_open(&mut self, at: &At) -> Result<(), Refusal> {
         match self.live(at).and_then(|live| live.reserved) {

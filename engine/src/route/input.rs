@@ -14,6 +14,7 @@ pub(super) fn actor(input: &Input) -> Option<&str> {
         Input::Decision(decision) => Some(&decision.by),
         Input::Cancel { by, .. } | Input::Suspend { by, .. } | Input::Cap { by, .. } => Some(by),
         Input::Settled { .. }
+        | Input::Child { .. }
         | Input::Lost { .. }
         | Input::Returned { .. }
         | Input::Timer(_)
@@ -33,6 +34,10 @@ impl Router<'_> {
         }
         match input {
             Input::Settled { instance, fence, result } => self.completed(instance, *fence, result),
+            Input::Child { instance, fence, result, used } => {
+                self.book_child(instance, *fence, *used)?;
+                self.completed(instance, *fence, result)
+            }
             Input::Lost { instance, fence, begun } => self.lost(instance, *fence, *begun, false),
             Input::Returned { instance, fence, begun } => self.lost(instance, *fence, *begun, true),
             Input::Timer(timer) => self.due(timer),

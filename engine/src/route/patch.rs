@@ -4,6 +4,7 @@ mod author;
 mod compare;
 mod conditions;
 mod config;
+mod deciders;
 mod frozen;
 mod gates;
 mod limits;

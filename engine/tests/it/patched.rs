@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::patching::play::{Case, Step, Tally};
 use crate::patching::same;
+use crate::patching::twin::SETTLED_BY_HAND;
 use crate::random::number;
 
 #[test]
@@ -30,6 +31,7 @@ fn a_patched_run_ends_as_one_started_on_the_final_graph() {
     if cases >= 1_000 {
         assert!(accepted * 3 >= tried, "at least a third of the patches is accepted");
         assert!(count("compared") * 2 > runs, "most runs are compared");
+        assert!(count(SETTLED_BY_HAND) * 1_000 <= runs, "one run in a thousand is left out for it");
     }
 }
 

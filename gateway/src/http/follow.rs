@@ -4,6 +4,7 @@
 //! whoever is behind the window reads pages of its own until it has caught up. Nothing is kept for a slow follower but
 //! a few events that are shared by all: it is cut, and goes on at its last id.
 
+pub(super) mod socket;
 mod topic;
 
 use std::convert::Infallible;
@@ -76,20 +77,9 @@ impl Gateway {
         run: String,
         after: u64,
     ) -> Result<Response> {
-        let known = Request::Watch { run: run.clone(), seq: 0, wait_ms: 0 };
-        let known = self.options.performer.perform(caller, known).await?;
-        // A store that has forgotten its last moments has fewer events than a follower has seen.
-        let after = last_seen(parts)?.unwrap_or(after).min(known.as_u64().unwrap_or(0));
-        if let Some(connection) = connection(parts) {
-            connection.follows.get_or_init(|| Following::begin(&self.followers));
-        }
+        let after = last_seen(parts)?.unwrap_or(after);
         let (send, receive) = mpsc::channel(WAITING);
-        let follower = Follower {
-            topic: self.hub.topic(&run, after),
-            at: after,
-            send,
-            ending: self.ending.clone(),
-        };
+        let follower = self.follower(parts, caller, &run, after, send).await?;
         tokio::spawn(follower.run());
         let frames = futures::stream::unfold(receive, |mut receive| async move {
             let frame: Bytes = mpsc::Receiver::recv(&mut receive).await?;
@@ -103,6 +93,27 @@ impl Gateway {
         // For proxies that would wait for more.
         headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
         Ok(response)
+    }
+}
+
+impl Gateway {
+    /// Whoever sends the events of a run from a number on, as far as the caller may see it.
+    async fn follower(
+        &self,
+        parts: &Parts,
+        caller: &Caller,
+        run: &str,
+        after: u64,
+        send: mpsc::Sender<Bytes>,
+    ) -> Result<Follower> {
+        let known = Request::Watch { run: run.to_owned(), seq: 0, wait_ms: 0 };
+        let known = self.options.performer.perform(caller, known).await?;
+        // A store that has forgotten its last moments has fewer events than a follower has seen.
+        let at = after.min(known.as_u64().unwrap_or(0));
+        if let Some(connection) = connection(parts) {
+            connection.follows.get_or_init(|| Following::begin(&self.followers));
+        }
+        Ok(Follower { topic: self.hub.topic(run, at), at, send, ending: self.ending.clone() })
     }
 }
 

@@ -6,9 +6,11 @@ use std::time::Duration;
 use aob_gateway::caller::open::Open;
 use aob_gateway::http::{Limits, Serve};
 use aob_gateway::operation::{Choice, Done, Request, Started, TicketRow};
-use serde_json::json;
+use futures::StreamExt as _;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::place::{PATIENCE, Place, workflow};
 
@@ -140,4 +142,55 @@ async fn a_part_of_the_api_is_served_alone() {
     assert_eq!(asked.status().as_u16(), 404);
     assert_eq!(api.get(&format!("/api/v1/runs/{run}/events")).await.0, 200);
     api.end().await;
+}
+/// Reads a WebSocket to its end: numbers of events in order, and whether it was said that the run is over.
+async fn listen(place: &Place, run: &str, query: &str) -> (Vec<u64>, bool) {
+    let stream = TcpStream::connect(place.address()).await.unwrap();
+    let url = format!("ws://{}/api/v1/runs/{run}/ws{query}", place.address());
+    let (socket, _) = tokio_tungstenite::client_async(url, stream).await.unwrap();
+    let messages = socket.filter_map(async |message| match message.unwrap() {
+        Message::Text(text) => Some(serde_json::from_str::<Value>(&text).unwrap()),
+        _ => None,
+    });
+    let messages: Vec<Value> = tokio::time::timeout(PATIENCE, messages.collect()).await.unwrap();
+    let ids = messages.iter().filter_map(|message| message["id"].as_u64()).collect();
+    let whole = messages.iter().all(|message| message["id"] == message["data"]["n"]);
+    let over = messages.last().is_some_and(|last| *last == json!({"event": "end"}));
+    assert!(whole || over, "{messages:?}");
+    (ids, over)
+}
+
+#[tokio::test]
+async fn a_socket_carries_the_same_events() {
+    let place = Place::new().await;
+    let run = gated(&place).await;
+    let seq = place.settled(&run).await.head.seq;
+    let later = format!("?after={seq}");
+    let (all, rest, ()) = futures::join!(
+        listen(&place, &run, ""),
+        listen(&place, &run, &later),
+        approve(&place, &run)
+    );
+    let last = place.settled(&run).await.head.seq;
+    assert_eq!(all, ((1..=last).collect(), true));
+    assert_eq!(rest, ((seq + 1..=last).collect(), true));
+    // Afterwards too, and what is no WebSocket, no number, no run, or a page of another site.
+    assert_eq!(listen(&place, &run, "?after=1").await.0, (2..=last).collect::<Vec<_>>());
+    let ws = format!("/api/v1/runs/{run}/ws");
+    for (path, header, status) in [
+        (ws.clone(), None, 400),
+        (format!("{ws}?after=x"), None, 400),
+        (format!("{ws}?most=1"), None, 400),
+        (ws, Some(("origin", "https://evil.example")), 400),
+    ] {
+        let mut request = place.http.get(place.url(&path));
+        if let Some((name, value)) = header {
+            request = request.header(name, value);
+        }
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), status, "{path}");
+        let told: Value = answer.json().await.unwrap();
+        assert!(told["code"].as_str().unwrap().starts_with("AOB"), "{told}");
+    }
+    place.end().await;
 }

@@ -101,6 +101,61 @@ async fn start(http: &reqwest::Client, urls: &[String], key: &str) -> String {
     tokio::time::timeout(PATIENCE, ask).await.unwrap()
 }
 
+/// A run that has an event every few milliseconds for some seconds.
+async fn long(http: &reqwest::Client, url: &str) -> String {
+    let node = |n| json!({"id": format!("n{n}"), "type": "delay", "config": {"for": "20ms"}});
+    let nodes: Vec<Value> = (0..150).map(node).collect();
+    let edge = |n| json!({"from": format!("n{n}"), "to": format!("n{}", n + 1)});
+    let edges: Vec<Value> = (0..149).map(edge).collect();
+    let body = json!({"inline": workflow("long", json!(nodes), json!(edges))});
+    let request =
+        http.post(format!("{url}/api/v1/runs")).header("content-type", "application/json");
+    let told: Value = request.body(body.to_string()).send().await.unwrap().json().await.unwrap();
+    told["run"].as_str().unwrap().to_owned()
+}
+
+/// Follows a run to its end, at the next gateway from the last event on whenever it is cut: the numbers of the events
+/// as they came, and how often it was cut.
+async fn follow(
+    http: reqwest::Client,
+    urls: [String; 2],
+    run: String,
+    mut turn: usize,
+) -> (Vec<u64>, u32) {
+    let (mut seen, mut cuts) = (Vec::new(), 0);
+    let follow = async {
+        loop {
+            let request = http.get(format!("{}/api/v1/runs/{run}/events", urls[turn % 2]));
+            let request = request.header("accept", "text/event-stream");
+            let last = seen.last().copied().unwrap_or(0_u64);
+            turn += 1;
+            let Ok(mut answer) = request.header("last-event-id", last.to_string()).send().await
+            else {
+                continue;
+            };
+            let mut text = String::new();
+            while let Ok(Some(part)) = answer.chunk().await {
+                text.push_str(std::str::from_utf8(&part).unwrap());
+                // Half a frame is none.
+                while let Some((frame, rest)) = text.split_once("\n\n") {
+                    if frame.starts_with("event: end") {
+                        return;
+                    }
+                    seen.extend(
+                        frame
+                            .strip_prefix("id: ")
+                            .and_then(|id| id.lines().next()?.parse::<u64>().ok()),
+                    );
+                    text = rest.to_owned();
+                }
+            }
+            cuts += 1;
+        }
+    };
+    tokio::time::timeout(PATIENCE, follow).await.unwrap();
+    (seen, cuts)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_of_two_is_killed_under_load() {
     let redis = RedisServer::start(ServerOptions::default()).unwrap();
@@ -110,6 +165,10 @@ async fn one_of_two_is_killed_under_load() {
         (Gateway::start(&redis.url(), &rate), Gateway::start(&redis.url(), &rate));
     let urls = [first.url.clone(), second.url.clone()];
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let followed = long(&http, &second.url).await;
+    let followers: Vec<_> = (0..20)
+        .map(|at| tokio::spawn(follow(http.clone(), urls.clone(), followed.clone(), at)))
+        .collect();
     let done = Arc::new(AtomicUsize::new(0));
     let clients: Vec<_> = (0..8)
         .map(|client| {
@@ -143,9 +202,23 @@ async fn one_of_two_is_killed_under_load() {
     runs.sort_unstable();
     runs.dedup();
     assert_eq!(runs.len(), 200);
+    let mut cut = 0;
+    let mut whole = None;
+    for follower in followers {
+        let (seen, cuts) = follower.await.unwrap();
+        cut += cuts;
+        assert_eq!(
+            seen,
+            (1..=seen.len() as u64).collect::<Vec<_>>(),
+            "an event is missing or came twice"
+        );
+        assert_eq!(*whole.get_or_insert(seen.len()), seen.len(), "all saw the same");
+    }
+    println!("20 followers were cut {cut} times; each saw all {} events in order", whole.unwrap());
+    assert!(cut >= 10, "half of them were at the gateway that was killed: {cut}");
     let page = http.get(format!("{}/api/v1/runs", second.url)).send().await.unwrap();
     let page: Value = page.json().await.unwrap();
-    assert_eq!(page["items"].as_array().unwrap().len(), 200);
+    assert_eq!(page["items"].as_array().unwrap().len(), 201);
     service.stop().await;
 }
 

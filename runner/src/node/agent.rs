@@ -11,6 +11,7 @@ mod desk;
 mod drafts;
 mod edits;
 mod guard;
+mod mcp;
 mod mind;
 mod prompt;
 mod repeats;
@@ -35,11 +36,13 @@ use super::{Context, Failure, NodeType, Policy, Task};
 pub struct Agent {
     mind: Arc<dyn Mind>,
     http: Http,
+    servers: mcp::Servers,
     desk: OnceLock<Arc<dyn Desk>>,
 }
 
 impl Agent {
-    /// Asks the models that the environment has: those of the file that `AOB_MODELS` names, or whose keys are set.
+    /// Asks the models that the environment has, those of the file that `AOB_MODELS` names or whose keys are set, and
+    /// offers the tools of the servers in the file that `AOB_MCP` names.
     ///
     /// # Errors
     /// The setting that cannot be.
@@ -47,14 +50,23 @@ impl Agent {
         let get = |name: &str| std::env::var(name).ok();
         let settings = Settings::from_env(&get).map_err(|error| error.to_string())?;
         let models = Models::new(settings).map_err(|error| error.to_string())?;
-        Ok(Self::new(Arc::new(models), policy))
+        Self::new(Arc::new(models), policy).with_servers(&get)
+    }
+
+    /// The same, with the servers of tools in the file that `AOB_MCP` names.
+    ///
+    /// # Errors
+    /// The setting that cannot be.
+    pub fn with_servers(self, get: &dyn Fn(&str) -> Option<String>) -> Result<Self, String> {
+        Ok(Self { servers: mcp::Servers::from_env(get)?, ..self })
     }
 
     /// Asks these models; requests of its tools keep to the rules of the runner, and follow no redirect.
     pub fn new(mind: Arc<dyn Mind>, policy: &Arc<Policy>) -> Self {
         let mut rules = Policy::clone(policy);
         rules.http.redirects = 0;
-        Self { mind, http: Http::new(&Arc::new(rules)), desk: OnceLock::new() }
+        let http = Http::new(&Arc::new(rules));
+        Self { mind, http, servers: mcp::Servers::none(), desk: OnceLock::new() }
     }
 }
 
@@ -87,7 +99,8 @@ impl NodeType for Agent {
         }
         let scene = desk.scene(task).await?;
         guard::before_model(&scene)?;
-        let talk = talk::Talk::begin(task, cx, &**desk, &*self.mind, &self.http, config, scene);
+        let reach = tools::Reach { http: &self.http, servers: &self.servers };
+        let talk = talk::Talk::begin(task, cx, &**desk, &*self.mind, reach, config, scene);
         talk.run().await
     }
 }

@@ -14,6 +14,7 @@ use super::{Context, ExecPolicy, Failure, NodeType, Policy, Task};
 use capture::Captured;
 use command::{Command, Parse};
 use process::Finished;
+pub(super) use process::Group;
 
 /// How much of an output is kept for what is not the text of the streams, in bytes.
 const FRAME: usize = 256;

@@ -6,7 +6,9 @@ mod shown;
 use std::sync::Arc;
 
 use aob_engine::canonical;
-use aob_engine::catalogue::{AGENT_RECEIVED, NODE_LOST, PATCH_FAILS, PATCH_WORD, UNREACHABLE};
+use aob_engine::catalogue::{
+    AGENT_RECEIVED, NODE_LOST, PATCH_FAILS, PATCH_WORD, TIER_LIMIT, UNREACHABLE,
+};
 use aob_engine::event::Layer;
 use aob_engine::patch::{self, Answer as PatchAnswer, Finding, Record};
 use aob_engine::route::{Budget, run_budget};
@@ -19,7 +21,7 @@ pub(super) use receive::receive;
 use shown::shown;
 
 use super::patch::{COMMIT, RECEIVER, RUNNER};
-use super::{Error, PatchAsk, Runs, What};
+use super::{Error, PatchAsk, Runs, Throttled, What};
 use crate::clock;
 use crate::node::{Closing, Desk, Failure, Finished, Granted, Judged, Scene, Task};
 
@@ -147,6 +149,10 @@ impl Desk for Runs {
         let patched = match self.patch_said(&task.run, &ask, &then, &said).await {
             Ok(patched) => patched,
             Err(Error::NoRun(_)) => return Ok(Finished::Gone),
+            // It would make the run dearer than its tenant may have runs for now: the model is told, and goes on without.
+            Err(Error::Throttled(throttled)) => {
+                return Ok(Finished::Refused(vec![too_dear(&throttled)]));
+            }
             Err(error) => return Err(failed(&error)),
         };
         Ok(match patched.record.answer {
@@ -268,6 +274,17 @@ impl Runs {
             return Ok(kept.remove(&key).and_then(|kept| kept.value));
         }
         Ok(None)
+    }
+}
+
+/// Why a patch that adds an agent is not taken now.
+fn too_dear(throttled: &Throttled) -> Finding {
+    Finding {
+        code: TIER_LIMIT.code.to_owned(),
+        pointer: "/operations".to_owned(),
+        message: format!("with these agents the run is of tier {}: {throttled}", throttled.tier),
+        remedy: "Do the work without another agent.".to_owned(),
+        details: Vec::new(),
     }
 }
 

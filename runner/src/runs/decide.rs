@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aob_engine::ir::Ir;
 use aob_engine::patch::Record;
 use aob_engine::route;
-use aob_engine::state::{CancelMode, IrSet, NodeError, RunOutcome, State};
+use aob_engine::state::{Amount, CancelMode, IrSet, NodeError, RunOutcome, State};
 use aob_engine::step::{
     Answer, ChildStart, Envelope, Input, Now, Refusal, StartRequest, Step, Verdict,
 };
@@ -231,10 +231,13 @@ impl Decided {
         let time = clock::now();
         let mut send = Vec::new();
         if let Some((parent, answer)) = &effects.answer {
-            let input = Input::Settled {
-                instance: parent.instance.to_string(),
-                fence: parent.fence,
-                result: answer.clone(),
+            let (instance, fence) = (parent.instance.to_string(), parent.fence);
+            let used = state.head.spent.values().fold(Amount::default(), |all, one| all.plus(*one));
+            let result = answer.clone();
+            // What its agents have used counts in the run above too.
+            let input = match used.is_zero() {
+                true => Input::Settled { instance, fence, result },
+                false => Input::Child { instance, fence, result, used },
             };
             send.push(Signal { run: parent.run.clone(), input, t: time });
         }

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod budgets;
+mod children;
 mod failures;
 mod feedback;
 mod fuzz;
@@ -9,3 +10,4 @@ mod layers;
 mod patches;
 mod scripted;
 mod served;
+mod tiers;

@@ -82,6 +82,8 @@ table! {
         "Requests to patch a run that were answered here, by the layer that had the last word.");
     nodes_passed: Counter("aob_nodes_passed_total", "nodes", ["why": "unknown_type, agent_limit"],
         "Nodes that were passed over: nobody knows their type, or the run has its agents.");
+    agent_tools: Counter("aob_agent_tool_calls_total", "calls", ["tool": "patch, outputs, http, mcp, other", "outcome": "answered, refused"],
+        "Tools that models have called, and whether they gave anything.");
     agent_usage: Counter("aob_agent_usage_total", "units", ["of": "usd_millionths, tokens, calls, ms"],
         "What agents used, as it was booked here.");
     store_calls: Counter("aob_store_calls_total", "calls", ["what": "answered, failed, connected"],

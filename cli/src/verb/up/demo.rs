@@ -1,71 +1,68 @@
-//! The run that `aob up --demo` shows: a script stands where a model would, and says so.
+//! The run that `aob up --demo` shows: an agent changes it while it runs.
 
-use aob_engine::event::{Change, Event};
-use aob_engine::patch::Answer;
+mod mind;
+
+use aob_engine::patch::Record;
 use aob_engine::read::{self, Limits};
 use aob_engine::state::Asks;
 use aob_gateway::perform::Local;
 use serde_json::{Value, json};
 
+pub(super) use mind::Mind;
+
 use crate::operations::{
-    EventPage, Needs, Operations, Page, PatchAnswer, Published, Request, RunRow, Standing, Started,
+    Needs, Operations, Page, Published, Request, RunRow, Standing, Started, Waits,
 };
 use crate::problem::{Problem, Result};
 use crate::show::terminal::Terminal;
 
-/// In whose name the script acts.
-pub(super) const BY: &str = "user:demo-script";
-const WORKFLOW: &str = include_str!("demo.yaml");
-const OPERATIONS: &str = include_str!("demo-patch.yaml");
-/// The node whose time the script uses.
-const LOOK: &str = "look";
-const REASON: &str = "scripted, no model decided it: rows without an id would be processed";
+/// In whose name the run is begun.
+pub(super) const BY: &str = "user:demo";
+const WORKFLOW: &str = include_str!("demo/workflow.yaml");
 /// Longest wait for an event at once, in milliseconds.
 const WAIT: u64 = 2_000;
 
 /// Goes on with the demo that is under way, else begins one; says how it stands.
-pub(super) async fn show(local: Local, terminal: Terminal) {
+pub(super) async fn show(local: Local, model: String, terminal: Terminal) {
     let operations: &dyn Operations = &local;
-    if let Err(problem) = demo(operations, terminal).await {
+    if let Err(problem) = demo(operations, &model, terminal).await {
         terminal.findings(&problem.findings);
     }
 }
 
-async fn demo(operations: &dyn Operations, terminal: Terminal) -> Result<()> {
+async fn demo(operations: &dyn Operations, model: &str, terminal: Terminal) -> Result<()> {
     let run = match under_way(operations).await? {
         Some(run) => run,
-        None => begin(operations).await?,
+        None => begin(operations, model).await?,
     };
-    terminal.say(&format!("demo: {run} is under way; a script plays the part of a model"));
-    let (mut seq, mut told) = (0, None);
-    loop {
-        let page = Request::Events { run: run.clone(), after: seq, most: None };
-        let page: EventPage = operations.ask(page).await?;
-        for event in page.events {
-            let event: Event = serde_json::from_value(event).map_err(|error| {
-                Problem::store(aob_store::Error::Corrupt(error.to_string()), &run)
-            })?;
-            seq = event.n;
-            for change in &event.changes {
-                if matches!(change, Change::Delayed { at, .. } if at == LOOK) {
-                    patch(operations, &run, terminal).await?;
-                }
-            }
+    let who = match mind::is_scripted(model) {
+        true => {
+            "a script plays the part of the model; with OPENAI_API_KEY or ANTHROPIC_API_KEY one is asked".to_owned()
         }
+        false => format!("the agent asks {model}"),
+    };
+    terminal.say(&format!("demo: {run} is under way; {who}"));
+    let (mut patched, mut told) = (false, None);
+    loop {
         let standing: Standing = operations.ask(Request::Standing { run: run.clone() }).await?;
-        if standing.head.seq > seq {
-            continue;
+        if standing.head.revision > 0 && !patched {
+            patched = true;
+            if let Some(record) = accepted(operations, &run).await? {
+                let why = record.reason.unwrap_or_default();
+                terminal.say(&format!("demo: {} has changed the run: {why}", record.by));
+            }
         }
         if standing.needs == Needs::Nothing {
             terminal.say(&format!("{run}  {}", standing.status));
             return Ok(());
         }
-        for waits in &standing.tickets {
-            if waits.asks == Asks::Gate && told.as_ref() != Some(&waits.ticket) {
+        for waits in standing.tickets.iter().filter(|waits| waits.asks == Asks::Gate) {
+            if told.as_ref() != Some(&waits.ticket) {
                 told = Some(waits.ticket.clone());
-                screen(operations, &standing, &waits.ticket, &waits.instance, terminal).await?;
+                screen(operations, &standing, waits, terminal).await?;
             }
         }
+        let seq = standing.head.seq;
         operations.ask::<u64>(Request::Watch { run: run.clone(), seq, wait_ms: WAIT }).await?;
     }
 }
@@ -83,9 +80,9 @@ async fn under_way(operations: &dyn Operations) -> Result<Option<String>> {
     Ok(page.items.into_iter().find(|row| row.ended.is_none()).map(|row| row.run))
 }
 
-async fn begin(operations: &dyn Operations) -> Result<String> {
+async fn begin(operations: &dyn Operations, model: &str) -> Result<String> {
     let request = Request::Publish {
-        workflow: document(WORKFLOW)?,
+        workflow: workflow()?,
         tag: Some("main".to_owned()),
         reason: Some("aob up --demo".to_owned()),
     };
@@ -93,7 +90,7 @@ async fn begin(operations: &dyn Operations) -> Result<String> {
     let request = Request::Start {
         workflow: Some(published.digest),
         inline: None,
-        input: None,
+        input: Some(json!({"model": model})),
         key: None,
         patch_set: None,
     };
@@ -101,56 +98,37 @@ async fn begin(operations: &dyn Operations) -> Result<String> {
     Ok(started.run)
 }
 
-/// What a model would have asked for. Asked again after a crash it is the same patch.
-async fn patch(operations: &dyn Operations, run: &str, terminal: Terminal) -> Result<()> {
-    let standing: Standing = operations.ask(Request::Standing { run: run.to_owned() }).await?;
-    if standing.head.revision > 0 || standing.needs == Needs::Nothing {
-        return Ok(());
-    }
-    let request = Request::Patch {
-        run: run.to_owned(),
-        // Of the run, so that a second one says that it is the same.
-        id: Some(run.replacen("run_", "patch_", 1)),
-        approves: Vec::new(),
-        dry_run: false,
-        request: json!({"operations": document(OPERATIONS)?, "reason": REASON}),
-    };
-    let answer: PatchAnswer = operations.ask(request).await?;
-    match answer.record.answer {
-        Answer::Accepted(_) => terminal.say("demo: the script put validate_schema before process"),
-        // Too late: process had begun when this process came back.
-        Answer::Refused(_) => {
-            terminal.say("demo: the script's patch came too late and was refused")
-        }
-    }
-    Ok(())
+/// The first patch that was taken.
+async fn accepted(operations: &dyn Operations, run: &str) -> Result<Option<Record>> {
+    let records: Vec<Record> = operations.ask(Request::Patches { run: run.to_owned() }).await?;
+    Ok(records.into_iter().find(|record| record.accepted().is_some()))
 }
 
 /// How the run stands at its gate, and what can be typed.
 async fn screen(
     operations: &dyn Operations,
     standing: &Standing,
-    ticket: &str,
-    at: &str,
+    waits: &Waits,
     terminal: Terminal,
 ) -> Result<()> {
-    let run = &standing.head.run;
-    let records: Vec<aob_engine::patch::Record> =
-        operations.ask(Request::Patches { run: run.clone() }).await?;
-    let accepted = records.iter().find(|record| record.accepted().is_some());
-    let by = if accepted.is_some() { " (patched by a script: +1 node)" } else { "" };
-    terminal.say(&format!("{run}  waiting at {at}   revision {}{by}", standing.head.revision));
+    let (run, revision) = (&standing.head.run, standing.head.revision);
+    let accepted = accepted(operations, run).await?;
+    let by = accepted.as_ref().map_or_else(String::new, |record| {
+        let who = record.by.replacen(':', " ", 1);
+        format!(" (patched by {who}: +1 node)")
+    });
+    terminal.say(&format!("{run}  waiting at {}   revision {revision}{by}", waits.instance));
     if let Some(record) = accepted {
         terminal.say(&format!("  aob patch show {}", record.id));
     }
-    terminal.say(&format!("  aob approve {ticket} approve --reason \"LGTM\""));
+    terminal.say(&format!("  aob approve {} approve --reason \"LGTM\"", waits.ticket));
     terminal.say(&format!("  aob replay {run} --from process"));
     Ok(())
 }
 
-/// The one document of a text that came with this program.
-fn document(text: &str) -> Result<Value> {
-    let documents = read::documents(text.as_bytes(), &Limits::default());
+/// The document that came with this program.
+fn workflow() -> Result<Value> {
+    let documents = read::documents(WORKFLOW.as_bytes(), &Limits::default());
     let first = documents.ok().and_then(|documents| documents.into_iter().next());
     first.map(|document| document.value).ok_or_else(|| {
         Problem::store(aob_store::Error::Corrupt("the demo cannot be read".to_owned()), "--demo")

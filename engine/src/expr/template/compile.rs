@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::super::names::Read;
-use super::super::{Expr, ExprError, MAX_DEPTH, convert, parse, scan, secret};
+use super::super::{Expr, ExprError, MAX_DEPTH, chain, convert, parse, scan, secret};
 use super::{Part, Piece};
 use crate::catalogue;
 
@@ -143,6 +143,11 @@ impl Compiler {
 }
 
 fn part(source: &str) -> Result<(Part, Vec<Read>), ExprError> {
+    if let Some(found) = chain::chain(source) {
+        let expr = Expr::of(source, found);
+        let reads = expr.reads().to_vec();
+        return Ok((Part::Expr(expr), reads));
+    }
     let tree = parse::parse(source)?;
     match secret::of_tree(&tree) {
         None => {
@@ -163,7 +168,7 @@ fn part(source: &str) -> Result<(Part, Vec<Read>), ExprError> {
 }
 
 /// Whether a value stands as it is: no expression, no marker, within the depth that is left.
-fn is_plain(value: &Value, depth: usize) -> bool {
+pub(super) fn is_plain(value: &Value, depth: usize) -> bool {
     match value {
         Value::String(text) => {
             !text.contains('$')

@@ -7,14 +7,16 @@ use super::super::eval::{self, Fail};
 use super::super::names::Names;
 use super::super::value::Val;
 use super::super::{Expr, MAX_TEMPLATE_STEPS, secret};
-use super::{Part, Piece};
+use super::{Compiled, Part, Piece};
 use crate::{canonical, issue};
 
-pub(super) fn render(root: &Piece, names: &dyn Names) -> Result<Value, Fail> {
-    Renderer { names, budget: Budget::new(MAX_TEMPLATE_STEPS) }.piece(root, 0)
+pub(super) fn render(template: &Compiled, names: &dyn Names) -> Result<Value, Fail> {
+    let budget = Budget::new(MAX_TEMPLATE_STEPS);
+    Renderer { source: &template.source, names, budget }.piece(&template.root, 0)
 }
 
 struct Renderer<'a> {
+    source: &'a Value,
     names: &'a dyn Names,
     budget: Budget,
 }
@@ -22,6 +24,7 @@ struct Renderer<'a> {
 impl Renderer<'_> {
     fn piece(&mut self, piece: &Piece, depth: usize) -> Result<Value, Fail> {
         match piece {
+            Piece::Source => Ok(self.source.clone()),
             Piece::Static(value) => Ok(value.clone()),
             Piece::Whole { pointer, expr } => self
                 .with(expr, |value, budget| value.into_json(budget, depth, true))

@@ -120,14 +120,18 @@ fn settled(after: After) -> &'static str {
     }
 }
 
-/// Every node from which another can be reached, itself left out.
-pub(super) fn ancestors(ir: &Ir, of: impl IntoIterator<Item = NodeIx>) -> BTreeSet<NodeIx> {
+/// Every node from which another can be reached along edges of a kind, itself left out.
+pub(super) fn ancestors(
+    ir: &Ir,
+    of: impl IntoIterator<Item = NodeIx>,
+    along: impl Fn(&Edge) -> bool,
+) -> BTreeSet<NodeIx> {
     let mut seen = BTreeSet::new();
     let mut open: Vec<NodeIx> = of.into_iter().collect();
     while let Some(ix) = open.pop() {
-        for edge in ir.node(ix).ins.clone() {
-            if seen.insert(ir.edge(edge).from) {
-                open.push(ir.edge(edge).from);
+        for edge in ir.node(ix).ins.clone().map(|edge| ir.edge(edge)).filter(|edge| along(edge)) {
+            if seen.insert(edge.from) {
+                open.push(edge.from);
             }
         }
     }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Router;
 use super::conditions::ancestors;
+use super::{Router, deciders};
 use crate::catalogue;
 use crate::guarded::guards;
 use crate::ir::{After, Edge, EdgeIx, Ir, Kind, NodeIx};
@@ -34,6 +34,7 @@ pub(super) fn check(
             && !(in_root && router.node_state(&at).is_settled())
         {
             check_gate(old, ix, new, issues);
+            deciders::check(router, old, ix, new, issues);
         }
         let started =
             in_root && !matches!(router.node_state(&at), NodeState::Idle | NodeState::Ready);
@@ -125,10 +126,13 @@ fn check_gate(old: &Ir, ix: NodeIx, new: &Ir, issues: &mut Vec<Issue>) {
             );
         }
     }
-    let behind = ancestors(new, [to]);
+    let behind = ancestors(new, [to], |_| true);
+    // What led to it whatever is, leads there whatever is.
+    let surely = ancestors(new, [to], |edge| !is_conditional(edge));
     for edge in gate.ins.clone() {
         let source = &old.node(old.edge(edge).from).id;
-        let waits = new.find(source).is_some_and(|ix| behind.contains(&ix));
+        let known = if conditional(old, edge) { &behind } else { &surely };
+        let waits = new.find(source).is_some_and(|ix| known.contains(&ix));
         if !stands(old, edge, new) && !waits && !mutant::is(Mutant::GateWaitsForLess) {
             let name = old.edge_name(edge);
             refuse(

@@ -4,6 +4,7 @@ use super::Candidate;
 use crate::catalogue;
 use crate::ir::{Ir, Node, ROOT};
 use crate::issue::Issue;
+use crate::layer::{self, Judge};
 use crate::mutant::{self, Mutant};
 use crate::state::{Phase, State};
 
@@ -34,7 +35,8 @@ pub(super) fn refused_at_once(state: &State, old: &Ir, candidate: &Candidate) ->
     let known = ever.len();
     ever.extend(new.nodes.iter().filter(is_agent).map(|node| &*node.id));
     let most = head.allowed.agents(limits);
-    if ever.len() > most as usize && ever.len() > known {
+    let counts = layer::judges(Judge::Commit);
+    if counts && ever.len() > most as usize && ever.len() > known {
         return refuse(format!(
             "the run would have had {} agents; at most {} are allowed",
             ever.len(),

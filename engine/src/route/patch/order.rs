@@ -79,7 +79,7 @@ fn loosened(
 const INSERT: &str = "Keep the edges that lead to it, or lead each of them through what is added: from the same source, with the same condition.";
 
 fn no_longer_awaited(old: &Ir, ix: NodeIx, new: &Ir, to: NodeIx) -> Option<String> {
-    let behind = ancestors(new, [to]);
+    let behind = ancestors(new, [to], |_| true);
     let sources = old.node(ix).ins.clone().map(|edge| &old.node(old.edge(edge).from).id);
     let mut gone = sources.filter(|id| new.find(id).is_none_or(|source| !behind.contains(&source)));
     gone.next().map(|id| format!("that {id} settled"))

@@ -18,6 +18,7 @@ use crate::catalogue;
 use crate::check::bits::Bits;
 use crate::ir::{Ir, Kind, Node, NodeIx, ROOT};
 use crate::issue::Issue;
+use crate::layer;
 use crate::route::At;
 use crate::state::{allowance, split_instance};
 
@@ -29,6 +30,9 @@ impl Router<'_> {
         candidate: &Candidate,
     ) -> Result<Vec<Issue>, crate::step::Refusal> {
         let Some(agent) = candidate.by.strip_prefix("agent:") else { return Ok(Vec::new()) };
+        if !layer::judges(layer::Judge::Commit) {
+            return Ok(Vec::new());
+        }
         let at = self.find(agent)?;
         let config = at.as_ref().and_then(|at| match &at.node().kind {
             Kind::Task { config, agent: true, .. } => Some(config.source()),
@@ -212,7 +216,7 @@ fn told(names: &BTreeSet<&str>) -> String {
 pub(super) fn before_old(old: &Ir, new: &Ir) -> BTreeSet<NodeIx> {
     let known = (0..).zip(&new.nodes).filter(|(_, node)| old.find(&node.id).is_some());
     let known: Vec<NodeIx> = known.map(|(ix, _)| ix).collect();
-    let mut all = ancestors(new, known.iter().copied());
+    let mut all = ancestors(new, known.iter().copied(), |_| true);
     all.extend(known);
     all
 }

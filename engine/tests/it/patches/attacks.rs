@@ -98,11 +98,51 @@ fn what_a_gate_of_a_body_guards_is_not_moved_out() {
     refused(gate, "AOB2107", "/operations/1/path", GATE);
 }
 
-/// A type that is almost `approval` opens nothing.
+/// A type that is almost `approval` opens nothing: every one that a slip of one letter makes, and many of two.
 #[test]
 fn a_type_that_looks_like_an_approval_is_none() {
     let like = json!([{"op": "replace", "path": "/nodes/g/type", "value": "aproval"}]);
     refused(like, "AOB1207", "/operations/0/value", "approval");
+    // Two letters the other way round are two mistakes already.
+    let once = slips("approval", true);
+    let twice: Vec<String> =
+        slips("approval", false).iter().step_by(20).flat_map(|word| slips(word, false)).collect();
+    let mut tried = 0;
+    for word in once.iter().chain(&twice) {
+        if word == "approval" || !word.starts_with(|first: char| first.is_ascii_lowercase()) {
+            continue;
+        }
+        tried += 1;
+        let node = json!({"id": "x", "type": word});
+        let add = json!([{"op": "add", "path": "/nodes/-", "value": node}]);
+        refused(add, "AOB1207", "/operations/0/value/type", "approval");
+    }
+    assert!(tried > 1_000, "{tried}");
+}
+
+/// Every word that a slip makes of one: a letter left out, doubled, another one, one more, or two the other way round.
+fn slips(word: &str, turned: bool) -> Vec<String> {
+    let letters: Vec<char> = word.chars().collect();
+    let mut all = Vec::new();
+    for at in 0..=letters.len() {
+        let (before, after) = letters.split_at(at);
+        let make = |middle: &[char], after: &[char]| -> String {
+            before.iter().chain(middle).chain(after).collect()
+        };
+        for letter in "abelopqrv1_-.".chars() {
+            all.push(make(&[letter], after));
+            if let Some((_, rest)) = after.split_first() {
+                all.push(make(&[letter], rest));
+            }
+        }
+        if let Some((_, rest)) = after.split_first() {
+            all.push(make(&[], rest));
+        }
+        if let (true, [one, other, rest @ ..]) = (turned, after) {
+            all.push(make(&[*other, *one], rest));
+        }
+    }
+    all
 }
 
 #[test]

@@ -43,6 +43,17 @@ pub(crate) fn what_decides_whether_a_gate_is_asked_stays() {
     );
 }
 
+/// Found by the search: a type that nobody knows is passed over, and the condition asked for a success.
+#[test]
+pub(crate) fn what_a_condition_into_a_gate_reads_stays() {
+    refused(
+        "",
+        r#"{from: a, to: g, when: "nodes.a.outcome == 'succeeded'"}, {from: g, to: s}"#,
+        json!([{"op": "replace", "path": "/nodes/a/type", "value": "acme.unknown"}]),
+        "what `a` does decides whether the approval `g` is asked",
+    );
+}
+
 #[test]
 pub(crate) fn an_otherwise_into_a_gate_gets_no_other_condition_beside_it() {
     let edge = json!({"from": "a", "to": "y", "when": "true"});
@@ -54,6 +65,17 @@ pub(crate) fn an_otherwise_into_a_gate_gets_no_other_condition_beside_it() {
             {"op": "add", "path": "/edges/-", "value": edge}
         ]),
         "edge `a->y` could leave the approval `g` out",
+    );
+}
+
+/// Found by the search: what is left is an edge that is mostly dead, and the approval would be left out.
+#[test]
+fn a_gate_is_led_to_whatever_is_if_it_was() {
+    refused(
+        ", {id: b, type: noop}",
+        "{from: a, to: b}, {from: a, to: g}, {from: b, to: g, after: failure}, {from: g, to: s}",
+        json!([{"op": "remove", "path": "/edges/a->g"}]),
+        "the approval `g` would no longer wait for `a`",
     );
 }
 

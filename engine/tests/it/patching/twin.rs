@@ -12,6 +12,9 @@ use serde_json::json;
 use super::play::{Given, Play, compiled, decision, ran_on};
 use crate::simulate::Simulation;
 
+/// What is counted where a failure stands on the final graph that a person replaced.
+pub(crate) const SETTLED_BY_HAND: &str = "settled by hand, nobody asked on the final graph";
+
 /// Compares a run that has ended with its twin; false if this law says nothing about it.
 pub(crate) fn compare(play: &mut Play) -> bool {
     refold(&play.run);
@@ -24,7 +27,10 @@ pub(crate) fn compare(play: &mut Play) -> bool {
     let mut ran = BTreeMap::new();
     let (given, by_hand) = last_answers(&play.given);
     for one in &given {
-        give(&mut twin, one, &mut ran);
+        if !give(&mut twin, one, &mut ran) {
+            play.count(SETTLED_BY_HAND);
+            return false;
+        }
     }
     assert!(twin.state.is_ended(), "L3: the run on the final graph ends too");
     let (this, other) = (view(&play.run, &by_hand), view(&twin, &by_hand));
@@ -75,7 +81,9 @@ fn last_answers(given: &[Given]) -> (Vec<Given>, Vec<String>) {
     (kept, by_hand)
 }
 
-fn give(run: &mut Simulation, one: &Given, ran: &mut BTreeMap<String, String>) {
+/// Has the same happen; false if something other than an answer failed (a body, an edge's condition, a worker too often),
+/// a person settled it by hand, and the final graph asks nobody: it fails for good, or does not fail.
+fn give(run: &mut Simulation, one: &Given, ran: &mut BTreeMap<String, String>) -> bool {
     let task = |run: &Simulation, name: &str| {
         let task = run.tasks.values().find(|task| task.instance == name).cloned();
         task.unwrap_or_else(|| panic!("L3: {name} is out on the final graph"))
@@ -102,6 +110,11 @@ fn give(run: &mut Simulation, one: &Given, ran: &mut BTreeMap<String, String>) {
         }
         Given::Decided(name, reply) => {
             let verdicts = run.take(&[Input::Decision(decision(name, reply))]);
+            let too_late = matches!(verdicts[..], [Verdict::Superseded | Verdict::Ended]);
+            if too_late && matches!(reply, Reply::Settle(_)) {
+                assert!(has_settled(run, name), "L3: {name} is settled by hand");
+                return false;
+            }
             assert_eq!(verdicts, [Verdict::Applied], "L3: {name} is decided");
         }
         Given::Cancelled(name) => {
@@ -112,6 +125,13 @@ fn give(run: &mut Simulation, one: &Given, ran: &mut BTreeMap<String, String>) {
             assert!(done.is_ok(), "L3: {name} is cancelled: {done:?}");
         }
     }
+    true
+}
+
+/// Whether an instance has settled here, so that nobody is asked about it.
+fn has_settled(run: &Simulation, name: &str) -> bool {
+    let mut changes = run.events.iter().flat_map(|(event, _)| &event.changes);
+    changes.any(|change| matches!(change, Change::Settled { at, .. } if at == name))
 }
 
 fn cancelling(ir: Arc<aob_engine::ir::Ir>, name: &str) -> Candidate {

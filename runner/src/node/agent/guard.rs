@@ -4,6 +4,7 @@
 //! at: whatever gets past one of them meets another.
 
 use aob_engine::catalogue::{AGENT_LIMIT, AGENT_SPAWN, Entry};
+use aob_engine::layer::{self, Judge};
 use aob_engine::patch::Finding;
 use serde_json::Value;
 
@@ -13,7 +14,7 @@ use crate::node::Failure;
 
 /// Whether a model may be asked at all.
 pub(super) fn before_model(scene: &Scene) -> Result<(), Failure> {
-    if scene.agents <= scene.most_agents {
+    if scene.agents <= scene.most_agents || !layer::judges(Judge::Runner) {
         return Ok(());
     }
     let Scene { agents, most_agents, .. } = scene;
@@ -27,6 +28,9 @@ pub(super) fn before_patch(
     policy: Option<&Policy>,
     request: &Value,
 ) -> Vec<Finding> {
+    if !layer::judges(Judge::Runner) {
+        return Vec::new();
+    }
     let Some(policy) = policy else {
         let remedy = "Answer without a patch.";
         return vec![finding(
@@ -44,9 +48,14 @@ pub(super) fn before_patch(
         if !path.starts_with("/nodes") {
             continue;
         }
-        for node in nodes_in(operation.get("value")) {
-            added += 1;
-            let kind = node.get("type").and_then(Value::as_str).unwrap_or_default();
+        let value = operation.get("value");
+        // A node is made one of another type by its field, too.
+        let is_type = path.ends_with("/type") && path.split('/').count() == 4;
+        let made = value.and_then(Value::as_str).filter(|_| is_type);
+        let nodes = nodes_in(value);
+        added += u32::try_from(nodes.len()).unwrap_or(u32::MAX);
+        let types = nodes.iter().map(|node| node.get("type").and_then(Value::as_str));
+        for kind in types.map(Option::unwrap_or_default).chain(made) {
             agents += u32::from(kind == "agent");
             if !policy.allow.iter().any(|allowed| allowed == kind) {
                 let message = format!("this agent may not add a node of type `{}`", cut(kind));
@@ -153,6 +162,7 @@ mod tests {
             json!({"op": "add", "path": "/nodes", "value": [node]}),
             json!({"op": "test", "path": "/nodes/-", "value": node}),
             json!({"path": "/nodes/x", "value": node, "op": "ADD"}),
+            json!({"op": "replace", "path": "/nodes/save/type", "value": "agent"}),
         ] {
             let request = json!({"operations": [operation]});
             assert_eq!(before_patch(&scene(5, 0), Some(&policy), &request).len(), 1, "{request}");

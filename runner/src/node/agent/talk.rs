@@ -10,7 +10,7 @@ use aob_engine::state::Amount;
 use aob_provider::ask::Span;
 use aob_provider::{
     Answer, Ask, CachePlan, Choice, Estimate, Kind, ModelError, OutputSchema, Prefix, Spent, Stop,
-    ToolCall, ToolResult, Turn,
+    ToolCall, ToolResult, ToolSpan, Turn,
 };
 use serde_json::{Value, json};
 
@@ -18,9 +18,8 @@ use super::config::Config;
 use super::desk::{Closing, Desk, Finished, Granted, Scene};
 use super::drafts::Drafts;
 use super::repeats::Repeats;
-use super::tools::{PATCH, Toolbox};
+use super::tools::{PATCH, Reach, Toolbox};
 use super::{Mind, answer, prompt, transcript};
-use crate::node::http::Http;
 use crate::node::{Context, Failure, Stream, Task};
 
 /// Most tokens of one answer.
@@ -38,7 +37,7 @@ pub(super) struct Talk<'a> {
     cx: &'a Context,
     desk: &'a dyn Desk,
     mind: &'a dyn Mind,
-    http: &'a Http,
+    reach: Reach<'a>,
     config: Config,
     scene: Scene,
     turns: Vec<Turn>,
@@ -56,7 +55,7 @@ impl<'a> Talk<'a> {
         cx: &'a Context,
         desk: &'a dyn Desk,
         mind: &'a dyn Mind,
-        http: &'a Http,
+        reach: Reach<'a>,
         config: Config,
         scene: Scene,
     ) -> Self {
@@ -71,7 +70,7 @@ impl<'a> Talk<'a> {
             cx,
             desk,
             mind,
-            http,
+            reach,
             config,
             scene,
             turns,
@@ -94,7 +93,8 @@ impl<'a> Talk<'a> {
     }
 
     async fn answer(&mut self) -> Result<Value, Failure> {
-        let toolbox = Toolbox::of(&self.config)?;
+        let exec = &self.cx.policy.exec;
+        let toolbox = Toolbox::of(&self.config, self.reach.servers, exec).await?;
         let policy = self.config.policy.clone();
         let prefix = Arc::new(prompt::prefix(toolbox.told(policy.as_ref()), policy.as_ref()));
         let (system, instance) = (&self.config.system, &self.task.instance);
@@ -121,10 +121,12 @@ impl<'a> Talk<'a> {
             }
             let mut results = Vec::with_capacity(said.calls.len());
             for (at, call) in said.calls.iter().enumerate() {
+                let span = ToolSpan::begin(self.place(at), &call.name);
                 let (content, is_error) = match at < CALLS {
                     true => self.call(&toolbox, call).await?,
                     false => (format!("not called: at most {CALLS} calls in one answer"), true),
                 };
+                span.end(is_error);
                 let arguments = call.arguments.as_ref().cloned().unwrap_or_default();
                 if self.repeats.note(&call.name, &arguments, &content) {
                     let name: String = call.name.chars().take(64).collect();
@@ -164,12 +166,17 @@ impl<'a> Talk<'a> {
             cache: if turns_more { CachePlan::Minutes } else { CachePlan::Never },
             cache_key: prefix.digest().get(..32).unwrap_or_default().to_owned(),
             parallel: !toolbox.patches(),
-            span: Some(Span {
-                run: self.task.run.as_str().into(),
-                instance: self.task.instance.as_str().into(),
-                fence: self.task.fence.as_str().into(),
-                n: u64::from(self.asked),
-            }),
+            span: Some(Span { n: u64::from(self.asked), ..self.place(0) }),
+        }
+    }
+
+    /// A call of the last answer, among all of the attempt.
+    fn place(&self, call: usize) -> Span {
+        Span {
+            run: self.task.run.as_str().into(),
+            instance: self.task.instance.as_str().into(),
+            fence: self.task.fence.as_str().into(),
+            n: u64::from(self.asked) * 1_000 + call as u64,
         }
     }
 
@@ -269,12 +276,12 @@ impl<'a> Talk<'a> {
         let begun = Instant::now();
         let (task, cx) = (self.task, self.cx);
         let called =
-            toolbox.call(&call.name, arguments, &self.scene, self.desk, self.http, (task, cx));
+            toolbox.call(&call.name, arguments, &self.scene, self.desk, self.reach, (task, cx));
         let result = called.await?;
         self.used = Some(Amount { calls: 1, ms: elapsed(begun), ..Amount::default() });
         Ok(match result {
             Ok(text) => (self.cx.redactor.text(&text).into_owned(), false),
-            Err(text) => (text, true),
+            Err(text) => (self.cx.redactor.text(&text).into_owned(), true),
         })
     }
 

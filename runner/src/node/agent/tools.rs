@@ -1,6 +1,6 @@
 //! The tools of an agent: which there are, what the model is told of them, and what a call gives.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aob_engine::catalogue::AGENT_TOOL;
 use aob_provider::Tool;
@@ -9,8 +9,9 @@ use url::Url;
 
 use super::config::{Config, Policy};
 use super::desk::{Desk, Scene};
+use super::mcp::{Offered, Servers};
 use crate::node::http::Http;
-use crate::node::{Context, Failure, NodeType as _, Task};
+use crate::node::{Context, ExecPolicy, Failure, NodeType as _, Task};
 
 /// Bytes of what a tool gives that the model is told.
 const TOLD: usize = 32 * 1024;
@@ -19,20 +20,43 @@ const TOLD: usize = 32 * 1024;
 pub(super) const PATCH: &str = "patch";
 
 /// What an attempt may call.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Toolbox {
     patch: bool,
     outputs: bool,
     hosts: BTreeSet<String>,
+    /// Tools of servers, by the names that they have here.
+    served: BTreeMap<String, Offered>,
+}
+
+/// What calls are made with.
+#[derive(Clone, Copy)]
+pub(super) struct Reach<'a> {
+    pub(super) http: &'a Http,
+    pub(super) servers: &'a Servers,
 }
 
 impl Toolbox {
-    /// The tools that a config names.
+    /// The tools that a config names, those of servers as they are described now.
     ///
     /// # Errors
-    /// A name that is no tool.
-    pub(super) fn of(config: &Config) -> Result<Self, Failure> {
+    /// A name that is no tool, or a server that does not answer.
+    pub(super) async fn of(
+        config: &Config,
+        servers: &Servers,
+        exec: &ExecPolicy,
+    ) -> Result<Self, Failure> {
+        let (mut own, served) = Self::named(config)?;
+        for offered in servers.offer(&served, exec).await? {
+            own.served.insert(offered.name(), offered);
+        }
+        Ok(own)
+    }
+
+    /// The tools of this process, and the names of those that servers have.
+    fn named(config: &Config) -> Result<(Self, Vec<String>), Failure> {
         let mut own = Self { patch: config.policy.is_some(), ..Self::default() };
+        let mut served = Vec::new();
         for name in &config.tools {
             match (name.as_str(), name.split_once(':')) {
                 ("outputs", _) => own.outputs = true,
@@ -43,22 +67,21 @@ impl Toolbox {
                     let message = "`http` names no host, and none is allowed unless it is named: write `http:api.example.com`";
                     return Err(Failure::new(&AGENT_TOOL, message));
                 }
-                (name, _) if name.starts_with("mcp.") => {
-                    let message = format!("this runner has no server for the tool `{}`", cut(name));
-                    return Err(Failure::new(&AGENT_TOOL, message));
-                }
+                (name, _) if name.starts_with("mcp.") => served.push(name.to_owned()),
                 (name, _) => {
                     let message = format!("there is no tool `{}`", cut(name));
                     return Err(Failure::new(&AGENT_TOOL, message));
                 }
             }
         }
-        Ok(own)
+        served.sort();
+        served.dedup();
+        Ok((own, served))
     }
 
     /// Whether nothing can be called.
     pub(super) fn is_empty(&self) -> bool {
-        *self == Self::default()
+        !self.patch && !self.outputs && self.hosts.is_empty() && self.served.is_empty()
     }
 
     /// Whether it may change the graph.
@@ -71,6 +94,7 @@ impl Toolbox {
         let mut names = Vec::new();
         names.extend(self.outputs.then(|| "outputs".to_owned()));
         names.extend((!self.hosts.is_empty()).then(|| "http".to_owned()));
+        names.extend(self.served.keys().cloned());
         names
     }
 
@@ -99,6 +123,7 @@ impl Toolbox {
                 examples: vec![],
             });
         }
+        all.extend(self.served.values().map(Offered::told));
         all
     }
 
@@ -109,7 +134,7 @@ impl Toolbox {
         arguments: &Value,
         scene: &Scene,
         desk: &dyn Desk,
-        http: &Http,
+        reach: Reach<'_>,
         (task, cx): (&Task, &Context),
     ) -> Result<Result<String, String>, Failure> {
         match name {
@@ -129,8 +154,12 @@ impl Toolbox {
                     None => Err(format!("there is no output of `{}`. {}", cut(node), known())),
                 })
             }
-            "http" if !self.hosts.is_empty() => Ok(self.get(arguments, http, task, cx).await),
+            "http" if !self.hosts.is_empty() => Ok(self.get(arguments, reach.http, task, cx).await),
             other => {
+                if let Some(offered) = self.served.get(other) {
+                    let exec = &cx.policy.exec;
+                    return Ok(reach.servers.call(offered, arguments, exec, &cx.cancel).await);
+                }
                 let mut names = self.beside_patch();
                 names.extend(self.patch.then(|| PATCH.to_owned()));
                 Ok(Err(format!("there is no tool `{}`. Tools: {}.", cut(other), names.join(", "))))

@@ -125,10 +125,10 @@ async fn feed(pipe: Option<impl AsyncWrite + Unpin>, bytes: &[u8]) -> io::Result
 }
 
 /// A command and whatever it starts. Killed when dropped.
-struct Group(Option<Pid>);
+pub(in crate::node) struct Group(Option<Pid>);
 
 impl Group {
-    fn of(child: &Child) -> Self {
+    pub(in crate::node) fn of(child: &Child) -> Self {
         Self(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw))
     }
 

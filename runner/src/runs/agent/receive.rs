@@ -7,6 +7,7 @@ mod edges;
 
 use aob_engine::catalogue::AGENT_RECEIVED;
 use aob_engine::issue::Issue;
+use aob_engine::layer::{self, Judge};
 use aob_engine::patch::{Op, Operation};
 use aob_engine::state::{Head, split_instance};
 use serde_json::Value;
@@ -23,6 +24,9 @@ pub(in crate::runs) fn receive(
     operations: &[Operation],
     ceiling: u64,
 ) -> Vec<Issue> {
+    if !layer::judges(Judge::Receiver) {
+        return Vec::new();
+    }
     let id = split_instance(agent).1;
     let nodes = document.pointer("/spec/nodes").and_then(Value::as_array);
     let nodes = nodes.map_or(&[][..], Vec::as_slice);

@@ -207,6 +207,13 @@ async fn holds(bench: &Bench, run: &str, state: &State, seed: u64) {
     assert!(spent <= 20_000, "{place}: {spent}");
 }
 
+/// KiB that this process holds.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("a status");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
 #[tokio::test]
 async fn ten_thousand_turns_of_anything() {
     let seed = std::env::var("AOB_SEED")
@@ -218,10 +225,15 @@ async fn ten_thousand_turns_of_anything() {
     let mind = Scripted::priced(100, 60, move |_, _| noise.lock().unwrap().answer());
     let bench = Bench::new(&mind);
     let (mut patched, mut proposed, mut runs) = (0, 0, 0);
+    // What the process holds after the first tenth of the turns, with its caches filled, and at the end.
+    let mut early = None;
     while mind.asked.lock().unwrap().len() < TURNS {
         // What was asked before is let go, so that only its number grows.
         mind.asked.lock().unwrap().iter_mut().for_each(|ask| ask.turns.truncate(1));
         runs += 1;
+        if mind.asked.lock().unwrap().len() >= TURNS / 10 {
+            early.get_or_insert_with(resident);
+        }
         let run = bench.start(&document()).await;
         // Every ticket but the gate's is answered until only the gate is left.
         for round in 0.. {
@@ -261,7 +273,17 @@ async fn ten_thousand_turns_of_anything() {
             .await
             .expect("it ends");
     }
+    let (early, late) = (early.expect("a tenth of the turns"), resident());
     println!("{runs} runs, {patched} patches accepted, {proposed} proposed to people");
+    println!(
+        "memory: {early} KiB after a tenth of the turns, {late} KiB after all, {} a run",
+        (late.saturating_sub(early)) / runs
+    );
+    // The store of this test keeps every run in memory: some 40 KiB of history each, and nothing beside.
+    assert!(
+        late < early + 128 * runs + 64 * 1_024,
+        "seed {seed}: {early} KiB grew to {late} KiB over {runs} runs"
+    );
     assert!(patched > 0, "seed {seed}: nothing was ever accepted, so nothing was tried");
     bench.stop().await;
 }

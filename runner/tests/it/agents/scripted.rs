@@ -12,7 +12,7 @@ use aob_provider::{
     Answer, Ask, Estimate, Micros, ModelError, ModelName, Spent, Stop, ToolCall, Turn, Usage,
 };
 use aob_runner::node::{self, Agent, Cancel, Mind, Policy};
-use aob_runner::runs::{Runs, StartOptions};
+use aob_runner::runs::{Runs, Settings, StartOptions};
 use aob_runner::secret::Secrets;
 use aob_runner::service::{Service, ServiceOptions};
 use aob_store::embedded::Embedded;
@@ -120,8 +120,13 @@ impl Bench {
     }
 
     pub(crate) fn with(mind: Arc<dyn Mind>) -> Self {
+        Self::limited(mind, Settings::default())
+    }
+
+    /// The same where tenants have limits.
+    pub(crate) fn limited(mind: Arc<dyn Mind>, settings: Settings) -> Self {
         let store = Arc::new(Embedded::volatile());
-        let runs = Runs::new(store, Registry::builtin(), Ceiling::default());
+        let runs = Runs::with(store, Registry::builtin(), Ceiling::default(), settings);
         let policy = Arc::new(Policy::default());
         let nodes = node::Registry::built_in(&policy).with(Box::new(Agent::new(mind, &policy)));
         let service = Service::spawn(&ServiceOptions {
