@@ -44,11 +44,12 @@ pub(super) enum Role {
     /// A guest of a process with these rules.
     Guest(Client, NodeRules),
     /// One of any number that ask a gateway, by way of kubectl if that leads there.
-    Gateway(Client, Via),
+    Gateway(Reached),
 }
 
-/// What keeps the way to a gateway open.
-pub(super) struct Via {
+/// A gateway, and what keeps the way to it open.
+pub(super) struct Reached {
+    client: Client,
     _relay: Option<Relay>,
 }
 
@@ -74,7 +75,7 @@ impl Operations for Link {
                 Role::Redis(_, local) | Role::Owner(_, local, _) => {
                     return local.call(request).await;
                 }
-                Role::Gateway(client, _) => return patiently(client, request).await,
+                Role::Gateway(reached) => return patiently(&reached.client, request).await,
                 Role::Guest(client, _) => client,
             };
             match client.call(request.clone()).await {
@@ -134,14 +135,14 @@ impl Role {
                 return Ok(Self::Redis(runs.clone(), local(runs)));
             }
             Place::Gateway(server) => {
-                let (client, via) = if server.url.starts_with(cluster::SCHEME) {
+                let (client, _relay) = if server.url.starts_with(cluster::SCHEME) {
                     let (client, relay) = cluster::connect(server).await?;
-                    (client, Via { _relay: Some(relay) })
+                    (client, Some(relay))
                 } else {
-                    (gateway::connect(server)?, Via { _relay: None })
+                    (gateway::connect(server)?, None)
                 };
                 client.about().await?;
-                return Ok(Self::Gateway(client, via));
+                return Ok(Self::Gateway(Reached { client, _relay }));
             }
             Place::Folder(dir) => dir,
         };

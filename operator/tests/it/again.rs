@@ -41,7 +41,7 @@ spec:
   nodes:
     - {id: gate, type: approval, config: {title: "Go on?"}}
     - {id: done, type: noop}
-  edges: [{from: gate, to: done, when: "output.decision == 'approve'"}]
+  edges: [{from: gate, to: done, when: "nodes.gate.output.decision == 'approve'"}]
 ---
 apiVersion: aob.dev/v1alpha1
 kind: Run

@@ -18,8 +18,9 @@ use crate::ground::Plot;
 
 /// Most memory of an operator, in KiB, at its highest.
 const MEMORY: u64 = 96 << 10;
-/// Most writes to the API server for a run: finalizer, begin, end and the finalizer again, events of begin and end.
-const WRITES: usize = 6;
+/// Most writes to the API server for a run of two nodes: the finalizer twice, events of its begin and its end, its status
+/// at the begin, after the first node and at the end; and one that came too late and was made again.
+const WRITES: usize = 8;
 /// Most looks at a run, from its making to its end.
 const LOOKS: u64 = 12;
 /// Largest status, in bytes.

@@ -2,7 +2,8 @@
 //! and writing.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use aob_store::Store as _;
@@ -54,11 +55,18 @@ async fn nothing_is_lost_nor_twice(plot: &Plot) {
     assert_eq!(runs.len(), RUNS, "{runs:?}");
 }
 
+/// How late each answer is. `cargo xtask soak` says 5, the most that a leader takes; a machine that is busy with all other
+/// tests adds its own.
+fn lateness() -> Duration {
+    let seconds = std::env::var("AOB_LATE").map_or(3, |seconds| seconds.parse().unwrap());
+    Duration::from_secs(seconds)
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn every_answer_five_seconds_late_loses_nothing() {
+async fn every_answer_seconds_late_loses_nothing() {
     let plot = Plot::new("late");
-    let late = || Fate::Late(Duration::from_secs(5));
-    let proxy = Proxy::start(&plot.direct(), Box::new(move |_| late())).await;
+    let late = lateness();
+    let proxy = Proxy::start(&plot.direct(), Box::new(move |_| Fate::Late(late))).await;
     let (operator, _) = plot.operator(&proxy.kubeconfig, "a");
     plot.apply(&objects("20s"));
     nothing_is_lost_nor_twice(&plot).await;
@@ -141,20 +149,33 @@ async fn what_an_operator_sends_after_it_lost_its_lease_is_not_taken() {
         })
     };
     holder("a");
-    plot.apply(&objects("4s"));
-    plot.until("runs", "all go on", |all| {
-        let live = |one: &&serde_json::Value| one["status"]["phase"] == "Running";
-        all["items"].as_array().is_some_and(|all| all.iter().filter(live).count() == RUNS)
-    });
+    // It begins runs, and what it writes of them is on its way for long.
     let (open, gate) = watch::channel(false);
-    proxy.rule(Box::new(move |asked| {
-        if asked.path.contains("/leases/") {
-            return Fate::Refused(500);
-        }
-        let is_status =
-            asked.is_write() && asked.path.contains("/runs/") && asked.path.ends_with("/status");
-        if is_status { Fate::Held(gate.clone()) } else { Fate::Pass }
-    }));
+    let held = Arc::new(AtomicUsize::new(0));
+    let rule = |is_leader: bool| {
+        let (gate, held) = (gate.clone(), held.clone());
+        Box::new(move |asked: &crate::proxy::Asked| {
+            if !is_leader && asked.path.contains("/leases/") {
+                return Fate::Refused(500);
+            }
+            let is_status = asked.is_write()
+                && asked.path.contains("/runs/")
+                && asked.path.ends_with("/status");
+            if !is_status {
+                return Fate::Pass;
+            }
+            held.fetch_add(1, Ordering::SeqCst);
+            Fate::Held(gate.clone())
+        })
+    };
+    proxy.rule(rule(true));
+    plot.apply(&objects("4s"));
+    let begun = Instant::now();
+    while held.load(Ordering::SeqCst) == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(120), "{}", first.said());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    proxy.rule(rule(false));
     let (_second, _) = plot.operator(&plot.direct(), "b");
     holder("b");
     let taken = Instant::now();
@@ -170,12 +191,12 @@ async fn what_an_operator_sends_after_it_lost_its_lease_is_not_taken() {
     // What it had sent when it still had the lease arrives now.
     let known = proxy.sent().len();
     open.send(true).unwrap();
+    let late = held.load(Ordering::SeqCst);
     let begun = Instant::now();
-    while proxy.sent().len() < known + 1 {
-        assert!(begun.elapsed() < Duration::from_secs(60), "nothing was held back");
+    while proxy.sent().len() < known + late {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{late} were held back");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    tokio::time::sleep(Duration::from_secs(1)).await;
     let sent = proxy.sent();
     for late in &sent[known..] {
         assert_eq!(late.code, 409, "{late:?}");
