@@ -17,7 +17,6 @@ use aob_store::redis::RedisStore;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::cluster::{self, Relay};
 use super::place::{self, Place};
 use super::{gateway, user};
 use crate::operations::{Operations, Request};
@@ -43,14 +42,8 @@ pub(super) enum Role {
     Owner(Arc<Runs>, Local, PathBuf),
     /// A guest of a process with these rules.
     Guest(Client, NodeRules),
-    /// One of any number that ask a gateway, by way of kubectl if that leads there.
-    Gateway(Reached),
-}
-
-/// A gateway, and what keeps the way to it open.
-pub(super) struct Reached {
-    client: Client,
-    _relay: Option<Relay>,
+    /// One of any number that ask a gateway.
+    Gateway(Client),
 }
 
 impl Link {
@@ -75,7 +68,7 @@ impl Operations for Link {
                 Role::Redis(_, local) | Role::Owner(_, local, _) => {
                     return local.call(request).await;
                 }
-                Role::Gateway(reached) => return patiently(&reached.client, request).await,
+                Role::Gateway(client) => return patiently(client, request).await,
                 Role::Guest(client, _) => client,
             };
             match client.call(request.clone()).await {
@@ -135,14 +128,9 @@ impl Role {
                 return Ok(Self::Redis(runs.clone(), local(runs)));
             }
             Place::Gateway(server) => {
-                let (client, _relay) = if server.url.starts_with(cluster::SCHEME) {
-                    let (client, relay) = cluster::connect(server).await?;
-                    (client, Some(relay))
-                } else {
-                    (gateway::connect(server)?, None)
-                };
+                let client = gateway::connect(server)?;
                 client.about().await?;
-                return Ok(Self::Gateway(Reached { client, _relay }));
+                return Ok(Self::Gateway(client));
             }
             Place::Folder(dir) => dir,
         };

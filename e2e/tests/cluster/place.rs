@@ -11,7 +11,7 @@ use serde_json::Value;
 /// Where AOB is installed.
 pub(crate) const SYSTEM: &str = "aob-system";
 /// Longest wait for anything.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -25,13 +25,9 @@ pub(crate) fn program(name: &str) -> PathBuf {
     path
 }
 
-/// What the cluster keeps.
-pub(crate) fn folder() -> PathBuf {
-    std::env::var_os("AOB_CLUSTER").map_or_else(|| "/var/lib/aob-cluster".into(), PathBuf::from)
-}
-
-pub(crate) fn kubeconfig() -> PathBuf {
-    let path = folder().join("kubeconfig");
+fn kubeconfig() -> PathBuf {
+    let folder = std::env::var_os("AOB_CLUSTER").unwrap_or_else(|| "/var/lib/aob-cluster".into());
+    let path = Path::new(&folder).join("kubeconfig");
     assert!(path.exists(), "{} is missing: cargo xtask cluster up", path.display());
     path
 }
@@ -48,27 +44,6 @@ pub(crate) fn helm(arguments: &[&str]) -> Command {
     let mut command = Command::new(program("helm/helm"));
     command.args(arguments).env("KUBECONFIG", kubeconfig()).current_dir(root());
     command
-}
-
-/// The values that AOB was installed with, in a file.
-pub(crate) fn values(release: &str, space: &str) -> tempfile::NamedTempFile {
-    let text = done(helm(&["get", "values", release, "--namespace", space, "--output", "json"]));
-    let file = tempfile::NamedTempFile::with_suffix(".json").unwrap();
-    std::fs::write(file.path(), text).unwrap();
-    file
-}
-
-/// `aob`, as it was built for the images, asking a gateway at an address.
-pub(crate) fn aob(url: &str, tenant: &str, token: &str, arguments: &[&str]) -> Output {
-    let home = tempfile::tempdir().unwrap();
-    std::fs::create_dir(home.path().join("aob")).unwrap();
-    let server = serde_json::json!({"server": url, "tenant": tenant});
-    let config = serde_json::json!({"current": "test", "contexts": {"test": server}});
-    std::fs::write(home.path().join("aob/config.yaml"), config.to_string()).unwrap();
-    let program = Path::new(env!("CARGO_BIN_EXE_aob-bench")).with_file_name("aob");
-    let mut command = Command::new(program);
-    command.args(arguments).env("XDG_CONFIG_HOME", home.path()).env("AOB_TOKEN", token);
-    command.stdin(Stdio::null()).output().unwrap()
 }
 
 /// What a command prints; it must succeed.
@@ -89,12 +64,6 @@ pub(crate) fn fed(mut command: Command, input: &str) -> Output {
     let mut child = command.spawn().unwrap();
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     child.wait_with_output().unwrap()
-}
-
-/// The condition of an object.
-pub(crate) fn condition(object: &Value, kind: &str) -> Value {
-    let mut all = object["status"]["conditions"].as_array().into_iter().flatten();
-    all.find(|one| one["type"] == kind).cloned().unwrap_or_default()
 }
 
 /// Looks until it is so.
@@ -139,35 +108,6 @@ impl Space {
     pub(crate) fn get(&self, what: &str) -> Value {
         let output = self.kubectl(&["get", what, "-o", "json"]).output().unwrap();
         serde_json::from_slice(&output.stdout).unwrap_or_default()
-    }
-
-    /// Waits until a condition has a reason, and answers the object.
-    pub(crate) fn reason(&self, what: &str, kind: &str, reason: &str) -> Value {
-        let mut last = Value::Null;
-        until(&format!("{what}: {kind} because of {reason}"), || {
-            last = self.get(what);
-            condition(&last, kind)["reason"] == reason
-        });
-        last
-    }
-
-    /// Waits until a run is over.
-    pub(crate) fn complete(&self, run: &str) -> Value {
-        let run = format!("run/{run}");
-        let mut last = Value::Null;
-        until(&format!("{run} is over"), || {
-            last = self.get(&run);
-            condition(&last, "Complete")["status"] == "True"
-        });
-        last
-    }
-
-    /// Reasons of the events about an object.
-    pub(crate) fn events(&self, name: &str) -> Vec<String> {
-        let all = self.get("events.events.k8s.io");
-        let of = |event: &&Value| event["regarding"]["name"] == name;
-        let items = all["items"].as_array().into_iter().flatten().filter(of);
-        items.map(|event| event["reason"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
     /// A token of a service account, for a gateway.
