@@ -8,7 +8,6 @@
     reason = "a test says what it expects, and panics"
 )]
 
-mod again;
 mod corpus;
 mod faults;
 mod ground;
