@@ -114,11 +114,12 @@ impl Keeper {
 
     /// One look, and what follows.
     async fn step(&mut self) -> Result<Turn, String> {
-        self.turn().await.map_err(|error| {
+        let turn = self.turn().await;
+        if turn.is_err() {
             // Whether what was asked for was done is not known: the next look reads.
             self.own = None;
-            error
-        })
+        }
+        turn
     }
 
     async fn turn(&mut self) -> Result<Turn, String> {
