@@ -23,7 +23,7 @@ pub const EVERYWHERE: &[Right] = &[
     Right {
         group: "aob.dev",
         resources: &["workflows", "runs", "runpatches"],
-        verbs: &["get", "list", "watch"],
+        verbs: &["list", "watch"],
         names: &[],
         why: "what is asked for",
     },
@@ -58,7 +58,7 @@ pub const EVERYWHERE: &[Right] = &[
     Right {
         group: "batch",
         resources: &["jobs"],
-        verbs: &["get", "list", "watch", "create", "delete"],
+        verbs: &["list", "watch", "create", "delete"],
         names: &[],
         why: "attempts of `job` nodes",
     },
@@ -122,7 +122,7 @@ pub const CLUSTER: &[Right] = &[
     Right {
         group: "aob.dev",
         resources: &["nodetypes"],
-        verbs: &["get", "list", "watch", "patch"],
+        verbs: &["list", "watch", "patch"],
         names: &[],
         why: "node types, and their finalizers",
     },

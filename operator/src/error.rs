@@ -15,6 +15,9 @@ pub enum Error {
     /// Another process may be acting by now.
     #[error("the lease is not held any more")]
     NotLeader,
+    /// Somebody has written the object since it was read.
+    #[error("the object has changed since it was read")]
+    Changed,
     /// The object is not of its kind's shape.
     #[error("it cannot be read: {0}")]
     Unreadable(Box<InvalidObject>),
@@ -36,6 +39,7 @@ impl Error {
             Self::Kube(_) => "kube",
             Self::Runs(_) => "store",
             Self::NotLeader => "lease",
+            Self::Changed => "changed",
             Self::Unreadable(_) => "unreadable",
             Self::Incomplete(_) => "incomplete",
             Self::Unbuilt(_) => "unbuilt",

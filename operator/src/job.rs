@@ -87,7 +87,11 @@ impl JobNode {
             Ok(made) => Ok(made),
             // This attempt was begun before.
             Err(kube::Error::Api(status)) if status.code == 409 => {
-                api.get(&wanted.name_any()).await.map_err(|error| unreachable(&error))
+                let name = format!("metadata.name={}", wanted.name_any());
+                let listed = api.list(&ListParams::default().fields(&name)).await;
+                let listed = listed.map_err(|error| unreachable(&error))?;
+                let gone = || lost("the Job of this attempt is there and is not".to_owned());
+                listed.items.into_iter().next().ok_or_else(gone)
             }
             Err(kube::Error::Api(status))
                 if (400..500).contains(&status.code) && status.code != 429 =>
