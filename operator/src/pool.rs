@@ -1,7 +1,7 @@
 //! Runner pods of tenants: a Deployment for each namespace and `spec.runner` in it, as many pods as there is work for.
 //!
 //! Workflows say what they want when they are looked at ([`Pools::want`]), the store says how much there is to do, and
-//! one loop makes it so. What pods are like is [`build`], how many of them [`scale`], what has become of them [`report`]:
+//! one loop makes it so. What pods are like is `build`, how many of them `scale`, what has become of them `report`:
 //! functions from values to values. Workflows that were never objects have pods too, if they ask for nothing special.
 
 mod apply;

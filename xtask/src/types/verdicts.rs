@@ -34,7 +34,7 @@ pub(super) struct Verdict {
     engine: Vec<String>,
 }
 
-/// The judge that knows objects, and no events and configs of nodes.
+/// The judge that knows workflows, and no configs of nodes.
 const SERVER: &str = "API server";
 
 type Verdicts = BTreeMap<String, Verdict>;
@@ -72,7 +72,7 @@ pub(super) fn run(python: &Path) -> Outcome {
         let mut row = format!("| {name} | {} |", letters(&case.layers));
         for (language, verdicts) in &judges {
             let Some(verdict) = verdicts.get(name) else {
-                if *language == SERVER && name.starts_with("event/") {
+                if *language == SERVER && !server::is_object(name) {
                     row.push_str("  |");
                     continue;
                 }

@@ -1,6 +1,6 @@
 //! What a real API server says of the corpus: it has nothing but our resource definitions to judge by.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::net::TcpListener;
@@ -35,23 +35,24 @@ pub(super) fn differs(name: &str) -> Option<&'static str> {
     DIFFERS.iter().find(|(document, _)| *document == name).map(|(_, why)| *why)
 }
 
-/// Starts one, defines our kinds, and puts every workflow and every patch to it.
+/// Starts one, defines our kind, and puts every workflow to it.
 pub(super) fn judge(python: &Path, cases: &BTreeMap<String, Case>) -> Result<Verdicts, Failure> {
     let programs = cluster::kubernetes()?;
     let folder = tempfile::Builder::new().prefix("aob-corpus-").tempdir()?;
     let server = Server::start(&programs, folder.path())?;
     let kubectl = programs.join("kubectl").to_string_lossy().into_owned();
     let config = server.config(folder.path())?;
-    for kind in ["workflows", "runpatches"] {
-        let manifest = root().join(format!("crds/manifests/{kind}.yaml"));
-        let manifest = manifest.to_string_lossy();
-        run(&kubectl, &["--kubeconfig", &config, "create", "-f", &manifest], &[])?;
-        let crd = format!("crd/{kind}.aob.dev");
-        let wait = ["wait", "--for=condition=Established", &crd, "--timeout=120s"];
-        run(&kubectl, &[&["--kubeconfig", &config][..], &wait].concat(), &[])?;
-    }
+    let manifest = root().join("crds/manifests/workflows.yaml");
+    let manifest = manifest.to_string_lossy();
+    run(&kubectl, &["--kubeconfig", &config, "create", "-f", &manifest], &[])?;
+    let wait = ["wait", "--for=condition=Established", "crd/workflows.aob.dev", "--timeout=120s"];
+    run(&kubectl, &[&["--kubeconfig", &config][..], &wait].concat(), &[])?;
     let documents: BTreeMap<&String, Value> =
         cases.iter().filter_map(|(name, case)| Some((name, object(name, case)?))).collect();
+    let spaces: BTreeSet<&str> = cases.values().filter_map(|case| space(&case.document)).collect();
+    for space in spaces.into_iter().filter(|space| *space != "default") {
+        run(&kubectl, &["--kubeconfig", &config, "create", "namespace", space], &[])?;
+    }
     let asked = json!({"url": server.url, "token": TOKEN, "documents": documents});
     let mut child = Command::new(python)
         .args(["-c", include_str!("ask.py")])
@@ -66,25 +67,23 @@ pub(super) fn judge(python: &Path, cases: &BTreeMap<String, Case>) -> Result<Ver
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-/// A document as an object, and where it goes. A patch request is what is asked in a RunPatch.
+/// A workflow and where it goes. A request to patch is no object: a RunPatch has other fields.
 fn object(name: &str, case: &Case) -> Option<Value> {
-    let (plural, object) = match name.split_once('/')?.0 {
-        "event" => return None,
-        "patch" => {
-            let mut spec = json!({"run": "of-the-corpus"});
-            match (spec.as_object_mut(), case.document.as_object()) {
-                (Some(spec), Some(asked)) => spec.extend(asked.clone()),
-                _ => spec = case.document.clone(),
-            }
-            let head = json!({"name": "of-the-corpus"});
-            let object = json!({"apiVersion": "aob.dev/v1alpha1", "kind": "RunPatch", "metadata": head, "spec": spec});
-            ("runpatches", object)
-        }
-        _ => ("workflows", case.document.clone()),
-    };
-    let space = object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or("default");
-    let path = format!("/apis/aob.dev/v1alpha1/namespaces/{space}/{plural}");
-    Some(json!({"path": path, "object": object}))
+    if !is_object(name) {
+        return None;
+    }
+    let space = space(&case.document).unwrap_or("default");
+    let path = format!("/apis/aob.dev/v1alpha1/namespaces/{space}/workflows");
+    Some(json!({"path": path, "object": case.document}))
+}
+
+/// Whether a document of the corpus is one that an API server knows.
+pub(super) fn is_object(name: &str) -> bool {
+    !name.starts_with("patch/") && !name.starts_with("event/")
+}
+
+fn space(object: &Value) -> Option<&str> {
+    object.pointer("/metadata/namespace").and_then(Value::as_str)
 }
 
 /// etcd and an API server, ended with this.
