@@ -60,18 +60,11 @@ async fn secrets_and_models_are_used_where_the_tenant_has_them() {
     assert_eq!(state.head.revision, 1, "{why}");
     let spent = state.head.spent["triage"];
     assert!(spent.calls == 2 && spent.usd > 0, "{spent}: {why}");
-    // What a node says is sent beside its answer.
-    until("the agent's lines", async || {
-        let log = place.runs.store().logs(&run, 0, 100).await.unwrap().0;
-        log.iter().any(|line| line.at == "triage")
-    })
-    .await;
     far.signal(Signal::TERM);
     until("the runner ends", async || far.ended().is_some()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "after a runner is frozen the next one is not asked within a minute: not yet understood"]
 async fn a_runner_that_goes_loses_no_task() {
     let place = Place::new().await;
     let host = Host::start(false).await;
@@ -89,7 +82,8 @@ async fn a_runner_that_goes_loses_no_task() {
     until("the second asks", async || host.asked().len() == 2).await;
     second.kill9();
     // The third is frozen, and believes for a while that the task is its own.
-    let mut third = place.far("third", &[]);
+    // It has room for no other: what it would ask for in vain would be lost with it.
+    let mut third = place.far("third", &["--slots", "1"]);
     until("the third asks", async || host.asked().len() == 3).await;
     third.signal(Signal::STOP);
     let mut fourth = place.far("fourth", &[]);

@@ -136,6 +136,12 @@ pub(super) fn unpack(run: &str, packed: &[u8]) -> Result<Past> {
                 if bytes != count.to_string().as_bytes() {
                     return Err(corrupt(format!("{count} pieces are not all")));
                 }
+                // At the end of all bytes, and not before, it is known whether they are what was packed.
+                match packer.read(&mut [0]) {
+                    Ok(0) => {}
+                    Ok(_) => return Err(corrupt("something follows its end".to_owned())),
+                    Err(error) => return Err(corrupt(error.to_string())),
+                }
                 let state = decode(&fields).map_err(|error| corrupt(error.to_string()))?;
                 return Ok(past.of(Arc::new(state)));
             }
