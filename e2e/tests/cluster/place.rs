@@ -131,9 +131,13 @@ pub(crate) struct Forward {
 
 impl Forward {
     pub(crate) fn to(space: &str, service: &str, port: u16) -> Self {
-        let target = format!("service/{service}");
+        Self::to_target(space, &format!("service/{service}"), port)
+    }
+
+    /// To `pod/NAME` or `service/NAME`.
+    pub(crate) fn to_target(space: &str, target: &str, port: u16) -> Self {
         let ports = format!(":{port}");
-        let mut child = kubectl(&["--namespace", space, "port-forward", &target, &ports])
+        let mut child = kubectl(&["--namespace", space, "port-forward", target, &ports])
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
             .stdin(Stdio::null())
