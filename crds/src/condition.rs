@@ -17,6 +17,8 @@ pub mod kind {
     pub const NODE_TYPES_RESOLVED: &str = "NodeTypesResolved";
     /// Workflow: the tag `main` was moved by hand and stays there until the spec changes.
     pub const PINNED: &str = "Pinned";
+    /// Workflow: its runner pods have cores of their own.
+    pub const RUNNERS_PINNED: &str = "RunnersPinned";
     /// Run: the run was taken on.
     pub const ADMITTED: &str = "Admitted";
     /// Run: nothing goes on until a person answers.
@@ -47,6 +49,20 @@ pub mod reason {
     pub const MOVED_BY_HAND: &str = "MovedByHand";
     /// Pinned: `main` follows the spec.
     pub const FOLLOWS_SPEC: &str = "FollowsSpec";
+    /// RunnersPinned: no pods of its own are needed, or they ask for no cores of their own.
+    pub const NOT_ASKED: &str = "NotAsked";
+    /// RunnersPinned: there are no pods now; they begin when there is work.
+    pub const NO_PODS: &str = "NoPods";
+    /// RunnersPinned: pods begin.
+    pub const STARTING: &str = "Starting";
+    /// RunnersPinned: every pod that runs has the cores it asks for, and nobody else uses them.
+    pub const OWN_CORES: &str = "OwnCores";
+    /// RunnersPinned: a pod shares its cores with others; under `Require` it does nothing.
+    pub const SHARED_CORES: &str = "SharedCores";
+    /// RunnersPinned: no machine takes a pod; the message is the scheduler's.
+    pub const NO_MACHINE: &str = "NoMachine";
+    /// RunnersPinned: the API server takes no such pods; the message is its own.
+    pub const PODS_REFUSED: &str = "PodsRefused";
     /// Admitted: counted as a run without agents.
     pub const TIER_SIMPLE: &str = "TierSimple";
     /// Admitted: counted as a run with one or two agents.

@@ -7,6 +7,10 @@ pub const PUBLISHED: &str = "Published";
 pub const INVALID: &str = "Invalid";
 /// Workflow: nodes of unknown types will be skipped.
 pub const UNKNOWN_TYPES: &str = "UnknownTypes";
+/// Workflow: its runner pods do not have the cores of their own that they ask for.
+pub const NOT_PINNED: &str = "NotPinned";
+/// Workflow: a Secret that its nodes read is not there, or not labelled for them.
+pub const SECRET_NOT_USABLE: &str = "SecretNotUsable";
 /// Run: it began.
 pub const STARTED: &str = "Started";
 /// Run: it was not taken on.
@@ -43,6 +47,8 @@ pub const ALL: &[&str] = &[
     PUBLISHED,
     INVALID,
     UNKNOWN_TYPES,
+    NOT_PINNED,
+    SECRET_NOT_USABLE,
     STARTED,
     NOT_ADMITTED,
     WAITING,

@@ -14,6 +14,8 @@ pub const RUN: &str = "aob.dev/run";
 pub const NODE: &str = "aob.dev/node";
 /// Label: which pool a pod belongs to.
 pub const POOL: &str = "aob.dev/pool";
+/// Label of Secrets that nodes of their namespace's workflows may read: `true`.
+pub const USABLE: &str = "aob.dev/usable";
 /// Label of namespaces and machines that are prepared.
 pub const TUNED: &str = "aob.dev/tuned";
 /// Annotation of Deployments: what they were built from.

@@ -56,6 +56,7 @@ pub fn files() -> Result<BTreeMap<String, String>, Box<dyn std::error::Error>> {
         "everywhere": rights::rules(rights::EVERYWHERE),
         "cluster": rights::rules(rights::CLUSTER),
         "home": rights::rules(rights::HOME),
+        "pools": rights::rules(rights::POOLS),
     });
     files.insert("crds/rights.json".to_owned(), serde_json::to_string_pretty(&all)? + "\n");
     let hooks = json!([webhook::hook()]);

@@ -23,7 +23,7 @@ pub const EVERYWHERE: &[Right] = &[
     Right {
         group: "aob.dev",
         resources: &["workflows", "runs", "runpatches"],
-        verbs: &["get", "list", "watch"],
+        verbs: &["list", "watch"],
         names: &[],
         why: "what is asked for",
     },
@@ -58,7 +58,7 @@ pub const EVERYWHERE: &[Right] = &[
     Right {
         group: "batch",
         resources: &["jobs"],
-        verbs: &["get", "list", "watch", "create", "delete"],
+        verbs: &["list", "watch", "create", "delete"],
         names: &[],
         why: "attempts of `job` nodes",
     },
@@ -78,12 +78,51 @@ pub const EVERYWHERE: &[Right] = &[
     },
 ];
 
+/// In every namespace that is watched, where tenants have runner pods.
+pub const POOLS: &[Right] = &[
+    Right {
+        group: "apps",
+        resources: &["deployments"],
+        verbs: &["get", "list", "create", "patch", "delete"],
+        names: &[],
+        why: "runner pods of tenants",
+    },
+    Right {
+        group: "policy",
+        resources: &["poddisruptionbudgets"],
+        verbs: &["create", "patch", "delete"],
+        names: &[],
+        why: "how many of them may be away at once",
+    },
+    Right {
+        group: "",
+        resources: &["serviceaccounts"],
+        verbs: &["create", "patch"],
+        names: &[],
+        why: "who they are to the gateway; no right is bound to it",
+    },
+    Right {
+        group: "networking.k8s.io",
+        resources: &["networkpolicies"],
+        verbs: &["create", "patch"],
+        names: &[],
+        why: "what they reach",
+    },
+    Right {
+        group: "",
+        resources: &["secrets"],
+        verbs: &["get"],
+        names: &[],
+        why: "whether a Secret is labelled for workflows: only its metadata is asked for",
+    },
+];
+
 /// On what belongs to no namespace.
 pub const CLUSTER: &[Right] = &[
     Right {
         group: "aob.dev",
         resources: &["nodetypes"],
-        verbs: &["get", "list", "watch", "patch"],
+        verbs: &["list", "watch", "patch"],
         names: &[],
         why: "node types, and their finalizers",
     },

@@ -80,7 +80,7 @@ pub struct WorkflowStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]), length(max = 32))]
     pub tags: Vec<Tag>,
-    /// Ready, NodeTypesResolved, Stalled, Pinned.
+    /// Ready, NodeTypesResolved, Stalled, Pinned, RunnersPinned.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "shape::conditions")]
     pub conditions: Vec<Condition>,

@@ -52,6 +52,8 @@ pub struct Ir {
     pub retention: Retention,
     /// What it was told of the registered types that its nodes are of; none if they are of none.
     pub types: Option<Arc<UsedTypes>>,
+    /// Which of its tenant's runners execute what is theirs ([`crate::pool::name`]).
+    pub runners: Arc<str>,
     /// Findings that refuse nothing.
     pub warnings: Vec<Issue>,
 }
@@ -240,6 +242,8 @@ pub enum Pool {
     System,
     /// Workers of the run's tenant: they are given nothing of another one.
     Tenant,
+    /// The tenant's own runners, where an installation has them.
+    Runners,
 }
 
 /// Retry of one node.
@@ -286,18 +290,27 @@ pub struct Body {
 }
 
 impl Pool {
-    /// The queue of a node type's tasks: what a worker names in its claim. `acme.enrich`, or `acme.enrich@finance`.
-    pub fn queue(self, node_type: &Arc<str>, tenant: &str) -> Arc<str> {
+    /// The queue of a node type's tasks: what is named in a claim. `acme.enrich`, `acme.enrich@finance` for workers,
+    /// `agent+0123456789@finance` for runners of a name.
+    pub fn queue(self, node_type: &Arc<str>, runners: &str, tenant: &str) -> Arc<str> {
         match self {
             Self::System => node_type.clone(),
             Self::Tenant => format!("{node_type}@{tenant}").into(),
+            Self::Runners => format!("{node_type}+{runners}@{tenant}").into(),
         }
     }
 }
 
-/// The node type behind a queue's name: no type has an `@` in its own.
+/// The node type behind a queue's name: no type has an `@` or a `+` in its own.
 pub fn type_of_queue(queue: &str) -> &str {
-    queue.split_once('@').map_or(queue, |(node_type, _)| node_type)
+    let all = queue.split_once('@').map_or(queue, |(all, _)| all);
+    all.split_once('+').map_or(all, |(node_type, _)| node_type)
+}
+
+/// The tenant behind a queue's name, and the name of its runners if it is theirs. None of a queue of the installation.
+pub fn tenant_of_queue(queue: &str) -> Option<(&str, Option<&str>)> {
+    let (all, tenant) = queue.split_once('@')?;
+    Some((tenant, all.split_once('+').map(|(_, runners)| runners)))
 }
 
 impl Ir {

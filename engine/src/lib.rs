@@ -17,6 +17,7 @@ pub mod issue;
 pub mod layer;
 pub mod mutant;
 pub mod patch;
+pub mod pool;
 pub mod read;
 mod reads;
 pub mod registry;

@@ -28,6 +28,7 @@ pub const MAX_TYPES: usize = 1000;
 pub struct Registry {
     types: BTreeMap<String, Arc<TypeInfo>>,
     tools: BTreeMap<String, Effect>,
+    tenant_runners: bool,
 }
 
 impl Registry {
@@ -37,7 +38,19 @@ impl Registry {
             .iter()
             .map(|&(name, text)| (name.to_owned(), Arc::new(TypeInfo::builtin(name, text))))
             .collect();
-        Self { types, tools: BTreeMap::new() }
+        Self { types, tools: BTreeMap::new(), tenant_runners: false }
+    }
+
+    /// The same for an installation whose tenants have runners of their own: tasks that are theirs go to these. Every
+    /// process of an installation must be told the same, or tasks wait for runners that are not there.
+    pub fn with_tenant_runners(mut self, are_there: bool) -> Self {
+        self.tenant_runners = are_there;
+        self
+    }
+
+    /// Whether tenants have runners of their own.
+    pub fn has_tenant_runners(&self) -> bool {
+        self.tenant_runners
     }
 
     /// The same and one more type, which is part of the installation's programs.

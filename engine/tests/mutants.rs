@@ -28,7 +28,7 @@ use patching::shrink::fails;
 
 /// Defects that random runs meet too seldom, or that no law can see since another rule refuses the same in the end:
 /// each with the test of the rule that it leaves out.
-const RULES: [(Mutant, fn()); 26] = [
+const RULES: [(Mutant, fn()); 27] = [
     (
         Mutant::PausedRetryRises,
         refused::r4_retry_does_not_go_below_the_attempts_made_nor_rise_when_paused,

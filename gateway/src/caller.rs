@@ -1,9 +1,10 @@
 //! Who asks, and what that caller may do.
 //!
 //! A [`Door`] answers both: [`open::Open`] for whoever owns the process, [`tokens::Tokens`] for a file of tokens,
-//! [`kubernetes::Kubernetes`] for callers whom a cluster knows. What a request needs is written in the table of routes.
+//! [`kubernetes::Kubernetes`] for callers whom a cluster knows, [`oidc::Oidc`] for those whom a provider knows. What a request needs is written in the table of routes.
 
 pub mod kubernetes;
+pub mod oidc;
 pub mod open;
 pub mod role;
 pub mod tokens;

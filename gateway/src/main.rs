@@ -11,6 +11,7 @@ use aob_engine::check::Ceiling;
 use aob_engine::registry::Registry;
 use aob_gateway::caller::Door;
 use aob_gateway::caller::kubernetes::{Kubernetes, Settings as Cluster};
+use aob_gateway::caller::oidc::Oidc;
 use aob_gateway::caller::open::Open;
 use aob_gateway::caller::tokens::Tokens;
 use aob_gateway::http::{Limits, Serve, ServeOptions, Server, Tls};
@@ -19,6 +20,7 @@ use aob_gateway::perform::Performer;
 use aob_gateway::problem::{Problem, Result};
 use aob_runner::runs::{AgentLimits, Runs, Settings, TierLimits};
 use aob_runner::vitals;
+use aob_store::archive::Archived;
 use aob_store::redis::{Options, RedisStore};
 use aob_telemetry::admin::Admin;
 use aob_telemetry::health::Health;
@@ -35,7 +37,7 @@ const FLUSH: Duration = Duration::from_secs(3);
     name = "aob-gateway",
     version,
     after_help = "\
-Without --tokens and --kubernetes only this machine itself is served, and whoever asks is believed.
+Without --tokens, --oidc and --kubernetes only this machine itself is served, and whoever asks is believed.
 
 Examples:
   aob-gateway --redis redis://127.0.0.1:6379
@@ -60,9 +62,15 @@ struct Args {
     /// Which part: everything, all but streams of events, or what followers ask
     #[arg(long, env = "AOB_SERVE", default_value = "all", value_name = "PART", value_parser = ["all", "api", "fanout"])]
     serve: String,
+    /// Where ended runs are once they have left Redis, as the runners have it: file:///DIR or s3://BUCKET/FOLDER
+    #[arg(long, env = "AOB_ARCHIVE", value_name = "URL")]
+    archive: Option<String>,
     /// A file of tokens: name, SHA-256, groups, tenants and roles of each
     #[arg(long, env = "AOB_TOKENS", value_name = "FILE")]
     tokens: Option<PathBuf>,
+    /// A file that names an OIDC provider, and what its users may do; with --kubernetes that knows the rights
+    #[arg(long, env = "AOB_OIDC", value_name = "FILE", conflicts_with = "tokens")]
+    oidc: Option<PathBuf>,
     /// Ask Kubernetes who a caller is and what it may do; audiences of the callers' tokens
     #[arg(
         long,
@@ -101,6 +109,9 @@ struct Args {
     /// How long a worker's task may go without a sign of life, in seconds: as the runners have it
     #[arg(long, env = "AOB_LEASE", default_value = "30", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
     lease: u64,
+    /// Tenants have runners of their own: what is theirs is left to them. As runners and operators have it
+    #[arg(long, env = "AOB_TENANT_RUNNERS")]
+    tenant_runners: bool,
     /// Address of the admin port: /metrics, /healthz, /readyz, and the log's level at /log
     #[arg(long, env = "AOB_ADMIN", value_name = "ADDR:PORT")]
     admin: Option<SocketAddr>,
@@ -183,24 +194,34 @@ fn door(args: &Args) -> Result<Arc<dyn Door>> {
     if let Some(path) = &args.tokens {
         return Ok(Arc::new(Tokens::open(path)?));
     }
-    if !audiences.is_empty() {
-        let cluster = match (&args.kubernetes_server, &args.kubernetes_ca, &args.kubernetes_token) {
-            (Some(server), Some(trusted), Some(token)) => Cluster {
-                server: server.clone(),
-                trusted: trusted.clone(),
-                token: token.clone(),
-                audiences,
-            },
-            _ => Cluster::of_pod(audiences)?,
-        };
-        return Ok(Arc::new(Kubernetes::open(&cluster)?));
+    let cluster = match audiences.is_empty() {
+        true => None,
+        false => Some(Kubernetes::open(&cluster(args, audiences)?)?),
+    };
+    match (&args.oidc, cluster) {
+        (Some(path), cluster) => return Ok(Arc::new(Oidc::open(path, cluster)?)),
+        (None, Some(cluster)) => return Ok(Arc::new(cluster)),
+        (None, None) => {}
     }
     if args.listen.ip().is_loopback() {
         return Ok(Arc::new(Open::new("user:anonymous")));
     }
     let message = "an address that others reach is served to those with a token only";
     let problem = Problem::new(&catalogue::USAGE, "--listen", message);
-    Err(problem.detail("--tokens FILE, or --kubernetes AUDIENCE"))
+    Err(problem.detail("--tokens FILE, --oidc FILE, or --kubernetes AUDIENCE"))
+}
+
+/// The API server that is asked.
+fn cluster(args: &Args, audiences: Vec<String>) -> Result<Cluster> {
+    match (&args.kubernetes_server, &args.kubernetes_ca, &args.kubernetes_token) {
+        (Some(server), Some(trusted), Some(token)) => Ok(Cluster {
+            server: server.clone(),
+            trusted: trusted.clone(),
+            token: token.clone(),
+            audiences,
+        }),
+        _ => Cluster::of_pod(audiences),
+    }
 }
 
 async fn serve(args: Args) -> Result<()> {
@@ -224,12 +245,15 @@ async fn serve(args: Args) -> Result<()> {
     let store = RedisStore::open_with(&args.redis, options)
         .await
         .map_err(|error| Problem::store(error, "--redis"))?;
+    let store = Archived::before(Arc::new(store), args.archive.as_deref())
+        .map_err(|error| Problem::store(error, "--archive"))?;
     let tiers = TierLimits::parse(&args.tier_limits)
         .map_err(|why| Problem::new(&catalogue::USAGE, "--tier-limits", why))?;
     let agents = AgentLimits::parse(&args.agent_limits)
         .map_err(|why| Problem::new(&catalogue::USAGE, "--agent-limits", why))?;
     let settings = Settings { tiers: Some(tiers), agents, ..Settings::default() };
-    let runs = Runs::with(Arc::new(store), Registry::builtin(), Ceiling::default(), settings);
+    let registry = Registry::builtin().with_tenant_runners(args.tenant_runners);
+    let runs = Runs::with(store, registry, Ceiling::default(), settings);
     vitals::store(&health, &runs);
     let limits =
         Limits { rate: args.rate, burst: args.rate.saturating_mul(2), ..Limits::default() };
@@ -244,7 +268,7 @@ async fn serve(args: Args) -> Result<()> {
     let server = Server::on_address(args.listen, tls, options).await?;
     let address = server.address().unwrap_or(args.listen);
     let admin = admin.as_ref().map(|admin| admin.address().to_string());
-    tracing::info!(%address, tls = secure, tokens = args.tokens.is_some(), kubernetes = !args.kubernetes.is_empty(), admin, "aob-gateway serves");
+    tracing::info!(%address, tls = secure, tokens = args.tokens.is_some(), oidc = args.oidc.is_some(), kubernetes = !args.kubernetes.is_empty(), admin, "aob-gateway serves");
     let manager = Manager::from_env().map(Arc::new);
     let watched = manager.clone().map(|manager| {
         manager.ready("serves the API");

@@ -22,8 +22,8 @@ use serde_json::{Value, json};
 
 use crate::caller::Caller;
 use crate::operation::{
-    About, BacklogRow, Done, EventPage, Kept, LogPage, Mode, NamedSet, Operations, Published,
-    Request, Started, TypeGone, TypeRow, Verified, WorkflowRow,
+    About, Answered, BacklogRow, Done, EventPage, Kept, LogPage, Mode, NamedSet, Operations,
+    Published, Request, Started, TypeGone, TypeRow, Verified, WorkflowRow,
 };
 use crate::problem::{Problem, Result};
 
@@ -253,8 +253,9 @@ impl Performer {
                 runs.drop_type(&name, version).await?;
                 json(TypeGone { name })
             }
-            Request::Claim { types, max, wait } => {
-                json(work::claim(&self.remote, tenant, types, max, wait.as_deref()).await?)
+            Request::Claim { types, runners, max, wait } => {
+                let whose = (types, runners);
+                json(work::claim(&self.remote, tenant, whose, max, wait.as_deref()).await?)
             }
             Request::Heartbeat { tasks } => {
                 json(work::heartbeat(&self.remote, tenant, &tasks).await?)
@@ -264,6 +265,16 @@ impl Performer {
             }
             Request::Fail { task, fence, error, retryable } => {
                 json(work::fail(&self.remote, tenant, (task, fence), error, retryable).await?)
+            }
+            Request::Release { task, fence, begun } => {
+                let result = self.remote.release(tenant, &task, &fence, begun).await?;
+                json(Answered { result })
+            }
+            Request::Tell { task, fence, lines } => {
+                json(self.remote.tell(tenant, (&task, &fence), lines).await?)
+            }
+            Request::Consult { task, fence, question } => {
+                json(self.remote.consult(tenant, (&task, &fence), question).await?)
             }
             Request::Find { prefix } => json(store.find(tenant, &prefix).await?),
             Request::FindPatches { prefix } => json(list::patches(runs, tenant, &prefix).await?),

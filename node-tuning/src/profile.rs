@@ -86,8 +86,6 @@ pub enum Home {
 pub struct Memory {
     /// `MemoryLow`.
     pub low: u8,
-    /// `MemoryHigh`.
-    pub high: u8,
     /// `MemoryMax`.
     pub max: u8,
 }

@@ -47,6 +47,9 @@ pub struct Arguments {
     /// Runs that a tenant may start in a minute, by tier: `heavy=5`, or `TENANT/heavy=5`; without it 100, 20 and 5
     #[arg(long, env = "AOB_TIER_LIMITS", value_delimiter = ',', value_name = "[TENANT/]TIER=N")]
     pub tier_limits: Vec<String>,
+    /// Runner pods of tenants, as a JSON object: image, gateway, audience, min, max, idle; without it there are none
+    #[arg(long, env = "AOB_TENANT_POOLS", value_name = "JSON")]
+    pub tenant_pools: Option<String>,
     /// How log lines look: text on a terminal and JSON elsewhere, or always the same
     #[arg(long, env = "AOB_LOG_FORMAT", value_name = "FORMAT", default_value = "auto", value_parser = ["auto", "text", "json"])]
     pub log_format: String,

@@ -12,6 +12,7 @@ use crate::follow::Followers;
 use crate::lanes::Lanes;
 use crate::lease::Leadership;
 use crate::note::Notes;
+use crate::pool::Pools;
 use crate::retry::Retries;
 use crate::waiting::{For, Waiting, Who};
 
@@ -33,6 +34,8 @@ pub struct Context {
     pub retries: Retries,
     /// Runs that are followed.
     pub followers: Followers,
+    /// Runner pods of tenants.
+    pub pools: Pools,
 }
 
 /// What watches have seen, by kind.

@@ -29,6 +29,9 @@ const PAGE: u32 = 200;
 /// An object that nothing has happened to is looked at again after this: a trigger may have been lost.
 pub const SLOW: Duration = Duration::from_secs(600);
 
+/// How long the watch may take to bring what somebody else has written.
+const CHANGED: Duration = Duration::from_secs(1);
+
 /// When the process ends.
 pub type Stop = Shared<BoxFuture<'static, ()>>;
 
@@ -121,7 +124,11 @@ where
         Err(error) => {
             metrics().operator_reconciles.one([&*kind, error.name()]);
             let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-            tracing::warn!(%kind, namespace, name, error = %error, "a reconcile did not come to its end");
+            if matches!(error, Error::Changed) {
+                tracing::debug!(%kind, namespace, name, "the object has changed meanwhile");
+            } else {
+                tracing::warn!(%kind, namespace, name, error = %error, "a reconcile did not come to its end");
+            }
             if let Error::Unreadable(broken) = error {
                 let note = Note::warning(event::UNREADABLE, broken.error.clone());
                 context.notes.write(&*object, vec![note]).await;
@@ -140,6 +147,8 @@ fn after<K: Resource<DynamicType = ()>>(
     match error {
         // Only a change of it mends this.
         Error::Unreadable(_) | Error::Incomplete(_) => Action::await_change(),
+        // The watch brings what it is now; if it does not, this does.
+        Error::Changed => Action::requeue(CHANGED),
         _ => Action::requeue(context.retries.failed(&key(object), rand::random())),
     }
 }

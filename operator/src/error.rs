@@ -15,9 +15,15 @@ pub enum Error {
     /// Another process may be acting by now.
     #[error("the lease is not held any more")]
     NotLeader,
+    /// Somebody has written the object since it was read.
+    #[error("the object has changed since it was read")]
+    Changed,
     /// The object is not of its kind's shape.
     #[error("it cannot be read: {0}")]
     Unreadable(Box<InvalidObject>),
+    /// What was to be written is no object of its kind.
+    #[error("an object could not be built: {0}")]
+    Unbuilt(String),
     /// The API server always fills this in.
     #[error("the object has no {0}")]
     Incomplete(&'static str),
@@ -33,8 +39,24 @@ impl Error {
             Self::Kube(_) => "kube",
             Self::Runs(_) => "store",
             Self::NotLeader => "lease",
+            Self::Changed => "changed",
             Self::Unreadable(_) => "unreadable",
             Self::Incomplete(_) => "incomplete",
+            Self::Unbuilt(_) => "unbuilt",
+        }
+    }
+
+    /// What the API server says, if it will say so again until somebody changes something.
+    pub fn refusal(&self) -> Option<String> {
+        match self {
+            Self::Kube(error) => match &**error {
+                kube::Error::Api(status) if matches!(status.code, 400 | 403 | 404 | 422) => {
+                    Some(told(error))
+                }
+                _ => None,
+            },
+            Self::Unbuilt(why) => Some(why.clone()),
+            _ => None,
         }
     }
 }

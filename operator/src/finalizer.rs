@@ -11,7 +11,7 @@ use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::error::{Result, is_gone};
+use crate::error::{Error, Result, is_gone};
 
 /// How long a deletion waits for what it should do; then the object goes all the same.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -35,11 +35,10 @@ pub fn is_late(meta: &ObjectMeta, now: Timestamp) -> bool {
     since.is_some_and(|since| since.as_secs() >= PATIENCE.as_secs() as i64)
 }
 
-/// Writes it, if it has to be; true if it did, or if the object has
-/// changed meanwhile.
+/// Writes it, if it has to be; true if it did, or if the object is gone.
 ///
 /// # Errors
-/// The API server's.
+/// [`Error::Changed`] if somebody has written the object since it was read; the API server's.
 pub async fn settle<K>(api: &Api<K>, object: &K, name: &str, is_wanted: bool) -> Result<bool>
 where
     K: Resource + Clone + DeserializeOwned + Debug,
@@ -54,8 +53,8 @@ where
     match api.patch_metadata(named, &PatchParams::default(), &Patch::Merge(&patch)).await {
         Ok(_) => Ok(true),
         Err(error) if is_gone(&error) => Ok(true),
-        // It has been changed since: the watch brings what it is now, and with it another look.
-        Err(kube::Error::Api(status)) if status.code == 409 => Ok(true),
+        // The watch brings what it is now, unless whoever said so was wrong: either way it is looked at again.
+        Err(kube::Error::Api(status)) if status.code == 409 => Err(Error::Changed),
         Err(error) => Err(error.into()),
     }
 }

@@ -1,4 +1,5 @@
-//! The node type `job`: each attempt is a Kubernetes Job in the namespace of the run's tenant.
+//! The node type `job`, and registered types that are run so: each attempt is a Kubernetes Job in the namespace of the
+//! run's tenant.
 //!
 //! A lane of the runner's library claims the tasks, keeps their leases and commits their results; here is only what an
 //! attempt does. What the container writes to `/aob/output.json` is its output: the kubelet hands it over as the
@@ -11,8 +12,10 @@ mod logs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aob_engine::catalogue::{JOB_REFUSED, JOB_UNREACHABLE};
+use aob_engine::catalogue::{JOB_REFUSED, JOB_UNREACHABLE, NOT_SERVED};
+use aob_engine::registry::RunBy;
 use aob_runner::node::{Context as Surroundings, Failure, NodeType, Task};
+use aob_runner::runs::Error as RunsError;
 use async_trait::async_trait;
 use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::batch::v1::Job;
@@ -45,6 +48,25 @@ impl JobNode {
         Self { context }
     }
 
+    /// A task of a registered type, as one of a `job` node: its config is what the container is told.
+    async fn registered(&self, task: &Task) -> Result<Option<Task>, Failure> {
+        if task.node_type == NAME {
+            return Ok(None);
+        }
+        let found = self.context.runs.type_named(&task.node_type).await;
+        let view = match found {
+            Ok(view) if view.kept.run == RunBy::Job => view,
+            Ok(_) | Err(RunsError::NoType(_)) => {
+                let message = format!("`{}` is not run as a Job now", task.node_type);
+                return Err(Failure::new(&NOT_SERVED, message));
+            }
+            Err(error) => return Err(lost(error.to_string())),
+        };
+        let run = view.document.pointer("/spec/run/job").cloned().unwrap_or_default();
+        let input = build::of_type(run, &task.input)?;
+        Ok(Some(Task { input, ..task.clone() }))
+    }
+
     /// The Job of an attempt: the one of an earlier attempt that was lost, if it still goes or ended well, else a new
     /// one.
     async fn job(&self, api: &Api<Job>, task: &Task, namespace: &str) -> Result<Job, Failure> {
@@ -65,7 +87,11 @@ impl JobNode {
             Ok(made) => Ok(made),
             // This attempt was begun before.
             Err(kube::Error::Api(status)) if status.code == 409 => {
-                api.get(&wanted.name_any()).await.map_err(|error| unreachable(&error))
+                let name = format!("metadata.name={}", wanted.name_any());
+                let listed = api.list(&ListParams::default().fields(&name)).await;
+                let listed = listed.map_err(|error| unreachable(&error))?;
+                let gone = || lost("the Job of this attempt is there and is not".to_owned());
+                listed.items.into_iter().next().ok_or_else(gone)
             }
             Err(kube::Error::Api(status))
                 if (400..500).contains(&status.code) && status.code != 429 =>
@@ -84,6 +110,8 @@ impl NodeType for JobNode {
     }
 
     async fn run(&self, task: &Task, around: &Surroundings) -> Result<Value, Failure> {
+        let registered = self.registered(task).await?;
+        let task = registered.as_ref().unwrap_or(task);
         let store = self.context.runs.store();
         let state = store.load(&task.run).await.map_err(|error| lost(error.to_string()))?;
         let Some(state) = state else { return Err(lost(format!("{} is not there", task.run))) };

@@ -4,9 +4,10 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use kube::Resource;
+use k8s_openapi::NamespaceResourceScope;
 use kube::core::DeserializeGuard;
 use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Api, Client, Resource};
 use tokio::sync::mpsc;
 
 /// An object, or what could be read of it.
@@ -51,6 +52,23 @@ impl<K: Resource<DynamicType = ()> + Clone + Debug + 'static> Lanes<K> {
     /// How many are known.
     pub fn count(&self) -> usize {
         self.0.iter().map(|lane| lane.seen.len()).sum()
+    }
+
+    /// Whether objects of a namespace are seen.
+    pub fn is_watched(&self, namespace: &str) -> bool {
+        self.lane(namespace).is_some()
+    }
+
+    /// Objects of another kind in the same namespaces.
+    pub fn apis<T>(&self, client: &Client) -> Vec<Api<T>>
+    where
+        T: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        let one = |lane: &Lane<K>| match &lane.namespace {
+            None => Api::all(client.clone()),
+            Some(namespace) => Api::namespaced(client.clone(), namespace),
+        };
+        self.0.iter().map(one).collect()
     }
 
     /// Has an object looked at again soon.

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use crate::error::{Error, Result};
 
-pub use judge::{Act, LENGTH, RENEW, SAFE, Seen, judge};
+pub use judge::{Act, LENGTH, PATIENCE, RENEW, SAFE, Seen, judge};
 pub use keep::{Keeper, Named};
 
 /// Whether this process may act.

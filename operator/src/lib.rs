@@ -7,7 +7,7 @@
 //!
 //! [`drive`] turns watches into reconciles, [`lease`] lets one process act at a time, [`follow`] notices what happens to
 //! runs in the store, [`waiting`] remembers who waits for what.
-//! [`webhook`] judges what is applied before it is stored.
+//! [`pool`] keeps runner pods of tenants. [`webhook`] judges what is applied before it is stored.
 
 pub mod arguments;
 pub mod context;
@@ -23,6 +23,7 @@ pub mod node_type;
 pub mod note;
 pub mod password;
 pub mod patch;
+pub mod pool;
 pub mod retry;
 pub mod run;
 pub mod serve;

@@ -71,6 +71,7 @@ fn action(reason: &str) -> &'static str {
         event::PATCH_APPLIED | event::PATCH_REFUSED => "Patch",
         event::PATCH_UNDONE | event::UNDO_REFUSED => "Undo",
         event::REGISTERED => "Register",
+        event::NOT_PINNED | event::SECRET_NOT_USABLE => "Scale",
         event::LET_GO => "Delete",
         event::UNREADABLE => "Read",
         _ => "Follow",

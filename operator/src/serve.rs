@@ -32,7 +32,7 @@ use crate::job::{self, JobNode};
 use crate::lanes::{Guarded, Lanes};
 use crate::lease::{Keeper, Leadership, Named};
 use crate::note::Notes;
-use crate::{node_type, patch, run, webhook, workflow};
+use crate::{node_type, patch, pool, run, webhook, workflow};
 
 /// The lease's name.
 const LEASE: &str = "aob-operator";
@@ -56,7 +56,15 @@ pub async fn serve(arguments: Arguments) -> Outcome {
     let store = Arc::new(RedisStore::open(&arguments.redis).await?);
     let tiers = Some(TierLimits::parse(&arguments.tier_limits)?);
     let settings = Settings { tiers, ..Settings::default() };
-    let runs = Runs::with(store, Registry::builtin(), Ceiling::default(), settings);
+    let pools = match arguments.tenant_pools.as_deref().filter(|text| !text.is_empty()) {
+        Some(text) => {
+            let read = text.parse::<pool::Settings>();
+            Some(Arc::new(read.map_err(|why| format!("--tenant-pools: {why}"))?))
+        }
+        None => None,
+    };
+    let registry = Registry::builtin().with_tenant_runners(pools.is_some());
+    let runs = Runs::with(store, registry, Ceiling::default(), settings);
     vitals::store(&health, &runs);
     let hook = match arguments.webhook.as_str() {
         "off" => None,
@@ -97,6 +105,9 @@ pub async fn serve(arguments: Arguments) -> Outcome {
     tracing::info!("this process acts from now on");
     let (stopping, stopped) = watch::channel(false);
     let (context, mut tasks) = controllers(&arguments, client, runs, lease, &stopped);
+    if let Some(settings) = pools {
+        tasks.spawn(pool::keep(context.clone(), settings, stopped.clone()));
+    }
     let jobs = jobs(&context);
     let lost = tokio::select! {
         why = keeper.keep() => Some(why),
@@ -185,6 +196,7 @@ fn controllers(
         waiting: Default::default(),
         retries: Default::default(),
         followers: Default::default(),
+        pools: Default::default(),
     });
     let mut tasks = JoinSet::new();
     for lane in workflow_lanes {
@@ -206,6 +218,8 @@ fn controllers(
 fn jobs(context: &Arc<Context>) -> Service {
     let policy = Arc::new(Policy::default());
     let nodes = node::Registry::built_in(&policy).with(Box::new(JobNode::new(context.clone())));
+    // Registered types that are run as Jobs.
+    nodes.serve_others(Box::new(JobNode::new(context.clone())));
     Service::spawn(&ServiceOptions {
         runs: context.runs.clone(),
         nodes: Arc::new(nodes),

@@ -20,6 +20,7 @@ use kube::runtime::controller::Action;
 use crate::context::Context;
 use crate::drive::{Kind, SLOW};
 use crate::error::Result;
+use crate::pool::{Pinned, Want};
 use crate::waiting::{For, Who};
 use crate::write;
 
@@ -42,7 +43,17 @@ async fn reconcile(object: Arc<Workflow>, context: Arc<Context>) -> Result<Actio
     let plan = build::build(&asked, &facts);
     let facts = apply::apply(&context, &asked, facts, &plan).await?;
     let before = object.status.as_ref();
-    let after = status::status(&asked, &facts, before, Timestamp::now());
+    let want = facts.judged.as_ref().ok().and_then(|ir| Want::of(ir, &asked.document));
+    let (space, name) = (&*asked.named.namespace, &*asked.named.name);
+    // A spec that is refused changes nothing about what its last valid one has.
+    if facts.judged.is_ok() {
+        context.pools.want(space, name, want.as_ref());
+    }
+    let pinned = match &want {
+        None => Pinned::not_asked("none of its nodes runs on pods of its own"),
+        Some(want) => context.pools.pinned(space, &want.runners).unwrap_or_else(Pinned::none),
+    };
+    let after = status::status(&asked, &facts, &pinned, before, Timestamp::now());
     let api = context.api::<Workflow>(&asked.named.namespace);
     let manager = label::manager::WORKFLOW;
     if write::status(&context.lease, &api, manager, &*object, before, &after).await? {

@@ -9,13 +9,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::error::{Result, is_gone};
+use crate::error::{Error, Result, is_gone};
 use crate::lease::Leadership;
 
 /// Writes `after` unless the object says so already; true if it was written. What is gone needs no status.
 ///
 /// # Errors
-/// [`crate::error::Error::NotLeader`], the API server's.
+/// [`Error::NotLeader`]; [`Error::Changed`] if somebody has written the object since it was read; the API server's.
 pub async fn status<K, S>(
     lease: &Leadership,
     api: &Api<K>,
@@ -36,8 +36,13 @@ where
     let applied = json!({
         "apiVersion": K::api_version(&()),
         "kind": K::kind(&()),
-        // Not an object of the same name that was made since.
-        "metadata": {"name": name, "uid": object.meta().uid},
+        // Not an object of the same name that was made since, nor over what somebody has written since: a process that
+        // was stopped before this line may have lost the lease by now.
+        "metadata": {
+            "name": name,
+            "uid": object.meta().uid,
+            "resourceVersion": object.meta().resource_version,
+        },
         "status": after,
     });
     let kind = K::kind(&());
@@ -50,6 +55,7 @@ where
             Ok(true)
         }
         Err(error) if is_gone(&error) => Ok(false),
+        Err(kube::Error::Api(status)) if status.code == 409 => Err(Error::Changed),
         Err(error) => Err(error.into()),
     }
 }

@@ -3,10 +3,12 @@
 //!
 //! [`runs`] decides and commits, [`work`] executes, [`coordinate`] and [`sweep`] bring in what
 //! happened elsewhere, [`service`] puts them together, [`vitals`] says whether it is well. [`remote`] is for
-//! workers that reach no store.
+//! workers that reach no store, [`afar`] a runner that is one of them.
 
+pub mod afar;
 pub mod clock;
 pub mod coordinate;
+pub mod cores;
 mod measure;
 pub mod node;
 pub mod notice;

@@ -226,6 +226,25 @@ impl Attempt {
         }
     }
 
+    /// One of another process's store begins, known by run, instance and fence.
+    pub(crate) fn begin_named(
+        nodes: &Registry,
+        (run, instance, fence): (&str, &str, &str),
+        (node_type, attempt): (&str, u32),
+    ) -> Self {
+        metrics().attempts_running.add([], 1);
+        let traced =
+            |fence| Traced { run: run.into(), instance: instance.to_owned(), fence, attempt };
+        let fence: Option<Fence> = fence.parse().ok().filter(|_| trace::is_on(run));
+        Self {
+            node_type: nodes.known(node_type),
+            began: Instant::now(),
+            span: fence.map(|fence| (Span::begin(), traced(fence))),
+            counted: true,
+            has_ended: false,
+        }
+    }
+
     /// It ends with this.
     pub(crate) fn end(mut self, answer: &Answer) {
         self.has_ended = true;

@@ -5,9 +5,12 @@
 
 mod answer;
 mod claim;
+mod consult;
 mod heartbeat;
 mod intake;
 mod name;
+mod release;
+mod tell;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,8 +24,10 @@ use intake::Intake;
 
 pub use answer::{Completion, Failing, Taken};
 pub use claim::{ClaimAsk, Handed};
+pub use consult::{Question, Told};
 pub use heartbeat::Sign;
 pub use name::TaskName;
+pub use tell::{Line, Said};
 
 /// The worker protocol on the runs of a store.
 pub struct Remote {

@@ -122,7 +122,11 @@ impl Service {
             let called = Called::new(options.runs.clone(), &options.policy);
             options.nodes.serve_others(Box::new(called));
             let (runs, own) = (options.runs.clone(), options.types.clone());
-            spawn(Box::pin(serve_registered(runs, own, told, stopped.clone())));
+            spawn(Box::pin(serve_registered(runs, own, false, told, stopped.clone())));
+        } else if options.types.iter().any(|name| **name == *"job") {
+            // And who makes Jobs for workflows makes those of registered types.
+            let (runs, own) = (options.runs.clone(), options.types.clone());
+            spawn(Box::pin(serve_registered(runs, own, true, told, stopped.clone())));
         }
         for shard in 0..options.runs.store().shards() {
             let lanes = if options.types.is_empty() { 0 } else { options.lanes };
@@ -168,15 +172,16 @@ impl Service {
     }
 }
 
-/// Adds the registered types that runners execute to a process's own, as they come and go.
+/// Adds the registered types that a process executes to its own, as they come and go.
 async fn serve_registered(
     runs: Arc<Runs>,
     own: Vec<Arc<str>>,
+    jobs: bool,
     told: watch::Sender<Arc<[Arc<str>]>>,
     mut stop: watch::Receiver<bool>,
 ) {
     while !*stop.borrow() {
-        match runs.served_types().await {
+        match runs.served_types(jobs).await {
             Ok(more) => {
                 let more = more.into_iter().filter(|name| !own.contains(name));
                 let all: Arc<[Arc<str>]> = own.iter().cloned().chain(more).collect();

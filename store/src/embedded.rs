@@ -51,8 +51,8 @@ use self::shared::Shared;
 use crate::admission::{Admitted, Debit};
 use crate::task::{Beat, Claim, Kept, Signal, SignalEntry, Task, TaskRef};
 use crate::{
-    Backlog, Chain, Commit, Committed, KeptType, LogLine, OpenTicket, Remembered, Result, Store,
-    Summary, Version, WorkBell,
+    Backlog, Chain, Commit, Committed, Demand, Expired, KeptType, LogLine, OpenTicket, Remembered,
+    Result, Store, Summary, Version, WorkBell,
 };
 
 /// A store in this process.
@@ -239,6 +239,10 @@ impl Store for Embedded {
         self.shared.context(run, keys).await
     }
 
+    async fn context_keys(&self, run: &str) -> Result<Vec<String>> {
+        self.shared.context_keys(run).await
+    }
+
     async fn claimed(&self, state: &State) -> Result<Vec<String>> {
         self.shared.claimed(state).await
     }
@@ -391,12 +395,20 @@ impl Store for Embedded {
         self.shared.find(tenant, prefix).await
     }
 
-    async fn drop_expired(&self, _shard: u32, now: u64, most: usize) -> Result<usize> {
-        self.shared.drop_expired(now, most).await
+    async fn expired(&self, _shard: u32, now: u64, most: usize) -> Result<Vec<Expired>> {
+        self.shared.expired(now, most).await
+    }
+
+    async fn remove(&self, _shard: u32, now: u64, runs: &[Expired]) -> Result<usize> {
+        self.shared.remove(now, runs).await
     }
 
     async fn backlog(&self) -> Result<Vec<Backlog>> {
         self.shared.backlog()
+    }
+
+    async fn demand(&self) -> Result<Vec<Demand>> {
+        self.shared.demand()
     }
 
     async fn ready(&self) -> Result<()> {

@@ -1,9 +1,10 @@
 //! Where runs live. One trait, two implementations under one suite of tests: [`redis`] for many
 //! processes, [`embedded`] for one process with a journal. Nothing outside this crate knows which
-//! one it has.
+//! one it has. [`archive`] keeps runs that have left either.
 
 pub mod admission;
 mod answered;
+pub mod archive;
 pub mod commit;
 pub mod embedded;
 mod error;
@@ -95,6 +96,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Context entries by key; keys without an entry are left out.
     async fn context(&self, run: &str, keys: &[String]) -> Result<BTreeMap<String, Envelope>>;
+
+    /// The keys of all context entries of a run, in no order.
+    async fn context_keys(&self, run: &str) -> Result<Vec<String>>;
 
     /// Instances of the run whose task a worker holds right now.
     async fn claimed(&self, state: &State) -> Result<Vec<String>>;
@@ -242,11 +246,26 @@ pub trait Store: Send + Sync + 'static {
     /// Ids of runs or tickets that begin with `prefix`, at most 10.
     async fn find(&self, tenant: &str, prefix: &str) -> Result<Vec<String>>;
 
+    /// Runs that ended longer ago than their retention, at most `most`.
+    async fn expired(&self, shard: u32, now: u64, most: usize) -> Result<Vec<Expired>>;
+
+    /// Removes runs with everything that is theirs: those whose time has come, whatever else is named. Answers how
+    /// many.
+    async fn remove(&self, shard: u32, now: u64, runs: &[Expired]) -> Result<usize>;
+
     /// Removes runs that ended longer ago than their retention; answers how many.
-    async fn drop_expired(&self, shard: u32, now: u64, most: usize) -> Result<usize>;
+    async fn drop_expired(&self, shard: u32, now: u64, most: usize) -> Result<usize> {
+        match self.expired(shard, now, most).await?.as_slice() {
+            [] => Ok(0),
+            runs => self.remove(shard, now, runs).await,
+        }
+    }
 
     /// Types with unclaimed tasks, and since when the oldest waits (milliseconds since 1970).
     async fn backlog(&self) -> Result<Vec<Backlog>>;
+
+    /// How much there is to do for those who serve each queue; what has nothing to do may be missing.
+    async fn demand(&self) -> Result<Vec<Demand>>;
 
     /// Whether commits and starts are taken now.
     ///
@@ -277,6 +296,15 @@ pub struct LogLine {
     pub from: String,
     /// Without line end, at most 8 KiB.
     pub text: String,
+}
+
+/// A run whose time has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expired {
+    /// `run_...`.
+    pub run: Arc<str>,
+    /// Whose it is.
+    pub tenant: Arc<str>,
 }
 
 /// What a revision is made of: a document, and what leads from it to the revision.
@@ -349,6 +377,17 @@ pub struct OpenTicket {
     pub asks: String,
     /// Since when, milliseconds since 1970.
     pub since: u64,
+}
+
+/// What there is to do in a queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Demand {
+    /// Its name ([`aob_engine::ir::Pool::queue`]).
+    pub queue: String,
+    /// Tasks that nobody has claimed.
+    pub waiting: u64,
+    /// Tasks that are claimed and have not ended.
+    pub held: u64,
 }
 
 /// Unclaimed tasks of a type.

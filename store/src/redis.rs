@@ -46,8 +46,8 @@ use self::session::{Session, function};
 use crate::admission::{Admitted, Debit};
 use crate::task::{Beat, Claim, Kept, Signal, SignalEntry, Task, TaskRef};
 use crate::{
-    Backlog, Chain, Commit, Committed, KeptType, LogLine, OpenTicket, Remembered, Result, Store,
-    Summary, Version, WorkBell,
+    Backlog, Chain, Commit, Committed, Demand, Expired, KeptType, LogLine, OpenTicket, Remembered,
+    Result, Store, Summary, Version, WorkBell,
 };
 
 /// A store on a Redis or Valkey server.
@@ -204,6 +204,10 @@ impl Store for RedisStore {
         self.read_context(run, keys).await
     }
 
+    async fn context_keys(&self, run: &str) -> Result<Vec<String>> {
+        self.read_context_keys(run).await
+    }
+
     async fn claimed(&self, state: &State) -> Result<Vec<String>> {
         self.claimed_instances(state).await
     }
@@ -356,15 +360,29 @@ impl Store for RedisStore {
         self.find_ids(tenant, prefix).await
     }
 
-    async fn drop_expired(&self, shard: u32, now: u64, most: usize) -> Result<usize> {
-        let mut args = Args::default();
-        args.number(now);
-        args.number(most.min(1_000) as u64);
-        Ok(value::int(&self.function("aob1_drop", shard, &args).await?).max(0) as usize)
+    async fn expired(&self, shard: u32, now: u64, most: usize) -> Result<Vec<Expired>> {
+        self.list_expired(shard, now, most).await
+    }
+
+    async fn remove(&self, shard: u32, now: u64, runs: &[Expired]) -> Result<usize> {
+        let mut removed = 0;
+        for runs in runs.chunks(1_000) {
+            let mut args = Args::default();
+            args.number(now);
+            for Expired { run, tenant } in runs {
+                args.push(format!("{run} {tenant}"));
+            }
+            removed += value::int(&self.function("aob1_drop", shard, &args).await?).max(0) as usize;
+        }
+        Ok(removed)
     }
 
     async fn backlog(&self) -> Result<Vec<Backlog>> {
         self.count_backlog().await
+    }
+
+    async fn demand(&self) -> Result<Vec<Demand>> {
+        self.count_demand().await
     }
 
     async fn ready(&self) -> Result<()> {

@@ -22,7 +22,7 @@ use crate::Outcome;
 use crate::shell::say;
 use inside::Inside;
 use place::Place;
-pub(crate) use programs::{helm, kubernetes, pause};
+pub(crate) use programs::{dex, helm, kubernetes, pause};
 pub(crate) use trial::run_tests;
 
 /// Where its node has images from: the registry in their names, which nobody serves.
@@ -91,6 +91,7 @@ pub(crate) fn run(flags: &Flags) -> Outcome {
         Task::Programs => {
             let folder = kubernetes()?;
             programs::coredns()?;
+            programs::dex()?;
             helm()?;
             print(&folder.display().to_string());
             Ok(())

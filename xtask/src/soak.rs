@@ -29,6 +29,8 @@ enum Part {
     Model,
     /// Processes that are killed, files that are cut, many runs and many followers.
     Crash,
+    /// The operator with 5,000 runs at once, and with an API server that is five seconds late.
+    Many,
     /// Every fuzz target.
     Fuzz,
 }
@@ -50,6 +52,9 @@ pub(crate) fn run(flags: &Flags) -> Outcome {
     }
     if wanted(Part::Crash) {
         crash(flags.seconds)?;
+    }
+    if wanted(Part::Many) {
+        many()?;
     }
     if wanted(Part::Fuzz) {
         fuzz::run(flags.fuzz)?;
@@ -93,4 +98,14 @@ fn crash(seconds: u64) -> Outcome {
     let test =
         [&["test", "--workspace", "--test", "it", "--"][..], &only, &["--nocapture"]].concat();
     shell::run("cargo", &test, &long)
+}
+
+/// On the same builds: what is counted here are objects, writes and bytes.
+fn many() -> Outcome {
+    install::packages(&[("redis-server", "redis-server")])?;
+    crate::cluster::kubernetes()?;
+    shell::run("cargo", &["build", "--workspace", "--bins"], &[])?;
+    let test =
+        ["test", "--workspace", "--test", "it", "--", "many::", "seconds_late", "--nocapture"];
+    shell::run("cargo", &test, &[("AOB_MANY", "5000"), ("AOB_LATE", "5")])
 }

@@ -21,6 +21,7 @@ pub(crate) fn run() -> Outcome {
     install::python(install::MOTO)?;
     install::python(install::MCP)?;
     cluster::kubernetes()?;
+    cluster::dex()?;
     install::python(install::MODELS)?;
     check::run()?;
     types::run()?;

@@ -32,6 +32,9 @@ pub(crate) struct Up {
     /// The data directory; without it $XDG_STATE_HOME/aob or ~/.local/state/aob [env: AOB_DATA]
     #[arg(long, alias = "data-dir", value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub(crate) data: Option<PathBuf>,
+    /// Where ended runs go before they leave the store: file:///DIR or s3://BUCKET/FOLDER; without it they are gone
+    #[arg(long, env = "AOB_ARCHIVE", value_name = "URL")]
+    pub(crate) archive: Option<String>,
     /// Serve the API on this address too; port 0 takes a free one
     #[arg(long, value_name = "ADDR:PORT")]
     pub(crate) listen: Option<SocketAddr>,

@@ -19,6 +19,7 @@ use aob_runner::runs::{self, Runs, TierLimits};
 use aob_runner::service::Service;
 use aob_runner::vitals;
 use aob_store::Store;
+use aob_store::archive::Archived;
 use aob_store::embedded::{self, Embedded};
 use aob_store::redis::RedisStore;
 use aob_telemetry::health::Health;
@@ -54,12 +55,15 @@ impl House {
     pub(crate) async fn open(
         dir: &Path,
         redis: Option<&str>,
+        archive: Option<&str>,
         settings: &Settings,
         listen: Option<Listen>,
     ) -> Result<Self> {
         place::make(dir)?;
         let door = listen.as_ref().map(door).transpose()?;
         let (store, lock) = store(dir, redis).await?;
+        let store = Archived::before(store, archive);
+        let store = store.map_err(|error| Problem::store(error, "--archive"))?;
         // Whoever asks a process that stays is admitted by tier, as behind a gateway.
         let tiers = TierLimits::parse::<&str>(&[])
             .map_err(|why| Problem::new(&catalogue::USAGE, "the limits of tiers", why))?;

@@ -12,6 +12,8 @@ use aob_gateway::client::Client;
 use aob_gateway::operation::{About, NodeRules};
 use aob_gateway::perform::{Local, Performer};
 use aob_runner::runs::Runs;
+use aob_store::Store;
+use aob_store::archive::Archived;
 use aob_store::embedded::{Embedded, Options};
 use aob_store::redis::RedisStore;
 use async_trait::async_trait;
@@ -124,7 +126,7 @@ impl Role {
                 let store = RedisStore::open(url)
                     .await
                     .map_err(|error| Problem::store(error, "--redis"))?;
-                let runs = Runs::new(Arc::new(store), Registry::builtin(), Ceiling::default());
+                let runs = runs(Arc::new(store))?;
                 return Ok(Self::Redis(runs.clone(), local(runs)));
             }
             Place::Gateway(server) => {
@@ -139,7 +141,7 @@ impl Role {
         loop {
             match Embedded::open(dir, Options::default()) {
                 Ok(store) => {
-                    let runs = Runs::new(Arc::new(store), Registry::builtin(), Ceiling::default());
+                    let runs = runs(Arc::new(store))?;
                     return Ok(Self::Owner(runs.clone(), local(runs), dir.clone()));
                 }
                 Err(aob_store::Error::Owned(_)) => {}
@@ -157,6 +159,13 @@ impl Role {
             }
         }
     }
+}
+
+/// The runs of a store, and of its archive.
+fn runs(store: Arc<dyn Store>) -> Result<Arc<Runs>> {
+    let store = Archived::before(store, Place::archive().as_deref());
+    let store = store.map_err(|error| Problem::store(error, "AOB_ARCHIVE"))?;
+    Ok(Runs::new(store, Registry::builtin(), Ceiling::default()))
 }
 
 /// Asks these runs in the user's name.

@@ -55,6 +55,11 @@ impl Place {
         }
     }
 
+    /// The archive of a store that this process opens itself [env: AOB_ARCHIVE].
+    pub(crate) fn archive() -> Option<String> {
+        std::env::var("AOB_ARCHIVE").ok().filter(|url| !url.is_empty())
+    }
+
     fn to(target: Target) -> Result<Self> {
         match target {
             Target::Redis(url) => Ok(Self::Redis(url)),

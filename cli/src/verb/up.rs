@@ -29,7 +29,8 @@ pub(super) async fn up(arguments: &Up, terminal: Terminal) -> Result<Exit> {
     let (dir, redis) = places(arguments)?;
     let health = Arc::new(Health::default());
     let admin = admin(arguments, &health).await?;
-    let house = House::open(&dir, redis.as_deref(), &settings, listen(arguments)?).await?;
+    let archive = arguments.archive.as_deref();
+    let house = House::open(&dir, redis.as_deref(), archive, &settings, listen(arguments)?).await?;
     house.watch(&health);
     let manager = Manager::from_env().map(Arc::new);
     let watched = manager.clone().map(|manager| {

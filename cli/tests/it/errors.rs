@@ -560,6 +560,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("AOB6010", "gateway, tests/it/once: the_same_request_is_done_once"),
     ("AOB6011", "gateway, tests/it/routes: an_address_that_is_taken_is_told"),
     ("AOB6012", "gateway, tests/it/rights: a_wrong_file_is_refused"),
+    ("AOB6013", "gateway, caller/oidc/settings: a_wrong_file_says_what_is_wrong"),
+    ("AOB6014", "gateway, tests/it/oidc: a_provider_that_does_not_answer_lets_nobody_in"),
 ];
 
 /// Codes that no command can be made to show here, and why.

@@ -9,6 +9,7 @@
 
 mod agent;
 mod answer;
+mod archive;
 mod errors;
 mod files;
 mod host;

@@ -5,6 +5,10 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects, and panics")]
 
 mod chart;
+mod inside;
+mod pinned;
 mod place;
+mod pools;
 mod rights;
 mod runs;
+mod speed;

@@ -131,9 +131,18 @@ pub(crate) struct Forward {
 
 impl Forward {
     pub(crate) fn to(space: &str, service: &str, port: u16) -> Self {
-        let target = format!("service/{service}");
+        Self::to_target(space, &format!("service/{service}"), port)
+    }
+
+    /// To `pod/NAME` or `service/NAME`. A pod may have done its work before its kubelet has told
+    /// that it is ready, and until then kubectl forwards nothing to it.
+    pub(crate) fn to_target(space: &str, target: &str, port: u16) -> Self {
+        if target.starts_with("pod/") {
+            let ready = ["wait", "--for=condition=Ready", target, "--timeout=60s"];
+            done(kubectl(&[&["--namespace", space], &ready[..]].concat()));
+        }
         let ports = format!(":{port}");
-        let mut child = kubectl(&["--namespace", space, "port-forward", &target, &ports])
+        let mut child = kubectl(&["--namespace", space, "port-forward", target, &ports])
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
             .stdin(Stdio::null())

@@ -40,12 +40,12 @@ spec:
 }
 
 /// The condition of an object.
-fn condition(object: &Value, kind: &str) -> Value {
+pub(crate) fn condition(object: &Value, kind: &str) -> Value {
     let mut all = object["status"]["conditions"].as_array().into_iter().flatten();
     all.find(|one| one["type"] == kind).cloned().unwrap_or_default()
 }
 
-fn complete(space: &Space, run: &str) -> Value {
+pub(crate) fn complete(space: &Space, run: &str) -> Value {
     let timeout = format!("--timeout={}s", PATIENCE.as_secs());
     let run = format!("run/{run}");
     done(space.kubectl(&["wait", "--for=condition=Complete", &run, &timeout]));

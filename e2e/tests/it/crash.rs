@@ -39,7 +39,8 @@ async fn runners_are_killed() {
     let until = Instant::now() + seconds();
     let killer = tokio::spawn(async move {
         let mut kills = 0;
-        while Instant::now() < until {
+        // However slow the machine is, until enough were killed.
+        while Instant::now() < until || kills <= 10 {
             tokio::time::sleep(Duration::from_millis(random.random_range(200..=500))).await;
             fleet.replace(random.random_range(0..fleet.len()));
             kills += 1;
@@ -52,7 +53,6 @@ async fn runners_are_killed() {
     drop(fleet);
     println!("{kills} kills of runners");
     crowd.check(&server.dir().join("witness")).await;
-    assert!(kills > 10);
 }
 
 /// kill -9 of the server about every 1.5 s; it comes back on the same data at once.
@@ -67,7 +67,7 @@ async fn the_server_is_killed() {
     let until = Instant::now() + seconds();
     let killer = tokio::spawn(async move {
         let mut kills = 0;
-        while Instant::now() < until {
+        while Instant::now() < until || kills <= 4 {
             tokio::time::sleep(Duration::from_millis(random.random_range(1_000..=2_000))).await;
             server = tokio::task::spawn_blocking(move || {
                 server.kill9();
@@ -86,7 +86,6 @@ async fn the_server_is_killed() {
     drop(fleet);
     println!("{kills} kills of the server");
     crowd.check(&folder.join("witness")).await;
-    assert!(kills > 4);
     drop(server);
 }
 

@@ -7,6 +7,8 @@
 #[cfg(test)]
 mod admission;
 #[cfg(test)]
+mod afar;
+#[cfg(test)]
 mod aof;
 #[cfg(test)]
 mod counts;

@@ -82,7 +82,7 @@ impl Place {
 }
 
 fn ask(name: &str, max: usize, wait: Duration) -> ClaimAsk {
-    ClaimAsk { types: vec![name.to_owned()], max, wait }
+    ClaimAsk { types: vec![name.to_owned()], runners: None, max, wait }
 }
 
 fn done(task: &Handed, output: Value) -> Completion {

@@ -15,4 +15,6 @@ entries! {
     KEY_REUSED "AOB6010" "the idempotency key was used for another request" "The same `Idempotency-Key` is the same request, and gets the same answer; another request under it is a mistake." "Use a new key for a new request."
     NO_ADDRESS "AOB6011" "the address cannot be listened on" "A gateway listens on an address of this machine that is free." "Check the address and its port, and what else listens there."
     BAD_TOKENS "AOB6012" "the file of tokens is not in order" "Each entry has a name that begins with user: or service:, the SHA-256 of its token in hex, and roles." "Mend the entry named; `printf %s TOKEN | sha256sum` prints the digest."
+    BAD_ISSUER "AOB6013" "the file of an OIDC provider is not in order" "It names the issuer by a safe address, the audiences of its tokens, and what users and groups are granted where Kubernetes does not know that." "Mend what is named; `docs/gateway.md` has an example."
+    ISSUER_SILENT "AOB6014" "the OIDC provider does not answer" "Whose keys have signed a token is asked of its issuer; what it does not answer is not believed." "Ask again; if it lasts, see the provider, its address in the file, and the certificates by which it is trusted."
 }

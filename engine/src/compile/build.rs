@@ -10,10 +10,11 @@ use super::layout::{Layout, ix};
 use crate::catalogue::BAD_SHAPE;
 use crate::check::{Analysis, Role, Scope, milliseconds};
 use crate::ir::{
-    After, Body, BodyIx, Edge, Effect, Ir, Join, Kind, Node, NodeIx, OnError, Pool, ROOT, Retry,
+    After, Body, BodyIx, Edge, Effect, Ir, Join, Kind, Node, NodeIx, OnError, ROOT, Retry,
 };
 use crate::issue::Issue;
-use crate::registry::{Registry, TypeInfo};
+use crate::pool;
+use crate::registry::Registry;
 
 /// Builds the IR of a document that no rule refused.
 pub(super) fn build(
@@ -25,7 +26,8 @@ pub(super) fn build(
     let layout = Layout::of(&analysis);
     let canonical = Canonical::of(source);
     let edges = edges(&mut analysis, &layout);
-    let nodes = nodes(&mut analysis, &layout, &edges, registry)?;
+    let own = source.pointer("/spec/runner").is_some();
+    let nodes = nodes(&mut analysis, &layout, &edges, registry, own)?;
     let by_id = layout.by_id.iter().map(|node| analysis.document.nodes[*node as usize].at);
     let by_identity = layout.by_identity.iter().map(|at| {
         let link = &analysis.graph.links[*at as usize];
@@ -49,6 +51,7 @@ pub(super) fn build(
         limits: analysis.limits,
         agents: ix(agents),
         retention: analysis.retention,
+        runners: pool::name(source.pointer("/spec/runner")).into(),
         types: registry.used(analysis.document.nodes.iter().map(|node| node.node_type)),
         warnings,
     })
@@ -75,6 +78,7 @@ fn nodes(
     layout: &Layout,
     edges: &[Edge],
     registry: &Registry,
+    own_runners: bool,
 ) -> Result<Vec<Node>, Issue> {
     let mut names: BTreeMap<&str, Arc<str>> = BTreeMap::new();
     let numbers: BTreeMap<Scope, BodyIx> = layout.bodies.iter().copied().zip(0..).collect();
@@ -93,6 +97,7 @@ fn nodes(
         let end = start + edges[start..].iter().take_while(|edge| edge.to == at).count();
         let known = of.role != Role::Unknown;
         let innate = of.info.map_or(Effect::Pure, |info| registry.effect(info, written.config));
+        let pool = pool::of(of, &kind, registry, own_runners);
         nodes.push(Node {
             id: written.id.into(),
             node_type: names
@@ -105,7 +110,7 @@ fn nodes(
             retry: written.retry.filter(|_| known).map_or(ONCE, retry),
             timeout: written.timeout.filter(|_| known).and_then(milliseconds),
             on_error: if known { written.on_error } else { OnError::Fail },
-            pool: of.info.map_or(Pool::System, TypeInfo::pool),
+            pool,
             effect: written.effect.filter(|_| of.info.is_some()).unwrap_or(innate),
             innate,
             ins: ix(start)..ix(end),

@@ -143,11 +143,11 @@ impl KeptType {
         self.labels.iter().all(has)
     }
 
-    /// Who may run its tasks: the installation's runners send requests, everything else is the tenant's.
+    /// Who may run its tasks: the installation sends requests and makes Jobs, everything else is the tenant's.
     pub fn pool(&self) -> Pool {
         match self.run {
-            RunBy::Http(_) | RunBy::Lambda(_) => Pool::System,
-            RunBy::Worker | RunBy::Job => Pool::Tenant,
+            RunBy::Http(_) | RunBy::Lambda(_) | RunBy::Job => Pool::System,
+            RunBy::Worker => Pool::Tenant,
         }
     }
 
@@ -160,7 +160,7 @@ impl KeptType {
         };
         let pool = match self.pool() {
             Pool::System => "system",
-            Pool::Tenant => "tenant",
+            Pool::Tenant | Pool::Runners => "tenant",
         };
         json!({"config": self.config, "effect": effect, "pool": pool})
     }

@@ -155,7 +155,7 @@ impl Router<'_> {
         self.effects.publish.push(Publish {
             cell,
             instance: name,
-            node_type: node.pool.queue(&node.node_type, &self.state.head.tenant),
+            node_type: node.pool.queue(&node.node_type, &ir.runners, &self.state.head.tenant),
             fence: self.fence(),
             attempt,
             timeout: node.timeout,

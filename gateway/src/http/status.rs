@@ -57,6 +57,7 @@ pub(crate) fn of(entry: &Entry) -> StatusCode {
             StatusCode::SERVICE_UNAVAILABLE,
             &[
                 &catalogue::CLUSTER_SILENT,
+                &catalogue::ISSUER_SILENT,
                 &catalogue::STORE_UNREACHABLE,
                 &catalogue::STORE_EPOCH,
                 &catalogue::STORE_FULL,

@@ -1,5 +1,6 @@
 //! Everything that can be asked. The documentation of a variant is that of its route.
 
+use aob_runner::remote::Line;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -421,6 +422,10 @@ pub enum Request {
     Claim {
         /// Node types that it serves, 1 to 32.
         types: Vec<String>,
+        /// Which runners of the tenant ask, by the name that `spec.runner` of their workflows has; without it its own
+        /// workers.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        runners: Option<String>,
         /// Most tasks, 1 to 256.
         max: u32,
         /// How long to wait for the first: `30s`; a minute at most.
@@ -457,6 +462,36 @@ pub enum Request {
         /// Whether another attempt may help; it is made if the node has a `retry`.
         #[serde(default)]
         retryable: bool,
+    },
+    /// A worker that stops gives a task back; another takes it.
+    Release {
+        /// As it was given out.
+        task: String,
+        /// As it was given out.
+        fence: String,
+        /// Whether something of it may have happened.
+        #[serde(default)]
+        begun: bool,
+    },
+    /// Lines for the log of a task's run.
+    Tell {
+        /// As it was given out.
+        task: String,
+        /// As it was given out.
+        fence: String,
+        /// At most 256.
+        #[schemars(schema_with = "super::schema::said")]
+        lines: Vec<Line>,
+    },
+    /// What an agent's attempt asks of its run.
+    Consult {
+        /// As it was given out.
+        task: String,
+        /// As it was given out.
+        fence: String,
+        /// `{ask: scene}` and others.
+        #[schemars(schema_with = "super::schema::object")]
+        question: Value,
     },
 }
 
@@ -556,7 +591,10 @@ impl Request {
             Self::Claim { .. }
             | Self::Heartbeat { .. }
             | Self::Complete { .. }
-            | Self::Fail { .. } => "the request".to_owned(),
+            | Self::Fail { .. }
+            | Self::Release { .. }
+            | Self::Tell { .. }
+            | Self::Consult { .. } => "the request".to_owned(),
             Self::Workflow { workflow, .. }
             | Self::Versions { workflow }
             | Self::Tag { workflow, .. } => workflow.clone(),

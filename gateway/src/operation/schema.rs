@@ -32,6 +32,43 @@ pub(crate) fn asks(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "enum": ["gate", "failure", "unknown", "budget", "patch"]})
 }
 
+/// `aob_runner::remote::Line`s.
+pub(crate) fn said(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 256,
+        "items": {
+            "type": "object",
+            "required": ["from", "text"],
+            "additionalProperties": false,
+            "properties": {
+                "from": {"type": "string", "enum": ["out", "err", "aob"]},
+                "text": {"type": "string"},
+            },
+        },
+    })
+}
+
+/// `aob_runner::remote::Told`.
+pub(crate) fn told(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "description": "One of the two.",
+        "properties": {
+            "answer": {"description": "What the run answers."},
+            "failure": {
+                "type": "object",
+                "required": ["code", "message", "retryable"],
+                "properties": {
+                    "code": {"type": "string"},
+                    "message": {"type": "string"},
+                    "retryable": {"type": "boolean"},
+                },
+            },
+        },
+    })
+}
+
 /// `aob_engine::state::NodeError`.
 pub(crate) fn node_error(_: &mut SchemaGenerator) -> Schema {
     json_schema!({

@@ -32,7 +32,7 @@ pub(super) async fn put_type(
 pub(super) async fn claim(
     remote: &Arc<Remote>,
     tenant: &str,
-    types: Vec<String>,
+    (types, runners): (Vec<String>, Option<String>),
     max: u32,
     wait: Option<&str>,
 ) -> Outcome<Tasks> {
@@ -43,7 +43,7 @@ pub(super) async fn claim(
             Problem::found("the request", Issue::new(&catalogue::BAD_CLAIM, "/wait", message))
         })?,
     };
-    let ask = ClaimAsk { types, max: max as usize, wait };
+    let ask = ClaimAsk { types, runners, max: max as usize, wait };
     let tasks = remote.claim(tenant, &ask).await?;
     Ok(Tasks { tasks, lease: remote.lease().as_secs_f64() })
 }

@@ -106,6 +106,9 @@ pub static ROUTES: &[Route] = &[
     Route::new(Post, "heartbeat", "/work/heartbeat", WORK, of::<Signs>),
     Route::new(Post, "complete", "/work/complete", WORK, of::<Answered>),
     Route::new(Post, "fail", "/work/fail", WORK, of::<Answered>),
+    Route::new(Post, "release", "/work/release", WORK, of::<Answered>),
+    Route::new(Post, "tell", "/work/log", WORK, of::<bool>),
+    Route::new(Post, "consult", "/work/consult", WORK, schema::told),
     Route::new(Get, "find", "/ids", ("list", "runs"), of::<Vec<String>>).query(&[("prefix", Text)]),
 ];
 

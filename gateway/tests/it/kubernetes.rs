@@ -15,24 +15,12 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::place::Place;
+use crate::place::{Place, certificate};
 
-/// A certificate for 127.0.0.1 that it signs itself, its key, and a token.
+/// A certificate, its key, and a token.
 fn files() -> (TempDir, Settings) {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = certificate();
     let path = |name: &str| dir.path().join(name);
-    let made = std::process::Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
-        .args(["-nodes", "-days", "2", "-subj", "/CN=api"])
-        .args(["-addext", "subjectAltName=IP:127.0.0.1"])
-        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
-        .arg("-keyout")
-        .arg(path("key.pem"))
-        .arg("-out")
-        .arg(path("cert.pem"))
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     std::fs::write(path("token"), "the-gateways-own\n").unwrap();
     let settings = Settings {
         server: String::new(),

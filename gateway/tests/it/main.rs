@@ -5,6 +5,7 @@
 mod follow;
 mod kubernetes;
 mod limits;
+mod oidc;
 mod once;
 mod place;
 mod process;

@@ -141,6 +141,7 @@ async fn a_worker_may_work_and_nothing_else() {
     let place = Place::with(Arc::new(Tokens::open(file.path()).unwrap()), Limits::default()).await;
     let worker = place.client(Proof::Token("emil".to_owned()));
     let claim = aob_gateway::operation::Request::Claim {
+        runners: None,
         types: vec!["acme.double".to_owned()],
         max: 1,
         wait: None,

@@ -69,9 +69,8 @@ fn plane_fault(plane: &Plane) -> Option<String> {
     if plane.cpus.share == 0 || !(1..=10_000).contains(&plane.cpus.weight) {
         return Some("cpus.share is at least 1, cpus.weight 1 to 10000".to_owned());
     }
-    if !(memory.low <= memory.high && memory.high <= memory.max && (1..=100).contains(&memory.max))
-    {
-        return Some("memory is low <= high <= max <= 100 percent".to_owned());
+    if !(memory.low <= memory.max && (1..=100).contains(&memory.max)) {
+        return Some("memory is low <= max <= 100 percent".to_owned());
     }
     let known = |unit: &str| {
         unit.strip_suffix(".service").is_some_and(|name| {

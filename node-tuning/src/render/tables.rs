@@ -76,20 +76,19 @@ pub fn settings(profiles: &Profiles, measured: &BTreeMap<String, Measured>) -> S
 
 fn planes(profiles: &Profiles, page: &mut String) {
     page.push_str(
-        "\n## Planes\n\n| plane | what | share of cores | weight | MemoryLow, High, Max | tasks |\n|---|---|---|---|---|---|\n",
+        "\n## Planes\n\n| plane | what | share of cores | weight | MemoryLow, Max | tasks |\n|---|---|---|---|---|---|\n",
     );
     let sum: u32 = profiles.planes.iter().map(|plane| u32::from(plane.cpus.share)).sum();
     for plane in &profiles.planes {
         let memory = &plane.memory;
         let _ = writeln!(
             page,
-            "| {} | {} | {} of {sum} | {} | {} %, {} %, {} % | {} |",
+            "| {} | {} | {} of {sum} | {} | {} %, {} % | {} |",
             plane.name,
             plane.about,
             plane.cpus.share,
             plane.cpus.weight,
             memory.low,
-            memory.high,
             memory.max,
             plane.tasks.max
         );

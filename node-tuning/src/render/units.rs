@@ -48,11 +48,8 @@ fn slice(plane: &Plane) -> String {
     if memory.low > 0 {
         let _ = writeln!(text, "MemoryLow={}%", memory.low);
     }
-    let _ = write!(
-        text,
-        "MemoryHigh={}%\nMemoryMax={}%\nMemorySwapMax=0\nTasksMax={}\n",
-        memory.high, memory.max, tasks.max
-    );
+    // No MemoryHigh: without swap it holds up all of the slice for hours where MemoryMax would kill one (measured).
+    let _ = write!(text, "MemoryMax={}%\nMemorySwapMax=0\nTasksMax={}\n", memory.max, tasks.max);
     text
 }
 

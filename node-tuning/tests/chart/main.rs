@@ -1,5 +1,11 @@
 //! The chart, rendered by a real helm (`AOB_HELM`; `cargo xtask machines` builds it) for every file of `ci/`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test says what it expects, and panics"
+)]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

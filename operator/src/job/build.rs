@@ -12,6 +12,8 @@ use sha2::{Digest, Sha256};
 
 /// Where a container writes its output.
 const OUTPUT: &str = "/aob/output.json";
+/// Largest config of a registered type's node, in bytes of JSON: a process takes no longer word from its environment.
+const LARGEST_INPUT: usize = 96 * 1024;
 /// Seconds that a Job stays after its end.
 const STAYS: u32 = 3_600;
 /// Who a container is unless its image says otherwise: restricted namespaces let no root in.
@@ -53,6 +55,20 @@ impl Place {
         labels.insert("aob.dev/attempt".to_owned(), attempt.to_string());
         labels
     }
+}
+
+/// The config of a `job` node for a task of a registered type: its own config comes as JSON in `AOB_INPUT`.
+pub(super) fn of_type(mut run: Value, config: &Value) -> Result<Value, Failure> {
+    let text = config.to_string();
+    if text.len() > LARGEST_INPUT {
+        let message =
+            format!("the config is {} bytes of JSON, at most {LARGEST_INPUT}", text.len());
+        return Err(Failure::new(&JOB_REFUSED, message));
+    }
+    if let Some(run) = run.as_object_mut() {
+        run.insert("env".to_owned(), json!({"AOB_INPUT": text}));
+    }
+    Ok(run)
 }
 
 pub(super) fn build(task: &Task, place: &Place, owner: Option<&Run>) -> Result<Job, Failure> {
@@ -180,6 +196,20 @@ mod tests {
         assert_eq!(container.termination_message_path.as_deref(), Some("/aob/output.json"));
         let page = container.env.iter().flatten().find(|one| one.name == "PAGE").unwrap();
         assert_eq!(page.value.as_deref(), Some("7"));
+    }
+
+    #[test]
+    fn a_registered_type_is_told_its_config() {
+        let run = json!({"image": "acme/enrich:1", "command": ["/enrich"]});
+        let input = of_type(run, &json!({"iban": "DE02"})).unwrap();
+        let task = task(1, input);
+        let job = build(&task, &Place::of(&task.run, &task.instance), None).unwrap();
+        let container = job.spec.unwrap().template.spec.unwrap().containers.remove(0);
+        assert_eq!(container.command, Some(vec!["/enrich".to_owned()]));
+        let told = container.env.iter().flatten().find(|one| one.name == "AOB_INPUT").unwrap();
+        assert_eq!(told.value.as_deref(), Some(r#"{"iban":"DE02"}"#));
+        let long = json!({"text": "x".repeat(LARGEST_INPUT)});
+        assert!(of_type(json!({"image": "x"}), &long).is_err());
     }
 
     #[test]

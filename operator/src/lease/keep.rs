@@ -10,10 +10,7 @@ use kube::{Api, Client};
 
 use crate::error::told;
 
-use super::{Act, LENGTH, Leadership, RENEW, SAFE, Seen, judge};
-
-/// How long one question to the API server may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+use super::{Act, LENGTH, Leadership, PATIENCE, RENEW, SAFE, Seen, judge};
 
 /// Which lease, and in whose name.
 #[derive(Debug, Clone)]
@@ -33,21 +30,34 @@ pub struct Keeper {
     leadership: Leadership,
     /// What was read last, and since when it has been that.
     last: Option<(Option<LeaseSpec>, Instant)>,
+    /// What this process wrote last: it is renewed on that, without being read again.
+    own: Option<Lease>,
+}
+
+/// What came of a look.
+enum Turn {
+    /// The lease is held.
+    Held,
+    /// Another process has it: look again after this.
+    Wait(Duration),
+    /// It was changed between being read and being written: whose it is, the next look says.
+    Changed,
 }
 
 impl Keeper {
     /// Of this lease.
     pub fn new(client: Client, named: Named, leadership: Leadership) -> Self {
         let api = Api::namespaced(client, &named.namespace);
-        Self { api, named, leadership, last: None }
+        Self { api, named, leadership, last: None, own: None }
     }
 
     /// Waits until the lease is held.
     pub async fn get(&mut self) {
         loop {
             match self.step().await {
-                Ok(None) => return,
-                Ok(Some(wait)) => tokio::time::sleep(wait).await,
+                Ok(Turn::Held) => return,
+                Ok(Turn::Wait(wait)) => tokio::time::sleep(wait).await,
+                Ok(Turn::Changed) => tokio::time::sleep(RENEW).await,
                 Err(error) => {
                     tracing::warn!(%error, "the lease cannot be asked for");
                     tokio::time::sleep(RENEW).await;
@@ -63,15 +73,17 @@ impl Keeper {
             tokio::time::sleep(RENEW).await;
             let asked = Instant::now();
             let why = match self.step().await {
-                Ok(None) => {
+                Ok(Turn::Held) => {
                     renewed = asked;
                     continue;
                 }
-                Ok(Some(_)) => "another process has the lease".to_owned(),
+                Ok(Turn::Wait(_)) => "another process has the lease".to_owned(),
+                Ok(Turn::Changed) if renewed.elapsed() + RENEW < SAFE => continue,
                 Err(error) if renewed.elapsed() + RENEW < SAFE => {
                     tracing::warn!(%error, "the lease could not be renewed");
                     continue;
                 }
+                Ok(Turn::Changed) => "somebody else writes it all the time".to_owned(),
                 Err(error) => format!("the lease could not be renewed in time: {error}"),
             };
             self.leadership.lost();
@@ -100,15 +112,52 @@ impl Keeper {
         spec.holder_identity.as_deref() == Some(&self.named.own)
     }
 
-    /// One look, and what follows; none if the lease is held now, else when to look again.
-    async fn step(&mut self) -> Result<Option<Duration>, String> {
-        let done = tokio::time::timeout(PATIENCE, self.turn()).await;
-        done.map_err(|_| "the API server does not answer".to_owned())?.map_err(|error| told(&error))
+    /// One look, and what follows.
+    async fn step(&mut self) -> Result<Turn, String> {
+        let turn = self.turn().await;
+        if turn.is_err() {
+            // Whether what was asked for was done is not known: the next look reads.
+            self.own = None;
+        }
+        turn
     }
 
-    async fn turn(&mut self) -> kube::Result<Option<Duration>> {
+    async fn turn(&mut self) -> Result<Turn, String> {
+        let (found, term) = match self.own.take() {
+            Some(own) => {
+                let term = own.spec.as_ref().and_then(|spec| spec.lease_transitions);
+                (Some(own), term.unwrap_or(1))
+            }
+            None => match self.look().await? {
+                (_, Act::Wait(wait)) => return Ok(Turn::Wait(wait)),
+                (found, Act::Create) => (found, 1),
+                (found, Act::Renew(term) | Act::Take(term)) => (found, term),
+            },
+        };
+        let lease = self.lease(found, term);
         let asked = Instant::now();
-        let found = self.api.get_opt(&self.named.name).await?;
+        let written = answered(async {
+            if lease.metadata.resource_version.is_some() {
+                self.api.replace(&self.named.name, &PostParams::default(), &lease).await
+            } else {
+                self.api.create(&PostParams::default(), &lease).await
+            }
+        });
+        match written.await? {
+            Ok(written) => {
+                self.leadership.held(term, asked);
+                self.own = Some(written);
+                Ok(Turn::Held)
+            }
+            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(Turn::Changed),
+            Err(error) => Err(told(&error)),
+        }
+    }
+
+    /// Reads it, and judges.
+    async fn look(&mut self) -> Result<(Option<Lease>, Act), String> {
+        let found = answered(self.api.get_opt(&self.named.name)).await?;
+        let found = found.map_err(|error| told(&error))?;
         let spec = found.as_ref().map(|lease| lease.spec.clone().unwrap_or_default());
         let since = match &self.last {
             Some((same, since)) if *same == spec => *since,
@@ -116,26 +165,8 @@ impl Keeper {
         };
         self.last = Some((spec.clone(), since));
         let seen = Seen { unchanged: since.elapsed() };
-        let term = match judge(spec.as_ref(), &self.named.own, seen) {
-            Act::Wait(wait) => return Ok(Some(wait)),
-            Act::Create => 1,
-            Act::Renew(term) | Act::Take(term) => term,
-        };
-        let lease = self.lease(found, term);
-        let written = if lease.metadata.resource_version.is_some() {
-            self.api.replace(&self.named.name, &PostParams::default(), &lease).await
-        } else {
-            self.api.create(&PostParams::default(), &lease).await
-        };
-        match written {
-            Ok(_) => {
-                self.leadership.held(term, asked);
-                Ok(None)
-            }
-            // Another was faster: its lease is read next.
-            Err(kube::Error::Api(status)) if status.code == 409 => Ok(Some(RENEW)),
-            Err(error) => Err(error),
-        }
+        let act = judge(spec.as_ref(), &self.named.own, seen);
+        Ok((found, act))
     }
 
     /// The lease as this process holds it in a term.
@@ -158,4 +189,10 @@ impl Keeper {
             }),
         }
     }
+}
+
+/// An answer of the API server, if it comes in time.
+async fn answered<T>(question: impl Future<Output = T>) -> Result<T, String> {
+    let answer = tokio::time::timeout(PATIENCE, question).await;
+    answer.map_err(|_| "the API server does not answer".to_owned())
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use aob_crds::condition::{self, Said, Truth, kind, reason};
-use aob_crds::{Phase, RunStatus, event};
-use aob_engine::state::{RunOutcome, State};
+use aob_crds::{Phase, RunStatus, Usage, event};
+use aob_engine::state::{Amount, RunOutcome, State, dollars};
 use aob_engine::tier::Tier;
 use k8s_openapi::jiff::Timestamp;
 
@@ -68,6 +68,7 @@ fn seen(asked: &Asked, facts: &Facts, state: &State) -> RunStatus {
         progress: Some(format!("{}/{}", head.settled, head.instances)),
         revision: Some(i32::try_from(head.revision).unwrap_or(i32::MAX)),
         tier: Some(head.tier().to_string()),
+        usage: usage(state),
         tickets: facts.tickets.clone(),
         message: head
             .failure
@@ -75,6 +76,13 @@ fn seen(asked: &Asked, facts: &Facts, state: &State) -> RunStatus {
             .map(|failure| format!("{}: {}", failure.code, failure.message)),
         ..RunStatus::default()
     }
+}
+
+/// What its agents have spent; nothing of a run without any.
+fn usage(state: &State) -> Option<Usage> {
+    let spent = &state.head.spent;
+    let all = spent.values().fold(Amount::default(), |sum, one| sum.plus(*one));
+    (!spent.is_empty()).then(|| Usage { usd: Some(dollars(all.usd)) })
 }
 
 fn phase(state: &State) -> Phase {

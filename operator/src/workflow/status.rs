@@ -13,6 +13,7 @@ use super::build::own;
 use super::dereference::Facts;
 use super::validate::Asked;
 use crate::note::Note;
+use crate::pool::Pinned;
 
 /// Most tags told of.
 const MOST_TAGS: usize = 32;
@@ -22,16 +23,18 @@ const MOST_TOLD: usize = 5;
 pub(super) fn status(
     asked: &Asked,
     facts: &Facts,
+    pods: &Pinned,
     before: Option<&WorkflowStatus>,
     now: Timestamp,
 ) -> WorkflowStatus {
     let line = Timeline::of(&facts.line);
     let main = facts.line.last().map(|last| last.digest.clone());
     let generation = Some(asked.named.generation);
-    let said = match &facts.judged {
+    let mut said = match &facts.judged {
         Ok(ir) => sound(asked, facts, ir, &line),
         Err(issues) => broken(issues),
     };
+    said.push(pods.said());
     let old = before.map_or(&[][..], |before| &before.conditions);
     let mut tags: Vec<Tag> = facts
         .tags
@@ -130,6 +133,12 @@ pub(super) fn notes(before: Option<&WorkflowStatus>, after: &WorkflowStatus) -> 
     };
     if changed(kind::READY, reason::INVALID) {
         notes.push(Note::warning(event::INVALID, message(kind::READY).unwrap_or_default()));
+    }
+    for bad in [reason::SHARED_CORES, reason::NO_MACHINE, reason::PODS_REFUSED] {
+        if changed(kind::RUNNERS_PINNED, bad) {
+            let text = message(kind::RUNNERS_PINNED).unwrap_or_default();
+            notes.push(Note::warning(event::NOT_PINNED, text));
+        }
     }
     if changed(kind::NODE_TYPES_RESOLVED, reason::UNKNOWN_TYPES) {
         let text = message(kind::NODE_TYPES_RESOLVED).unwrap_or_default();

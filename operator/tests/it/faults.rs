@@ -92,8 +92,18 @@ async fn another_operator_goes_on_with_what_a_killed_one_began() {
     assert_eq!(versions(), before);
 }
 
+/// How many reconciles came to their end.
+pub(crate) fn reconciles(port: u16) -> u64 {
+    let of = |line: &str| {
+        let is_done =
+            line.starts_with("aob_operator_reconciles_total") && line.contains("\"done\"");
+        is_done.then(|| line.rsplit(' ').next()?.parse::<u64>().ok()).flatten()
+    };
+    metrics(port).lines().filter_map(of).sum()
+}
+
 /// What an operator says of itself.
-fn metrics(port: u16) -> String {
+pub(crate) fn metrics(port: u16) -> String {
     let mut answer = String::new();
     if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) {
         write!(stream, "GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();

@@ -39,6 +39,22 @@ impl Guarded {
         Self { shell, input, log: log.to_owned() }
     }
 
+    /// The process itself, as this machine counts.
+    pub(crate) fn id(&self) -> u32 {
+        let children = format!("/proc/{0}/task/{0}/children", self.shell.id());
+        let text = std::fs::read_to_string(children).unwrap();
+        text.split_whitespace().next().expect("it runs").parse().unwrap()
+    }
+
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&self) -> bool {
+        let children = format!("/proc/{0}/task/{0}/children", self.shell.id());
+        let text = std::fs::read_to_string(children).unwrap_or_default();
+        let of = |id: &str| std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        // What has ended and is not waited for yet is a zombie.
+        text.split_whitespace().all(|id| of(id).contains(") Z "))
+    }
+
     /// Ends it as `kill -9` does.
     pub(crate) fn kill(mut self) {
         drop(self.input.take());

@@ -10,11 +10,16 @@
 
 mod corpus;
 mod faults;
+mod ground;
 mod guarded;
 mod health;
 mod jobs;
+mod many;
 mod plane;
+mod pools;
+mod proxy;
 mod runs;
+mod troubled;
 mod webhook;
 mod workflows;
 mod world;

@@ -230,6 +230,8 @@ fn roles() -> String {
     let all = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": [
         role("ClusterRole", "aob-everywhere", rights::EVERYWHERE),
         binding("ClusterRole", "aob-everywhere"),
+        role("ClusterRole", "aob-pools", rights::POOLS),
+        binding("ClusterRole", "aob-pools"),
         role("ClusterRole", "aob-cluster", rights::CLUSTER),
         binding("ClusterRole", "aob-cluster"),
         role("Role", "aob-home", rights::HOME),

@@ -169,27 +169,35 @@ pub(crate) fn store(folder: &Path) -> (String, Guarded) {
 
 /// An operator on a plane.
 pub(crate) fn operator(plane: &Plane, redis: &str, pod: &str, also: &[&str]) -> Guarded {
-    let own = ["--redis", redis, "--namespace", "default", "--pod", pod, "--log-format", "text"];
-    let mut arguments: Vec<String> = own.map(str::to_owned).to_vec();
-    if !also.contains(&"--admin") {
-        arguments.extend(["--admin".to_owned(), "127.0.0.1:0".to_owned()]);
+    operator_by(&plane.folder, &plane.folder.join("operator.kubeconfig"), redis, pod, also)
+}
+
+/// The same, over another way to the API server.
+pub(crate) fn operator_by(
+    folder: &Path,
+    kubeconfig: &Path,
+    redis: &str,
+    pod: &str,
+    also: &[&str],
+) -> Guarded {
+    let mut arguments: Vec<String> = also.iter().map(|&one| one.to_owned()).collect();
+    let own = [
+        ("--redis", redis),
+        ("--namespace", "default"),
+        ("--pod", pod),
+        ("--log-format", "text"),
+        ("--admin", "127.0.0.1:0"),
+        ("--webhook", "off"),
+    ];
+    for (flag, value) in own.iter().filter(|(flag, _)| !also.contains(flag)) {
+        arguments.extend([(*flag).to_owned(), (*value).to_owned()]);
     }
-    if !also.contains(&"--webhook") {
-        arguments.extend(["--webhook".to_owned(), "off".to_owned()]);
-    }
-    arguments.extend(also.iter().map(|&one| one.to_owned()));
     let environment = [
-        ("KUBECONFIG", plane.folder.join("operator.kubeconfig").display().to_string()),
+        ("KUBECONFIG", kubeconfig.display().to_string()),
         ("RUST_LOG", "info,aob_operator=debug".to_owned()),
     ];
     let program = Path::new(env!("CARGO_BIN_EXE_aob-operator"));
-    Guarded::start(
-        program,
-        &arguments,
-        &environment,
-        &plane.folder.join(format!("{pod}.log")),
-        None,
-    )
+    Guarded::start(program, &arguments, &environment, &folder.join(format!("{pod}.log")), None)
 }
 
 /// A runner as it was built last.

@@ -43,7 +43,7 @@ impl Registry {
     }
 
     /// Also types that are registered while the process runs, by what is said of them then.
-    pub(crate) fn serve_others(&self, node: Box<dyn NodeType>) {
+    pub fn serve_others(&self, node: Box<dyn NodeType>) {
         // Whoever was first serves them.
         let _ = self.others.set(node);
     }

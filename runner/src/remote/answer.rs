@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use aob_engine::canonical::digest;
 use aob_engine::catalogue::{BAD_ANSWER, BAD_TASK};
+use aob_engine::ir::Pool;
 use aob_engine::patch::Answer as PatchAnswer;
 use aob_engine::route::LARGEST_OUTPUT;
 use aob_engine::state::{NodeError, State, split_instance};
@@ -182,7 +183,7 @@ impl Remote {
     }
 
     /// Whether the run has such a task for workers of this tenant; one that is not there any more takes no answer.
-    async fn may_answer(&self, tenant: &str, task: &TaskRef) -> Result<bool, Error> {
+    pub(super) async fn may_answer(&self, tenant: &str, task: &TaskRef) -> Result<bool, Error> {
         let (scope, id) = split_instance(&task.instance);
         let peeked = self.runs.peek(&task.run).filter(|state| state.scopes.contains_key(scope));
         let state = match peeked {
@@ -204,14 +205,14 @@ impl Remote {
         // What the installation's own runners execute is answered by them alone.
         let registered =
             |used: &aob_engine::ir::UsedTypes| used.document.get(&*node.node_type).is_some();
-        let is_given = ir.types.as_deref().is_some_and(registered);
+        let is_given = node.pool == Pool::Runners || ir.types.as_deref().is_some_and(registered);
         if !is_given || *node.node_type != *task.kind() {
             return Err(stranger());
         }
         Ok(true)
     }
 
-    async fn ir_of_scope(
+    pub(super) async fn ir_of_scope(
         &self,
         state: &State,
         scope: &str,

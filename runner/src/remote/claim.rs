@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use aob_engine::catalogue::BAD_CLAIM;
 use aob_engine::ir::Pool;
+use aob_engine::pool;
 use aob_engine::step::Input;
 use aob_engine::time::rfc3339;
 use aob_store::{Beat, Claim, Signal, Task};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -30,6 +31,9 @@ const LOOK: Duration = Duration::from_secs(1);
 pub struct ClaimAsk {
     /// Node types that it serves, 1 to 32.
     pub types: Vec<String>,
+    /// Which runners of the tenant ask, by the name that their workflows' `spec.runner` has; without it workers of its
+    /// own, which serve registered types.
+    pub runners: Option<String>,
     /// Most tasks, 1 to 256.
     pub max: usize,
     /// How long to wait for the first; a minute at most is waited.
@@ -37,7 +41,7 @@ pub struct ClaimAsk {
 }
 
 /// A task as a worker is given it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Handed {
     /// To be given back with every word about it.
@@ -56,10 +60,10 @@ pub struct Handed {
     /// The same over all attempts: what an effect outside is to be named by.
     pub key: String,
     /// Whether the attempt must not be repeated; it counts as begun.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub once: bool,
     /// When the attempt's time is over, RFC 3339.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<String>,
     /// The node's config, rendered.
     pub input: Arc<Value>,
@@ -232,6 +236,11 @@ fn queues(tenant: &str, ask: &ClaimAsk) -> Result<Arc<[Arc<str>]>, Error> {
     if let Some(at) = ask.types.iter().position(|name| !is_type(name)) {
         return Err(refused(&BAD_CLAIM, format!("/types/{at}"), "this is no node type's name"));
     }
-    let queue = |name: &String| Pool::Tenant.queue(&name.as_str().into(), tenant);
+    let (pool, runners) = match ask.runners.as_deref() {
+        None => (Pool::Tenant, ""),
+        Some(name) if pool::is_name(name) => (Pool::Runners, name),
+        Some(_) => return Err(refused(&BAD_CLAIM, "/runners", "this is no name of runners")),
+    };
+    let queue = |name: &String| pool.queue(&name.as_str().into(), runners, tenant);
     Ok(ask.types.iter().map(queue).collect())
 }

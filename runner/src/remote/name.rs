@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aob_engine::catalogue::BAD_TASK;
-use aob_engine::ir::type_of_queue;
+use aob_engine::ir::tenant_of_queue;
 use aob_engine::state::Fence;
 use aob_store::TaskRef;
 use data_encoding::BASE64URL_NOPAD;
@@ -60,9 +60,7 @@ impl TaskName {
 
     /// Whether it is a task of a queue of this tenant.
     pub(super) fn is_of(&self, tenant: &str) -> bool {
-        let queue = &self.at.node_type;
-        queue.strip_prefix(type_of_queue(queue)).and_then(|rest| rest.strip_prefix('@'))
-            == Some(tenant)
+        tenant_of_queue(&self.at.node_type).is_some_and(|(of, _)| of == tenant)
     }
 }
 

@@ -128,14 +128,18 @@ impl Runs {
         Err(Error::TypeMoved(name.to_owned()))
     }
 
-    /// Names of types whose tasks runners execute for everybody: those with `http` and `lambda`.
+    /// Names of types whose tasks are executed for everybody: by runners those with `http` and `lambda`, by whoever
+    /// makes Jobs those with `job`.
     ///
     /// # Errors
     /// The store's.
-    pub async fn served_types(&self) -> Result<Vec<Arc<str>>, Error> {
+    pub async fn served_types(&self, jobs: bool) -> Result<Vec<Arc<str>>, Error> {
         let known = self.known_types().await?;
-        let is_served =
-            |view: &&TypeView| matches!(view.kept.run, RunBy::Http(_) | RunBy::Lambda(_));
+        let is_served = |view: &&TypeView| match view.kept.run {
+            RunBy::Http(_) | RunBy::Lambda(_) => !jobs,
+            RunBy::Job => jobs,
+            RunBy::Worker => false,
+        };
         let served = known.types.values().filter(is_served);
         Ok(served.map(|view| view.kept.name.as_str().into()).collect())
     }

@@ -14,7 +14,7 @@ use super::core::{Core, Tenant};
 use super::log;
 use super::run::Run;
 use super::shared::{Shared, Wait, wall};
-use crate::{Error, LogLine, OpenTicket, Result, Summary};
+use crate::{Error, Expired, LogLine, OpenTicket, Result, Summary};
 
 /// Most entries of one page.
 const PAGE: usize = 1_000;
@@ -40,6 +40,11 @@ impl Shared {
         };
         let found = self.of_run(run, pick).await?.unwrap_or_default();
         Ok(found.into_iter().map(|(key, envelope)| (key.clone(), (*envelope).clone())).collect())
+    }
+
+    pub(super) async fn context_keys(&self, run: &str) -> Result<Vec<String>> {
+        let keys = |run: &Run| run.context.keys().cloned().collect();
+        Ok(self.of_run(run, keys).await?.unwrap_or_default())
     }
 
     pub(super) async fn events(&self, run: &str, after: u64, most: usize) -> Result<Vec<Vec<u8>>> {
@@ -207,16 +212,32 @@ impl Shared {
         Ok(self.of_tenant(tenant, found).await?.unwrap_or_default())
     }
 
-    pub(super) async fn drop_expired(self: &Arc<Self>, now: u64, most: usize) -> Result<usize> {
+    pub(super) async fn expired(self: &Arc<Self>, now: u64, most: usize) -> Result<Vec<Expired>> {
         let t = wall();
         self.write(Wait::Durable, |core| {
             core.tombstones.retain(|_, since| t.saturating_sub(*since) < TOMBSTONE_LIFE);
             for lists in core.tenants.values_mut() {
                 lists.keys.retain(|_, (_, since)| t.saturating_sub(*since) < KEY_LIFE);
             }
-            let expired =
-                core.expiring.iter().take_while(|(goes, _)| *goes <= now).take(most.min(PAGE));
-            let ops: Vec<Op> = expired.map(|(_, run)| Op::Drop { run: run.clone(), t }).collect();
+            let due = core.expiring.iter().take_while(|(goes, _)| *goes <= now);
+            let named = due.filter_map(|(_, name)| {
+                let tenant = core.runs.get(name)?.state.head.tenant.clone();
+                Some(Expired { run: name.clone(), tenant })
+            });
+            (Vec::new(), named.take(most.min(PAGE)).collect())
+        })
+        .await
+    }
+
+    pub(super) async fn remove(self: &Arc<Self>, now: u64, runs: &[Expired]) -> Result<usize> {
+        let t = wall();
+        self.write(Wait::Durable, |core| {
+            let is_due = |name: &Arc<str>| {
+                let ended = core.runs.get(name).and_then(|run| run.ended);
+                ended.is_some_and(|(ended, retention)| ended.saturating_add(retention) <= now)
+            };
+            let due = runs.iter().map(|one| &one.run).filter(|name| is_due(name));
+            let ops: Vec<Op> = due.map(|run| Op::Drop { run: run.clone(), t }).collect();
             let count = ops.len();
             (ops, count)
         })

@@ -1,5 +1,6 @@
 //! Work in the hands of consumers: claims, answers, signs of life, signals, what has come due.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use super::run::Hold;
 use super::shared::{Shared, Wait, wall};
 use super::tasks::{Entry, Hand};
 use crate::task::{Beat, Claim, Kept, Signal, SignalEntry, Task, TaskRef};
-use crate::{Backlog, Result};
+use crate::{Backlog, Demand, Result};
 
 /// Longest hold, in milliseconds.
 const LONGEST_HOLD: u64 = 100;
@@ -215,6 +216,22 @@ impl Shared {
             }),
         });
         Ok(lines.collect())
+    }
+
+    pub(super) fn demand(&self) -> Result<Vec<Demand>> {
+        self.check()?;
+        let core = self.core();
+        let mut queues: BTreeMap<&str, Demand> = BTreeMap::new();
+        for entry in core.tasks.all() {
+            let queue = &*entry.task.node_type;
+            let none = || Demand { queue: queue.to_owned(), waiting: 0, held: 0 };
+            let demand = queues.entry(queue).or_insert_with(none);
+            match entry.hand {
+                Hand::Nobody => demand.waiting += 1,
+                _ => demand.held += 1,
+            }
+        }
+        Ok(queues.into_values().collect())
     }
 
     /// After a restart nobody is at work: what had begun and must not be repeated is lost.

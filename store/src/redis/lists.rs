@@ -11,7 +11,7 @@ use super::RedisStore;
 use super::args::Args;
 use super::client::refused;
 use super::value::{int, items, present, text, utf8};
-use crate::{Backlog, Error, OpenTicket, Result, Summary, Version};
+use crate::{Backlog, Demand, Error, Expired, OpenTicket, Result, Summary, Version};
 
 /// Longest document, in bytes.
 const DOCUMENT: usize = 16 << 20;
@@ -44,6 +44,25 @@ struct Moving {
 }
 
 impl RedisStore {
+    pub(super) async fn list_expired(
+        &self,
+        shard: u32,
+        now: u64,
+        most: usize,
+    ) -> Result<Vec<Expired>> {
+        let mut command = cmd("ZRANGEBYSCORE");
+        command.arg(self.keys.of(shard, "expire")).arg("-inf").arg(now);
+        command.arg("LIMIT").arg(0).arg(most.min(MOST));
+        let answer = self.client.call(&command, true).await?;
+        let mut runs = Vec::new();
+        for member in items(&answer) {
+            if let Some((run, tenant)) = utf8(member)?.split_once(' ') {
+                runs.push(Expired { run: run.into(), tenant: tenant.into() });
+            }
+        }
+        Ok(runs)
+    }
+
     pub(super) async fn keep_artifact(&self, digest: &str, document: &[u8]) -> Result<()> {
         if document.len() > DOCUMENT {
             return Err(Error::Limit(format!(
@@ -262,27 +281,49 @@ impl RedisStore {
         Ok(())
     }
 
+    pub(super) async fn count_demand(&self) -> Result<Vec<Demand>> {
+        let mut total: BTreeMap<String, Demand> = BTreeMap::new();
+        for shard in 0..self.keys.shards() {
+            for Queue { name, waiting, held, .. } in self.queues(shard).await? {
+                let none = || Demand { queue: name.clone(), waiting: 0, held: 0 };
+                let demand = total.entry(name.clone()).or_insert_with(none);
+                demand.waiting += waiting;
+                demand.held += held;
+            }
+        }
+        Ok(total.into_values().collect())
+    }
+
+    /// The queues of a shard.
+    async fn queues(&self, shard: u32) -> Result<Vec<Queue>> {
+        // What has ended no longer counts as pending.
+        self.function("aob1_settle", shard, &Args::default()).await?;
+        let answer =
+            self.client.call(cmd("SMEMBERS").arg(self.keys.of(shard, "streams")), true).await?;
+        let names = items(&answer).iter().map(utf8).collect::<Result<Vec<&str>>>()?;
+        let mut pipeline = ::redis::pipe();
+        for name in &names {
+            let key = self.keys.tasks(shard, name);
+            pipeline.cmd("XLEN").arg(&key);
+            pipeline.cmd("XINFO").arg("GROUPS").arg(&key);
+        }
+        let answers = self.client.calls(&pipeline).await?;
+        let queue = |(name, pair): (&&str, &[Value])| {
+            let (pending, delivered) = group(&pair[1])?;
+            let waiting = (int(&pair[0]) - pending).max(0) as u64;
+            Ok(Queue { name: (*name).to_owned(), waiting, held: pending.max(0) as u64, delivered })
+        };
+        names.iter().zip(answers.chunks_exact(2)).map(queue).collect()
+    }
+
     pub(super) async fn count_backlog(&self) -> Result<Vec<Backlog>> {
         let mut total: BTreeMap<String, Backlog> = BTreeMap::new();
         for shard in 0..self.keys.shards() {
-            // What has ended no longer counts as pending.
-            self.function("aob1_settle", shard, &Args::default()).await?;
-            let answer =
-                self.client.call(cmd("SMEMBERS").arg(self.keys.of(shard, "streams")), true).await?;
-            let types = items(&answer).iter().map(utf8).collect::<Result<Vec<&str>>>()?;
-            let mut pipeline = ::redis::pipe();
-            for node_type in &types {
-                let key = self.keys.tasks(shard, node_type);
-                pipeline.cmd("XLEN").arg(&key);
-                pipeline.cmd("XINFO").arg("GROUPS").arg(&key);
-            }
-            let answers = self.client.calls(&pipeline).await?;
+            let queues = self.queues(shard).await?;
             let (mut pipeline, mut waiting) = (::redis::pipe(), Vec::new());
-            for (node_type, pair) in types.iter().zip(answers.chunks_exact(2)) {
-                let (pending, delivered) = group(&pair[1])?;
-                let tasks = (int(&pair[0]) - pending).max(0) as u64;
+            for Queue { name: node_type, waiting: tasks, delivered, .. } in queues {
                 if tasks > 0 {
-                    let key = self.keys.tasks(shard, node_type);
+                    let key = self.keys.tasks(shard, &node_type);
                     pipeline
                         .cmd("XRANGE")
                         .arg(&key)
@@ -291,7 +332,7 @@ impl RedisStore {
                         .arg("COUNT")
                         .arg(1);
                     pipeline.cmd("XINFO").arg("CONSUMERS").arg(key).arg("workers");
-                    waiting.push((*node_type, tasks));
+                    waiting.push((node_type, tasks));
                 }
             }
             let answers = self.client.calls(&pipeline).await?;
@@ -302,8 +343,8 @@ impl RedisStore {
                 };
                 let since =
                     utf8(id)?.split('-').next().and_then(|since| since.parse().ok()).unwrap_or(0);
-                let line = total.entry(node_type.to_owned()).or_insert_with(|| Backlog {
-                    node_type: node_type.to_owned(),
+                let line = total.entry(node_type.clone()).or_insert_with(|| Backlog {
+                    node_type,
                     tasks: 0,
                     since: u64::MAX,
                     idle: None,
@@ -315,6 +356,15 @@ impl RedisStore {
         }
         Ok(total.into_values().collect())
     }
+}
+
+/// A queue of a shard.
+struct Queue {
+    name: String,
+    waiting: u64,
+    held: u64,
+    /// The entry that was claimed last.
+    delivered: String,
 }
 
 /// Of XINFO CONSUMERS: milliseconds since the last of them did anything. None without a group.

@@ -9,7 +9,7 @@ use aob_engine::step::Envelope;
 
 use super::RedisStore;
 use super::entry::Kept;
-use super::value::{items, present};
+use super::value::{items, present, utf8};
 use crate::{Error, Result};
 
 /// Most events of one answer.
@@ -72,6 +72,12 @@ impl RedisStore {
             }
         }
         Ok(found)
+    }
+
+    pub(super) async fn read_context_keys(&self, run: &str) -> Result<Vec<String>> {
+        let command = cmd("HKEYS").arg(self.keys.run("context", run)?).take();
+        let answer = self.client.call(&command, true).await?;
+        items(&answer).iter().map(|key| utf8(key).map(str::to_owned)).collect()
     }
 
     /// The values of the entries that are references, in order.

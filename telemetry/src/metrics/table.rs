@@ -67,6 +67,8 @@ table! {
         "Time that attempts took here.");
     attempts_running: Gauge("aob_attempts_running", "attempts", [],
         "Attempts under way here.");
+    runner_cores: Gauge("aob_runner_cores", "cores", ["which": "asked, allowed, own"],
+        "Cores of a runner's pod: asked for, usable, and usable by nobody else.");
     leases_lost: Counter("aob_leases_lost_total", "attempts", [],
         "Attempts under way here whose lease had gone to somebody else, or was no longer wanted.");
     tasks_waiting: Gauge("aob_tasks_waiting", "tasks", ["type": "a known node type, other"],
@@ -116,8 +118,10 @@ table! {
         "Spans of traces that were sent, and that were not: the receiver was away or too slow.");
     operator_leads: Gauge("aob_operator_leads", "one", [],
         "Whether this operator is the one that acts.");
+    pool_pods: Gauge("aob_pool_pods", "pods", ["which": "wanted, ready"],
+        "Runner pods of all tenants that this operator keeps.");
     operator_reconciles: Counter("aob_operator_reconciles_total", "reconciles",
-        ["kind": "Workflow, Run, RunPatch, NodeType", "outcome": "done, kube, store, lease, unreadable, incomplete"],
+        ["kind": "Workflow, Run, RunPatch, NodeType", "outcome": "done, kube, store, lease, unreadable, incomplete, unbuilt"],
         "Looks at an object, by how they ended: done, or what failed.");
     operator_reconcile_seconds: Seconds("aob_operator_reconcile_seconds", "seconds",
         ["kind": "Workflow, Run, RunPatch, NodeType"],

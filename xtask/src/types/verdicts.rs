@@ -1,4 +1,4 @@
-//! Every document of the corpus through every language: the same verdicts, one table.
+//! Every document of the corpus through every language and a real API server: the same verdicts, one table.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,6 +13,7 @@ use crate::Outcome;
 use crate::shell::{root, say};
 
 mod rust;
+mod server;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -32,6 +33,9 @@ pub(super) struct Verdict {
     #[serde(default)]
     engine: Vec<String>,
 }
+
+/// The judge that knows workflows, and no configs of nodes.
+const SERVER: &str = "API server";
 
 type Verdicts = BTreeMap<String, Verdict>;
 
@@ -56,6 +60,7 @@ pub(super) fn run(python: &Path) -> Outcome {
         ("go", judged("go", Path::new("go"), &["run", "./internal/judge", &folder])?),
         ("typescript", judged("ts", Path::new("node"), &["test/judge.mjs", &folder])?),
         ("python", judged("python", python, &["tests/judge.py", &folder])?),
+        (SERVER, server::judge(python, &cases)?),
     ];
     let mut faults = Vec::new();
     let mut table = vec![format!(
@@ -67,22 +72,27 @@ pub(super) fn run(python: &Path) -> Outcome {
         let mut row = format!("| {name} | {} |", letters(&case.layers));
         for (language, verdicts) in &judges {
             let Some(verdict) = verdicts.get(name) else {
+                if *language == SERVER && !server::is_object(name) {
+                    row.push_str("  |");
+                    continue;
+                }
                 faults.push(format!("{name}: {language} has not judged it"));
                 continue;
             };
             row.push_str(&format!(" {} |", letters(&verdict.layers())));
             faults.extend(compare(name, language, case, verdict));
         }
-        table.push(format!("{row} {} |", case.why));
+        let differs = server::differs(name).map(|why| format!(" (API server: {why})"));
+        table.push(format!("{row} {}{} |", case.why, differs.unwrap_or_default()));
     }
     say(&table.join("\n"));
     say(
         "s: the schema, c: the schema of a node type, t: the types alone (Rust), e: the whole engine (Rust), -: accepted",
     );
     say(&format!(
-        "{} documents, {invalid} of them invalid, in {} languages",
+        "{} documents, {invalid} of them invalid, in {} languages and an API server",
         cases.len(),
-        judges.len()
+        judges.len() - 1
     ));
     if faults.is_empty() { Ok(()) } else { Err(faults.join("\n").into()) }
 }
@@ -115,10 +125,10 @@ fn letters(layers: &[String]) -> String {
 
 fn compare(name: &str, language: &str, case: &Case, verdict: &Verdict) -> Vec<String> {
     let mut faults = Vec::new();
-    let judged: &[&str] = if language == "rust" {
-        &["schema", "config", "types", "engine"]
-    } else {
-        &["schema", "config"]
+    let judged: &[&str] = match language {
+        "rust" => &["schema", "config", "types", "engine"],
+        SERVER => &["schema"],
+        _ => &["schema", "config"],
     };
     let found = verdict.layers();
     for layer in judged {
@@ -126,7 +136,8 @@ fn compare(name: &str, language: &str, case: &Case, verdict: &Verdict) -> Vec<St
         if *layer == "engine" && (name.starts_with("patch/") || name.starts_with("event/")) {
             continue;
         }
-        let expected = case.layers.iter().any(|named| named == layer);
+        let differs = language == SERVER && server::differs(name).is_some();
+        let expected = case.layers.iter().any(|named| named == layer) != differs;
         let refused = found.iter().any(|named| named == layer);
         if expected != refused {
             let words = if refused { "refuses it, which it shall not" } else { "accepts it" };
@@ -136,8 +147,14 @@ fn compare(name: &str, language: &str, case: &Case, verdict: &Verdict) -> Vec<St
         }
     }
     if case.layers.is_empty() {
+        let written = match (language, case.document.get("spec")) {
+            (SERVER, Some(spec)) => spec,
+            // What was asked, of a run.
+            (SERVER, None) => return faults,
+            _ => &case.document,
+        };
         match &verdict.kept {
-            Some(kept) if plain(kept) == plain(&case.document) => {}
+            Some(kept) if plain(kept) == plain(written) => {}
             Some(kept) => faults.push(format!("{name}: {language} wrote {kept}")),
             None => faults.push(format!("{name}: {language} wrote nothing")),
         }

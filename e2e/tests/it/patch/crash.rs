@@ -23,6 +23,8 @@ use crate::turn::{Turn, number};
 
 /// How often somebody patches.
 const EVERY: Duration = Duration::from_millis(50);
+/// So many patches at least: in their time the server is killed twice, and a runner eight times.
+const STEPS: u64 = 62;
 
 /// What was asked of a run, and the last answer that came.
 struct Asked {
@@ -82,7 +84,8 @@ async fn patches_survive_kills() {
     let until = Instant::now() + seconds;
     let (mut kills, mut restarts, mut step) = (0, 0, 0_u64);
     let mut open: BTreeSet<Arc<str>> = BTreeSet::new();
-    while Instant::now() < until {
+    // So long, and however slow the machine is, until enough was killed.
+    while Instant::now() < until || step < STEPS {
         step += 1;
         while open.len() < live {
             let key = Some(format!("run-{}", all.len()));
@@ -106,7 +109,7 @@ async fn patches_survive_kills() {
             fleet.replace(random.random_range(0..fleet.len()));
             kills += 1;
         }
-        if step.is_multiple_of(31) {
+        if step.is_multiple_of(STEPS / 2) {
             server = tokio::task::spawn_blocking(move || {
                 server.kill9();
                 server.restart().unwrap();
@@ -174,6 +177,5 @@ async fn patches_survive_kills() {
         folder.display()
     );
     assert!(count > asked.len() / 10, "enough are accepted");
-    assert!(kills > 5 && restarts > 1);
     drop(server);
 }

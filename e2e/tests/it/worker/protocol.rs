@@ -255,7 +255,7 @@ async fn bounds(place: Place) {
         (vec!["a.b".to_owned()], 0, "/max"),
         (vec!["a.b".to_owned()], 257, "/max"),
     ] {
-        let ask = aob_runner::remote::ClaimAsk { types, max, wait: Duration::ZERO };
+        let ask = aob_runner::remote::ClaimAsk { types, runners: None, max, wait: Duration::ZERO };
         let refused = place_of(door.claim(TENANT, &ask).await.unwrap_err());
         assert_eq!(refused, ("BAD_CLAIM", pointer.to_owned()));
     }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use aob_engine::patch::Finding;
 use aob_engine::state::Amount;
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::node::{Failure, Task};
 
 /// The run as an agent sees it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Scene {
     /// The workflow's name.
     pub workflow: String,
@@ -37,7 +38,7 @@ pub struct Scene {
 }
 
 /// Whether something may be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Granted {
     /// It is reserved.
     Yes,
@@ -48,7 +49,7 @@ pub enum Granted {
 }
 
 /// What the run says of a proposed patch. Nothing of it has taken effect.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Judged {
     /// It would be accepted; in words what it changes.
     Accepted(String),
@@ -59,7 +60,7 @@ pub enum Judged {
 }
 
 /// What became of an answer with a patch.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Finished {
     /// Both count.
     Applied,
@@ -72,7 +73,7 @@ pub enum Finished {
 }
 
 /// An answer with the patch that comes with it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Closing {
     /// The answer.
     pub output: Value,

@@ -61,20 +61,24 @@ local function quiet(keys, args)
   return 1
 end
 
--- args: epoch, time in ms, most. Answers how many runs were removed.
+-- args: epoch, time in ms, runs as they stand in `expire`. Answers how many were removed: those whose time has come.
 local function drop(keys, args)
   local shard = enter(keys, args)
   if not shard then
     return changed()
   end
-  local due = call('ZRANGEBYSCORE', shard.prefix .. 'expire', '-inf', args[2], 'LIMIT', 0, args[3])
-  for i = 1, #due do
-    local run, tenant = match(due[i], '^(%S+) (.*)$')
-    local is = call('HMGET', shard.prefix .. 'run:' .. run, 'key', 'patched')
-    erase(shard, run, tenant, is[1], is[2])
+  local key, gone = shard.prefix .. 'expire', {}
+  for i = 3, #args do
+    local till = call('ZSCORE', key, args[i])
+    if till and tonumber(till) <= tonumber(args[2]) then
+      local run, tenant = match(args[i], '^(%S+) (.*)$')
+      local is = call('HMGET', shard.prefix .. 'run:' .. run, 'key', 'patched')
+      erase(shard, run, tenant, is[1], is[2])
+      gone[#gone + 1] = args[i]
+    end
   end
-  spread('ZREM', shard.prefix .. 'expire', due, 1, #due)
-  return #due
+  spread('ZREM', key, gone, 1, #gone)
+  return #gone
 end
 
 -- What makes room, and what comes before it, must go on when the memory is full.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Launcher;
 use super::fixture::{BEGIN, applied, commit, next, run_id, start};
-use aob_store::{Item, Outcome, Version};
+use aob_store::{Expired, Item, Outcome, Version};
 
 /// Documents by digest, tags that move, versions by workflow.
 pub(crate) async fn artifacts_and_tags(launcher: &mut dyn Launcher) {
@@ -147,6 +147,12 @@ pub(crate) async fn expired_runs_go(launcher: &mut dyn Launcher) {
     }
     applied(&*store, start(&*store, &live, 1)).await;
     assert_eq!(store.drop_expired(0, BEGIN + 500, 100).await.unwrap(), 0);
+    // Whatever is named, only what has had its time goes.
+    let expired = |run: &Arc<str>| Expired { run: run.clone(), tenant: "t".into() };
+    let named = [expired(&long), expired(&live), expired(&run_id())];
+    assert_eq!(store.remove(0, BEGIN + 2_000, &named).await.unwrap(), 0);
+    assert_eq!(store.expired(0, BEGIN + 2_000, 100).await.unwrap(), [expired(&short)]);
+    assert_eq!(store.context_keys(&short).await.unwrap(), ["input"]);
     assert_eq!(store.drop_expired(0, BEGIN + 2_000, 100).await.unwrap(), 1);
     assert!(store.load(&short).await.unwrap().is_none());
     assert!(store.events(&short, 0, 9).await.unwrap().is_empty());

@@ -3,6 +3,7 @@
 
 pub(crate) mod admission;
 pub(crate) mod answered;
+pub(crate) mod archive;
 pub(crate) mod commit;
 pub(crate) mod fixture;
 pub(crate) mod leases;
@@ -45,6 +46,7 @@ pub(crate) trait Launcher: Send {
 macro_rules! conformance {
     ($launcher:path) => {
         $crate::suite::conformance! { @list $launcher;
+            archive { kept_as_it_was, not_gone_before_it_is_kept, a_broken_object_is_told }
             start { twice, state_comes_back, dedupe_key, dedupe_key_outlives_the_run }
             commit {
                 conflict_of_seq, conflict_of_revision, linked_items, unknown_and_ended, other_epoch_is_refused,

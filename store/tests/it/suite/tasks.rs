@@ -285,6 +285,11 @@ pub(crate) async fn backlog(launcher: &mut dyn Launcher) {
     claim(&*store, "w", 9).await;
     store.claim(&claim_of("w", &["http"], 1), AT_ONCE).await.unwrap();
     assert_eq!(counts().await, [("http".to_owned(), 1)]);
+    let mut demand = store.demand().await.unwrap();
+    demand.sort_by(|a, b| a.queue.cmp(&b.queue));
+    let told: Vec<_> =
+        demand.iter().map(|one| (one.queue.as_str(), one.waiting, one.held)).collect();
+    assert_eq!(told, [("http", 1, 1), ("noop", 0, 1)]);
     let [line] = &store.backlog().await.unwrap()[..] else { panic!("one type") };
     let late = now() + 60_000;
     assert!(line.idle.is_some_and(|idle| idle < 30_000) && !line.is_unserved(late), "{line:?}");
