@@ -106,7 +106,7 @@ fn led_through() -> Value {
     ])
 }
 
-/// Found by the search: what is put before fails, `a` is skipped, and the condition asked for its success.
+/// Found by reading: what is put before fails, `a` is skipped, and the condition asked for its success.
 #[test]
 pub(crate) fn nothing_is_put_before_what_a_condition_into_a_gate_reads() {
     let (nodes, edges) = OPTIONAL;
