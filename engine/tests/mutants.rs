@@ -53,7 +53,7 @@ const RULES: [(Mutant, fn()); 27] = [
     (Mutant::RecallForgetsTimer, ground::a_question_that_is_asked_again_has_one_deadline),
     (Mutant::GateEdgeMayGo, gates::an_edge_out_of_a_gate_stays_though_what_it_guards_goes),
     (Mutant::GateGoneRound, gates::a_gate_gets_no_failure_edge_into_an_old_node),
-    (Mutant::GateConditionMayGo, gates::what_decides_whether_a_gate_is_asked_stays),
+    (Mutant::GateWaysMayChange, gates::a_gate_that_can_be_left_out_gets_no_other_way_in),
     (Mutant::GateDeciderMayChange, gates::what_a_condition_into_a_gate_reads_stays),
     (
         Mutant::GateDeciderLedOtherwise,

@@ -54,7 +54,7 @@ impl<'a> Deciders<'a> {
             let what = format!("{what} decides whether the approval `{id}` is asked");
             issues.push(Issue::new(&catalogue::PATCH_GATE, pointer, what));
         };
-        if !mutant::is(Mutant::GateConditionMayGo)
+        if !mutant::is(Mutant::GateWaysMayChange)
             && let Some(edge) = differs(&ways_in(self.old, gate), &ways_in(self.new, to))
         {
             refuse((format!("/edges/{edge}"), format!("edge `{edge}`")));

@@ -43,6 +43,17 @@ pub(crate) fn what_decides_whether_a_gate_is_asked_stays() {
     );
 }
 
+/// The nodes that the gate follows from are what they were: only the way into it is another.
+#[test]
+pub(crate) fn a_gate_that_can_be_left_out_gets_no_other_way_in() {
+    refused(
+        ", {id: x, type: noop}",
+        r#"{from: a, to: g, when: "true"}, {from: g, to: s}"#,
+        json!([{"op": "add", "path": "/edges/-", "value": {"from": "x", "to": "g", "when": "false"}}]),
+        "edge `x->g` decides whether the approval `g` is asked",
+    );
+}
+
 /// Found by the search: a type that nobody knows is passed over, and the condition asked for a success.
 #[test]
 pub(crate) fn what_a_condition_into_a_gate_reads_stays() {
