@@ -32,7 +32,16 @@ pub(crate) fn compare(play: &mut Play) -> bool {
             return false;
         }
     }
-    assert!(twin.state.is_ended(), "L3: the run on the final graph ends too");
+    let open = || {
+        let tasks = twin.tasks.values().map(|task| task.instance.clone());
+        let timers = twin.timers.keys().map(|timer| timer.instance.clone());
+        (tasks.collect::<Vec<_>>(), timers.collect::<Vec<_>>())
+    };
+    assert!(
+        twin.state.is_ended(),
+        "L3: the run on the final graph ends too; open are the tasks, and the timers: {:?}",
+        open()
+    );
     let (this, other) = (view(&play.run, &by_hand), view(&twin, &by_hand));
     for (name, here) in &this {
         let there = other.get(name).map_or("nothing", String::as_str);
