@@ -90,7 +90,7 @@ async fn a_run_keeps_what_it_was_told(place: Place) {
     approve(&place, &run).await;
     let task = place.claim(1, "acme.work", 1).await.remove(0);
     assert!(!task.once, "as it was when the run began");
-    place.doors[0].complete(TENANT, &done(&task, json!(1))).await.unwrap().0;
+    place.doors[0].complete(TENANT, &done(&task, json!(1))).await.unwrap();
     assert_eq!(ended(&place.runs[0], &run).await.head.outcome, Some(RunOutcome::Succeeded));
     place.service.stop().await;
 }
@@ -119,7 +119,7 @@ async fn taken_up_by_a_patch(place: Place) {
     approve(&place, &run).await;
     for name in ["acme.work", "acme.more"] {
         let task = place.claim(0, name, 1).await.remove(0);
-        place.doors[1].complete(TENANT, &done(&task, json!(name))).await.unwrap().0;
+        place.doors[1].complete(TENANT, &done(&task, json!(name))).await.unwrap();
     }
     assert_eq!(ended(&place.runs[1], &run).await.head.outcome, Some(RunOutcome::Succeeded));
     let output = place.runs[0].output(&run, Some("more")).await.unwrap();
