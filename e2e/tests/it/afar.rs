@@ -60,6 +60,12 @@ async fn secrets_and_models_are_used_where_the_tenant_has_them() {
     assert_eq!(state.head.revision, 1, "{why}");
     let spent = state.head.spent["triage"];
     assert!(spent.calls == 2 && spent.usd > 0, "{spent}: {why}");
+    until("what the agent said is kept, to its last turn", async || {
+        let (lines, _) = place.runs.store().logs(&run, 0, 100).await.unwrap();
+        let said = |what: &str| lines.iter().any(|line| line.text.starts_with(what));
+        said("turn 1: ") && said("turn 2: ")
+    })
+    .await;
     far.signal(Signal::TERM);
     until("the runner ends", async || far.ended().is_some()).await;
 }

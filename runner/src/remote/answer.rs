@@ -173,11 +173,7 @@ impl Remote {
 
     /// An answer to a run that is over may be the one that ended it.
     async fn settled_before(&self, task: &TaskRef, result: &Answer) -> Result<Taken, Error> {
-        let key = [task.instance.clone()];
-        let kept = self.runs.store().context(&task.run, &key).await?.remove(&task.instance);
-        let Some(Envelope { digest: output, error, .. }) =
-            kept.filter(|kept| kept.fence == task.fence)
-        else {
+        let Some(Envelope { digest: output, error, .. }) = self.answered(task).await? else {
             return Ok(Taken::Superseded);
         };
         let same = match result {
@@ -188,6 +184,13 @@ impl Remote {
             }
         };
         Ok(if same { Taken::Same } else { Taken::Conflicting })
+    }
+
+    /// What is kept of the answer to this very task.
+    pub(super) async fn answered(&self, task: &TaskRef) -> Result<Option<Envelope>, Error> {
+        let key = [task.instance.clone()];
+        let kept = self.runs.store().context(&task.run, &key).await?.remove(&task.instance);
+        Ok(kept.filter(|kept| kept.fence == task.fence))
     }
 
     /// Commits an answer with a patch, in the name of the node that gives it.

@@ -37,7 +37,8 @@ pub struct Line {
 }
 
 impl Remote {
-    /// Keeps lines that a task wrote, as lines of its run's log; false if the task is not the worker's any more.
+    /// Keeps lines that a task wrote, as lines of its run's log, also those that come after its answer; false if the
+    /// task is another's by now.
     ///
     /// # Errors
     /// [`Error::Refused`], the store's.
@@ -52,7 +53,9 @@ impl Remote {
             let message = format!("{} lines, at most {MOST} at once", lines.len());
             return Err(refused(&BAD_ANSWER, "/lines", message));
         }
-        if self.is_theirs(tenant, &name.at).await?.is_none() {
+        // An agent's answer is committed with its patch, and what it said in its last turn may come after that.
+        let waits = self.is_theirs(tenant, &name.at).await?.is_some();
+        if !waits && self.answered(&name.at).await?.is_none() {
             return Ok(false);
         }
         let t = clock::now();
