@@ -29,7 +29,7 @@ const PAGE: u32 = 200;
 /// An object that nothing has happened to is looked at again after this: a trigger may have been lost.
 pub const SLOW: Duration = Duration::from_secs(600);
 
-/// How long the watch may take to bring what somebody else has written.
+/// How long the watch may take to bring what somebody else has written, or its first list.
 const CHANGED: Duration = Duration::from_secs(1);
 
 /// When the process ends.
@@ -124,8 +124,8 @@ where
         Err(error) => {
             metrics().operator_reconciles.one([&*kind, error.name()]);
             let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-            if matches!(error, Error::Changed) {
-                tracing::debug!(%kind, namespace, name, "the object has changed meanwhile");
+            if matches!(error, Error::Changed | Error::Unread(_)) {
+                tracing::debug!(%kind, namespace, name, %error, "it is looked at again soon");
             } else {
                 tracing::warn!(%kind, namespace, name, error = %error, "a reconcile did not come to its end");
             }
@@ -147,8 +147,8 @@ fn after<K: Resource<DynamicType = ()>>(
     match error {
         // Only a change of it mends this.
         Error::Unreadable(_) | Error::Incomplete(_) => Action::await_change(),
-        // The watch brings what it is now; if it does not, this does.
-        Error::Changed => Action::requeue(CHANGED),
+        // The watch brings what it is now; if it does not, this does. A list has been waited for already.
+        Error::Changed | Error::Unread(_) => Action::requeue(CHANGED),
         _ => Action::requeue(context.retries.failed(&key(object), rand::random())),
     }
 }

@@ -18,6 +18,9 @@ pub enum Error {
     /// Somebody has written the object since it was read.
     #[error("the object has changed since it was read")]
     Changed,
+    /// What it depends on has not been listed yet.
+    #[error("the list of every {0} has not been read yet")]
+    Unread(String),
     /// The object is not of its kind's shape.
     #[error("it cannot be read: {0}")]
     Unreadable(Box<InvalidObject>),
@@ -40,6 +43,7 @@ impl Error {
             Self::Runs(_) => "store",
             Self::NotLeader => "lease",
             Self::Changed => "changed",
+            Self::Unread(_) => "unread",
             Self::Unreadable(_) => "unreadable",
             Self::Incomplete(_) => "incomplete",
             Self::Unbuilt(_) => "unbuilt",

@@ -57,8 +57,11 @@ async fn follow(context: Arc<Context>, object: Named, run: Arc<str>, mut seq: u6
                 tokio::time::sleep(PAUSE).await;
             }
         }
-        let known = context.objects.runs.get(&object.namespace, &object.name);
-        let is_there = known.is_some_and(|known| known.uid().as_deref() == Some(&*object.uid));
+        let known = context.objects.runs.get(&object.namespace, &object.name).await;
+        // It was looked at, so its list has been read.
+        let is_there = known.is_ok_and(|known| {
+            known.is_some_and(|known| known.uid().as_deref() == Some(&*object.uid))
+        });
         if seq == 0 || !is_there {
             return context.followers.leave(&run);
         }

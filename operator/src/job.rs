@@ -82,6 +82,8 @@ impl JobNode {
             Named::of(&run.metadata)
                 .is_ok_and(|named| *self.context.runs.id_of(named.derived()) == *task.run)
         });
+        // Without it the Job would outlive its Run.
+        let owner = owner.await.map_err(|error| lost(error.to_string()))?;
         let wanted = build::build(task, &place, owner.first())?;
         match api.create(&PostParams::default(), &wanted).await {
             Ok(made) => Ok(made),

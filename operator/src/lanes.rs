@@ -3,17 +3,27 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures::FutureExt as _;
 use k8s_openapi::NamespaceResourceScope;
 use kube::core::DeserializeGuard;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Client, Resource};
 use tokio::sync::mpsc;
 
+use crate::error::{Error, Result};
+
 /// An object, or what could be read of it.
 pub type Guarded<K> = DeserializeGuard<K>;
 
+/// How long one question waits for a first list.
+const FIRST: Duration = Duration::from_secs(5);
+
 /// Objects of a kind, in the namespaces that are watched.
+///
+/// Nothing is answered of a namespace before its first list has been read: until then what is not known may be there, and
+/// whoever took it for missing would write that over what is settled, or let go of what is to be cleaned up.
 pub struct Lanes<K: Resource<DynamicType = ()> + Clone + 'static>(Vec<Lane<K>>);
 
 /// Those of one namespace, or of all.
@@ -33,20 +43,36 @@ impl<K: Resource<DynamicType = ()> + Clone + Debug + 'static> Lanes<K> {
     }
 
     /// An object that the watch has seen, if it can be read.
-    pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<Guarded<K>>> {
-        let found = self.lane(namespace)?.seen.get(&reference(namespace, name))?;
-        found.0.is_ok().then_some(found)
+    ///
+    /// # Errors
+    /// [`Error::Unread`].
+    pub async fn get(&self, namespace: &str, name: &str) -> Result<Option<Arc<Guarded<K>>>> {
+        let Some(lane) = self.read(namespace).await? else { return Ok(None) };
+        let found = lane.seen.get(&reference(namespace, name));
+        Ok(found.filter(|found| found.0.is_ok()))
+    }
+
+    /// Whether an object has certainly gone.
+    pub fn is_gone(&self, namespace: &str, name: &str) -> bool {
+        self.lane(namespace).is_none_or(|lane| {
+            let is_read = matches!(lane.seen.wait_until_ready().now_or_never(), Some(Ok(())));
+            is_read && lane.seen.get(&reference(namespace, name)).is_none()
+        })
     }
 
     /// Those of a namespace that are wanted.
-    pub fn all(&self, namespace: &str, wanted: impl Fn(&K) -> bool) -> Vec<K> {
-        let Some(lane) = self.lane(namespace) else { return Vec::new() };
+    ///
+    /// # Errors
+    /// [`Error::Unread`].
+    pub async fn all(&self, namespace: &str, wanted: impl Fn(&K) -> bool) -> Result<Vec<K>> {
+        let Some(lane) = self.read(namespace).await? else { return Ok(Vec::new()) };
         let state = lane.seen.state();
         let of = state.iter().filter_map(|one| one.0.as_ref().ok());
-        of.filter(|one| one.meta().namespace.as_deref().unwrap_or_default() == namespace)
+        Ok(of
+            .filter(|one| one.meta().namespace.as_deref().unwrap_or_default() == namespace)
             .filter(|one| wanted(one))
             .cloned()
-            .collect()
+            .collect())
     }
 
     /// How many are known.
@@ -76,6 +102,15 @@ impl<K: Resource<DynamicType = ()> + Clone + Debug + 'static> Lanes<K> {
         if let Some(lane) = self.lane(namespace) {
             // Nobody listens only while the process ends.
             let _ = lane.again.send(reference(namespace, name)).await;
+        }
+    }
+
+    /// The lane of a namespace, once its first list has been read.
+    async fn read(&self, namespace: &str) -> Result<Option<&Lane<K>>> {
+        let Some(lane) = self.lane(namespace) else { return Ok(None) };
+        match tokio::time::timeout(FIRST, lane.seen.wait_until_ready()).await {
+            Ok(Ok(())) => Ok(Some(lane)),
+            _ => Err(Error::Unread(K::kind(&()).into_owned())),
         }
     }
 

@@ -31,6 +31,11 @@ pub fn kind() -> Kind<RunPatch> {
     Kind { reconcile: |object, context| reconcile(object, context).boxed(), trim }
 }
 
+/// Whether it was answered.
+fn is_settled(object: &RunPatch) -> bool {
+    object.status.as_ref().is_some_and(|status| status.phase != PatchPhase::Pending)
+}
+
 /// Whether it has its answer for ever.
 fn is_refused(object: &RunPatch) -> bool {
     object.status.as_ref().is_some_and(|status| status.phase == PatchPhase::Refused)
@@ -60,6 +65,12 @@ async fn reconcile(object: Arc<RunPatch>, context: Arc<Context>) -> Result<Actio
         context.waiting.add(For::Run(namespace, name.clone()), who);
     }
     let facts = dereference::dereference(&context, &asked).await?;
+    if is_settled(&object) && facts.record.is_none() {
+        // Its run is not kept any more, or another of that name was made since: the answer was about that one. There is
+        // nothing left to be undone.
+        finalizer::settle(&api, &*object, label::PATCH_CLEANUP, false).await?;
+        return Ok(Action::await_change());
+    }
     let step = build::build(&asked, &facts);
     if matches!(step, Step::Ask { .. })
         && finalizer::settle(&api, &*object, label::PATCH_CLEANUP, true).await?

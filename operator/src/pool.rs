@@ -80,9 +80,8 @@ async fn look(context: &Arc<Context>, settings: &Settings) -> Result<()> {
             context.pools.meet(key.clone());
         }
     }
-    let is_there =
-        |namespace: &str, name: &str| context.objects.workflows.get(namespace, name).is_some();
-    context.pools.forget_users(is_there);
+    let workflows = &context.objects.workflows;
+    context.pools.forget_users(|namespace, name| workflows.is_gone(namespace, name));
     let (mut wanted, mut ready) = (0, 0);
     for key in context.pools.keys() {
         let load = demand.get(&key).copied().unwrap_or_default();
@@ -152,7 +151,7 @@ async fn usable(context: &Context, key: &Key, turn: &known::Turn) -> Result<Vec<
         let label = aob_crds::label::USABLE;
         let text = format!("Secret {secret}: none of this name has the label {label}=true");
         for workflow in workflows {
-            if let Some(object) = context.objects.workflows.get(&key.namespace, workflow)
+            if let Some(object) = context.objects.workflows.get(&key.namespace, workflow).await?
                 && let Ok(object) = &object.0
                 && context.pools.is_news(key, workflow, secret)
             {

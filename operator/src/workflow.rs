@@ -50,10 +50,10 @@ async fn reconcile(object: Arc<Workflow>, context: Arc<Context>) -> Result<Actio
         context.pools.want(space, name, want.as_ref());
     }
     let pinned = match &want {
-        None => Pinned::not_asked("none of its nodes runs on pods of its own"),
-        Some(want) => context.pools.pinned(space, &want.runners).unwrap_or_else(Pinned::none),
+        None => Some(Pinned::not_asked("none of its nodes runs on pods of its own")),
+        Some(want) => context.pools.pinned(space, &want.runners),
     };
-    let after = status::status(&asked, &facts, &pinned, before, Timestamp::now());
+    let after = status::status(&asked, &facts, pinned.as_ref(), before, Timestamp::now());
     let api = context.api::<Workflow>(&asked.named.namespace);
     let manager = label::manager::WORKFLOW;
     if write::status(&context.lease, &api, manager, &*object, before, &after).await? {

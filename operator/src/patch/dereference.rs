@@ -33,7 +33,7 @@ pub(super) struct Facts {
 }
 
 pub(super) async fn dereference(context: &Context, asked: &Asked) -> Result<Facts> {
-    let mut facts = run_of(context, asked)?;
+    let mut facts = run_of(context, asked).await?;
     let Some(run) = facts.run.clone() else { return Ok(facts) };
     let store = context.runs.store();
     let state = store.load(&run).await?;
@@ -49,7 +49,7 @@ pub(super) async fn dereference(context: &Context, asked: &Asked) -> Result<Fact
             facts.undone_by = undone_by(store.patches(&run).await?, &own);
         }
         Some(_) => {}
-        None => facts.older = older(context, asked),
+        None => facts.older = older(context, asked).await?,
     }
     Ok(facts)
 }
@@ -59,12 +59,12 @@ pub(super) fn patch_id(derived: Derived, run: &str) -> String {
     format!("patch_{}", id::body(derived.time, derived.random, id::shard(run).unwrap_or(0)))
 }
 
-fn run_of(context: &Context, asked: &Asked) -> Result<Facts> {
+async fn run_of(context: &Context, asked: &Asked) -> Result<Facts> {
     if let Some(id) = &asked.run_id {
         return Ok(Facts { run: Some(id.as_str().into()), ..Facts::default() });
     }
     let name = asked.run_name.as_deref().unwrap_or_default();
-    let Some(found) = context.objects.runs.get(&asked.named.namespace, name) else {
+    let Some(found) = context.objects.runs.get(&asked.named.namespace, name).await? else {
         return Ok(Facts::default());
     };
     let Ok(object) = &found.0 else { return Ok(Facts::default()) };
@@ -81,7 +81,7 @@ fn undone_by(records: Vec<Record>, own: &str) -> Option<String> {
 }
 
 /// The oldest patch that was made before this one for the same run and waits as well.
-fn older(context: &Context, asked: &Asked) -> Option<String> {
+async fn older(context: &Context, asked: &Asked) -> Result<Option<String>> {
     let is_pending = |patch: &RunPatch| {
         patch.status.as_ref().is_none_or(|status| status.phase == PatchPhase::Pending)
             && patch.metadata.deletion_timestamp.is_none()
@@ -89,13 +89,13 @@ fn older(context: &Context, asked: &Asked) -> Option<String> {
     let same = |patch: &RunPatch| {
         patch.spec.run_ref.name == asked.run_name && patch.spec.run_ref.id == asked.run_id
     };
-    let all =
-        context.objects.patches.all(&asked.named.namespace, |one| is_pending(one) && same(one));
+    let patches = &context.objects.patches;
+    let all = patches.all(&asked.named.namespace, |one| is_pending(one) && same(one)).await?;
     let place = |created: u64, name: &str| (created, name.to_owned());
     let own = place(asked.named.created, &asked.named.name);
     let before = all.iter().filter_map(|one| {
         let created = one.metadata.creation_timestamp.as_ref()?.0.as_millisecond().max(0) as u64;
         Some(place(created, &one.name_any())).filter(|other| *other < own)
     });
-    before.min().map(|(_, name)| name)
+    Ok(before.min().map(|(_, name)| name))
 }

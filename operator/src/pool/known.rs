@@ -160,9 +160,9 @@ impl Pools {
     }
 
     /// Workflows that are not there any more want nothing.
-    pub(super) fn forget_users(&self, is_there: impl Fn(&str, &str) -> bool) {
+    pub(super) fn forget_users(&self, is_gone: impl Fn(&str, &str) -> bool) {
         for (key, pool) in self.all().iter_mut() {
-            pool.users.retain(|workflow, _| is_there(&key.namespace, workflow));
+            pool.users.retain(|workflow, _| !is_gone(&key.namespace, workflow));
         }
     }
 
@@ -309,7 +309,7 @@ mod tests {
         assert!(turn.write && turn.pods == 3, "{turn:?}");
         pools.written(&key, &turn, at(2));
         // The workflow goes, then the work; the pods stay for a while, then the pool is left.
-        pools.forget_users(|_, _| false);
+        pools.forget_users(|_, _| true);
         assert!(!pools.turn(&key, load(1), &settings, at(3)).unwrap().leave);
         assert!(!pools.turn(&key, load(0), &settings, at(4)).unwrap().leave);
         assert!(pools.turn(&key, load(0), &settings, at(604)).unwrap().leave);

@@ -77,7 +77,7 @@ async fn digest(context: &Context, asked: &Asked) -> Result<Option<String>> {
     // Before it is looked for: a workflow that comes in between tells of itself.
     let who = Who::Run(tenant.to_owned(), asked.named.name.clone());
     context.waiting.add(For::Workflow(tenant.to_owned(), name.to_owned()), who);
-    let known = context.objects.workflows.get(tenant, name);
+    let known = context.objects.workflows.get(tenant, name).await?;
     if tag == MAIN && known.is_some_and(|known| is_behind(&known)) {
         return Ok(None);
     }

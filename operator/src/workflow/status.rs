@@ -23,7 +23,7 @@ const MOST_TOLD: usize = 5;
 pub(super) fn status(
     asked: &Asked,
     facts: &Facts,
-    pods: &Pinned,
+    pods: Option<&Pinned>,
     before: Option<&WorkflowStatus>,
     now: Timestamp,
 ) -> WorkflowStatus {
@@ -34,8 +34,15 @@ pub(super) fn status(
         Ok(ir) => sound(asked, facts, ir, &line),
         Err(issues) => broken(issues),
     };
-    said.push(pods.said());
     let old = before.map_or(&[][..], |before| &before.conditions);
+    // Pods that nobody has looked at since this process began are as they were said to be.
+    let unseen = pods.is_none() && before.is_some_and(|one| one.observed_generation == generation);
+    let kept = condition::find(old, kind::RUNNERS_PINNED).filter(|_| unseen).cloned();
+    if kept.is_none() {
+        said.push(pods.map_or_else(|| Pinned::none().said(), Pinned::said));
+    }
+    let mut conditions = condition::merge(old, said, generation, now);
+    conditions.extend(kept);
     let mut tags: Vec<Tag> = facts
         .tags
         .iter()
@@ -52,7 +59,7 @@ pub(super) fn status(
         nodes: ir.map(|ir| i32::try_from(ir.nodes.len()).unwrap_or(i32::MAX)),
         agents: ir.map(|ir| i32::try_from(ir.agents).unwrap_or(i32::MAX)),
         tags,
-        conditions: condition::merge(old, said, generation, now),
+        conditions,
     }
 }
 
@@ -145,4 +152,41 @@ pub(super) fn notes(before: Option<&WorkflowStatus>, after: &WorkflowStatus) -> 
         notes.push(Note::warning(event::UNKNOWN_TYPES, text));
     }
     notes
+}
+
+#[cfg(test)]
+mod tests {
+    use aob_crds::Workflow;
+    use serde_json::json;
+
+    use super::super::validate::validate;
+    use super::*;
+
+    #[test]
+    fn what_was_said_of_pods_stays_until_somebody_has_looked_at_them() {
+        let object = |generation| {
+            let metadata = json!({
+                "name": "w", "namespace": "a", "uid": "7a3c1f0e-5f0b-4a55-9a4a-0d4c8f1c2b11",
+                "generation": generation, "creationTimestamp": "2026-11-02T09:00:00Z",
+            });
+            serde_json::from_value::<Workflow>(json!({
+                "apiVersion": aob_crds::API_VERSION, "kind": "Workflow", "metadata": metadata,
+                "spec": {"nodes": [{"id": "one", "type": "noop"}]},
+            }))
+            .unwrap()
+        };
+        let said = |generation, pods: Option<&Pinned>, before: Option<&WorkflowStatus>| {
+            let facts = Facts { judged: Err(Vec::new()), line: Vec::new(), tags: Vec::new() };
+            status(&validate(&object(generation)).unwrap(), &facts, pods, before, Timestamp::now())
+        };
+        let reason = |status: &WorkflowStatus| {
+            condition::find(&status.conditions, kind::RUNNERS_PINNED).unwrap().reason.clone()
+        };
+        assert_eq!(reason(&said(1, None, None)), reason::NO_PODS);
+        let before = said(1, Some(&Pinned::not_asked("a test")), None);
+        let after = said(1, None, Some(&before));
+        assert_eq!(json!(after), json!(before), "a process that has just begun");
+        let other = said(2, None, Some(&before));
+        assert_eq!(reason(&other), reason::NO_PODS, "another spec may have other pods");
+    }
 }

@@ -8,6 +8,7 @@
     reason = "a test says what it expects, and panics"
 )]
 
+mod again;
 mod corpus;
 mod faults;
 mod ground;

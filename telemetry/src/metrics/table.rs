@@ -121,7 +121,7 @@ table! {
     pool_pods: Gauge("aob_pool_pods", "pods", ["which": "wanted, ready"],
         "Runner pods of all tenants that this operator keeps.");
     operator_reconciles: Counter("aob_operator_reconciles_total", "reconciles",
-        ["kind": "Workflow, Run, RunPatch, NodeType", "outcome": "done, kube, store, lease, unreadable, incomplete, unbuilt"],
+        ["kind": "Workflow, Run, RunPatch, NodeType", "outcome": "done, kube, store, lease, changed, unread, unreadable, incomplete, unbuilt"],
         "Looks at an object, by how they ended: done, or what failed.");
     operator_reconcile_seconds: Seconds("aob_operator_reconcile_seconds", "seconds",
         ["kind": "Workflow, Run, RunPatch, NodeType"],
