@@ -32,7 +32,7 @@ pub use ask::{
     Ask, CachePlan, Choice, Example, ModelName, OutputSchema, Prefix, Span, Tool, ToolResult, Turn,
 };
 pub use error::{Kind, ModelError};
-pub use measure::ToolSpan;
+pub use measure::{INVOKED, ToolSpan, invoked};
 pub use models::{Models, prefix_bytes};
 pub use price::{Estimate, Micros, Price, Prices};
 pub use settings::{Dialect, Key, Limits, Provider, Settings, SettingsError};

@@ -3,6 +3,7 @@
 //! The conventions are young and change: their names stand in this module and nowhere else. No text of a prompt or of an
 //! answer is told, and what comes from outside is no label.
 
+mod agent;
 mod tool;
 
 use std::time::{Duration, Instant};
@@ -15,6 +16,7 @@ use crate::ask::{Ask, Span};
 use crate::error::ModelError;
 use crate::settings::{Dialect, Provider};
 
+pub use agent::{INVOKED, invoked};
 pub use tool::ToolSpan;
 
 /// A question under way. Dropped without its end it was given up.

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use aob_engine::state::{Amount, Asks, Fence, State};
 use aob_engine::step::{Answer, Input, Verdict};
+use aob_provider::{INVOKED, invoked};
 use aob_store::{Commit, Committed, Outcome, Task};
 use aob_telemetry::metrics::metrics;
 use aob_telemetry::trace::{self, Begun, Kind, Span};
@@ -266,19 +267,17 @@ impl Attempt {
             return;
         };
         let id = trace::attempt(&run, &instance, &fence.to_string());
+        let is_agent = self.node_type == "agent";
+        let name = if is_agent { INVOKED } else { "attempt" };
+        let parent = Some(trace::commit(&run, fence.1));
         let span = begun
-            .end(
-                trace::trace(&run),
-                id,
-                Some(trace::commit(&run, fence.1)),
-                "attempt",
-                Kind::Internal,
-            )
+            .end(trace::trace(&run), id, parent, name, Kind::Internal)
             .with("aob.run.id", &*run)
             .with("aob.instance", &*instance)
             .with("aob.node.type", self.node_type)
             .with("aob.attempt", u64::from(attempt))
             .with("aob.attempt.outcome", outcome);
+        let span = if is_agent { invoked(span, &run, &instance) } else { span };
         trace::emit(match code {
             Some(code) => span.failed(code),
             None => span,

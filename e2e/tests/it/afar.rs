@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use crate::documents::workflow;
 use crate::local::{PATIENCE, ended, publish, start};
-use place::{Host, OURS, Place, SECRET, THEIRS, model};
+pub(crate) use place::model;
+use place::{Host, OURS, Place, SECRET, THEIRS};
 
 /// A node that shows its secret to a server.
 fn shows(url: &str) -> Value {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::os::unix::net::UnixDatagram;
 use std::process::Stdio;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use aob_telemetry::metrics::TABLE;
@@ -75,8 +76,7 @@ async fn readiness_names_what_is_missing() {
     let mut server = server();
     let (folder, url) = (server.dir().to_owned(), server.url());
     let path = folder.join("notify");
-    let manager = UnixDatagram::bind(&path).unwrap();
-    manager.set_read_timeout(Some(PATIENCE)).unwrap();
+    let manager = manager(&path);
     let mut command = admin_runner(&url);
     command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "200000");
     let mut runner = Process::spawn(&mut command, &folder.join("runner.log"));
@@ -113,10 +113,22 @@ async fn readiness_names_what_is_missing() {
     }
 }
 
-fn heard(manager: &UnixDatagram) -> String {
-    let mut bytes = [0; 1_024];
-    let length = manager.recv(&mut bytes).unwrap();
-    String::from_utf8_lossy(&bytes[..length]).into_owned()
+/// What is told to the socket at `path`. It is read at once, as systemd does: the socket holds few words, and what finds
+/// no room is lost.
+fn manager(path: &std::path::Path) -> mpsc::Receiver<String> {
+    let socket = UnixDatagram::bind(path).unwrap();
+    let (said, heard) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut bytes = [0; 1_024];
+        while let Ok(length) = socket.recv(&mut bytes)
+            && said.send(String::from_utf8_lossy(&bytes[..length]).into_owned()).is_ok()
+        {}
+    });
+    heard
+}
+
+fn heard(manager: &mpsc::Receiver<String>) -> String {
+    manager.recv_timeout(PATIENCE).unwrap()
 }
 
 /// Waits until a run is over.

@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use super::{admin_runner, aob};
+use crate::afar::model;
 use crate::documents::{in_a_row, workflow};
 use crate::local::{PATIENCE, server};
 use crate::process::Process;
@@ -98,6 +99,49 @@ async fn a_run_is_one_trace_over_a_restart() {
         format!("traceparent: 00-{}-{}-01", trace::trace(&run), http["id"].as_str().unwrap());
     assert!(heads.last().unwrap().contains(&told), "{told} is not in {heads:?}");
     println!("{} spans of {} processes", spans.len(), 3);
+}
+
+/// By the conventions for generative AI: an agent's attempt is `invoke_agent`, its questions and tools are within it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agents_questions_and_tools_are_within_its_attempt() {
+    let folder = tempfile::tempdir().unwrap();
+    let receiver = Receiver::start(folder.path()).await;
+    let model = model("agent-validates.toml").await;
+    let environment = receiver.environment();
+    let mut set: Vec<(&str, &str)> =
+        environment.iter().map(|(name, value)| (*name, &**value)).collect();
+    let base = model.base_url();
+    set.extend([("OPENAI_BASE_URL", &*base), ("OPENAI_API_KEY", "none")]);
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/agent-validates.yaml");
+    tokio::task::block_in_place(|| aob(folder.path(), &["run", file], &set));
+
+    let ended =
+        |spans: &[Value]| spans.iter().any(|span| !span["attributes"]["aob.run.outcome"].is_null());
+    receiver.until(ended).await;
+    let spans = receiver.spans();
+    let named = |name: &str| spans.iter().filter(|span| span["name"] == name).collect::<Vec<_>>();
+    let [agent] = named("invoke_agent")[..] else { panic!("{spans:?}") };
+    let told = &agent["attributes"];
+    assert_eq!(told["gen_ai.operation.name"], "invoke_agent");
+    assert_eq!(
+        (&told["gen_ai.agent.name"], &told["aob.attempt.outcome"]),
+        (&json!("triage"), &json!("succeeded"))
+    );
+    let (questions, tools) = (named("chat"), named("execute_tool"));
+    assert_eq!((questions.len(), tools.len()), (2, 1), "{spans:?}");
+    for span in questions.iter().chain(&tools) {
+        assert_eq!(
+            (&span["parent"], &span["attributes"]["gen_ai.agent.id"]),
+            (&agent["id"], &json!("triage")),
+            "{span}"
+        );
+    }
+    assert_eq!(tools[0]["attributes"]["gen_ai.tool.name"], "patch");
+    assert!(
+        questions[0]["attributes"]["gen_ai.usage.input_tokens"].as_u64() > Some(0),
+        "{}",
+        questions[0]
+    );
 }
 
 /// A server that leaves its first caller without an answer; its URL, and the heads of the requests.
