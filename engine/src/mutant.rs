@@ -58,14 +58,13 @@ pub enum Mutant {
     GoneAgentsNotCounted,
     ConfigsNotJudged,
     AnsweredMayChange,
-    AnsweredBeginsAgain,
     RejudgedNotRecalled,
     IdUsedAgain,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 53] = [
+    pub const ALL: [Self; 52] = [
         Self::SettledMayChange,
         Self::SettledMayGo,
         Self::ClaimedMayGo,
@@ -116,7 +115,6 @@ impl Mutant {
         Self::GoneAgentsNotCounted,
         Self::ConfigsNotJudged,
         Self::AnsweredMayChange,
-        Self::AnsweredBeginsAgain,
         Self::RejudgedNotRecalled,
         Self::IdUsedAgain,
     ];

@@ -28,7 +28,7 @@ use patching::shrink::fails;
 
 /// Defects that random runs meet too seldom, or that no law can see since another rule refuses the same in the end:
 /// each with the test of the rule that it leaves out.
-const RULES: [(Mutant, fn()); 27] = [
+const RULES: [(Mutant, fn()); 26] = [
     (
         Mutant::PausedRetryRises,
         refused::r4_retry_does_not_go_below_the_attempts_made_nor_rise_when_paused,
@@ -61,10 +61,6 @@ const RULES: [(Mutant, fn()); 27] = [
     ),
     (Mutant::GateDeciderMayBeCancelled, gates::what_a_condition_into_a_gate_reads_is_not_cancelled),
     (Mutant::AnsweredMayChange, ground::an_approval_that_was_given_keeps_its_config),
-    (
-        Mutant::AnsweredBeginsAgain,
-        ground::a_delay_that_is_over_does_not_wait_anew_for_another_config,
-    ),
     (Mutant::GateGroupMayGrow, gates::an_otherwise_into_a_gate_gets_no_other_condition_beside_it),
     (Mutant::GateWaitsForLess, gates::a_gate_waits_for_what_it_waited_for),
     (Mutant::NestedBodyNotPinned, bodies::what_is_nested_in_a_begun_iteration_keeps_its_body),

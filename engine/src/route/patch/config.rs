@@ -40,8 +40,8 @@ impl Router<'_> {
         Ok(())
     }
 
-    /// What waits on a condition of its edges has answered. An approval that was given, and a container, are not asked
-    /// for another answer, so that their config would be that of no answer.
+    /// What waits on a condition of its edges has answered, and that answer counts once the edges are mended: with another
+    /// config it would be the answer of nothing in the graph. A container keeps its config from its beginning.
     pub(super) fn check_answered(
         &self,
         old: &Arc<Ir>,
@@ -51,34 +51,36 @@ impl Router<'_> {
         for id in &plan.rendered {
             let Some(ix) = old.find(id) else { continue };
             let at = At { scope: "".into(), ix, ir: old.clone() };
+            let has_answered = self.answer_aside(&at)?.is_some();
             let entry = match at.node().kind {
-                Kind::Approval { .. } if self.answer_aside(&at)?.is_some() => {
-                    &catalogue::PATCH_STARTED
-                }
-                Kind::Foreach { .. } | Kind::Loop { .. } if !self.never_began(&at)? => {
+                Kind::Foreach { .. } | Kind::Loop { .. }
+                    if has_answered || !self.never_began(&at) =>
+                {
                     &catalogue::PATCH_BODY
                 }
+                _ if has_answered => &catalogue::PATCH_STARTED,
                 _ => continue,
             };
             if !self.is_paused(&at) || mutant::is(Mutant::AnsweredMayChange) {
                 continue;
             }
             let message = format!("`{id}` has answered, and its `config` cannot change");
-            issues.push(Issue::new(entry, format!("/nodes/{id}/config"), message));
+            let mut issue = Issue::new(entry, format!("/nodes/{id}/config"), message);
+            issue.remedy =
+                Some("Change what its edges ask, or put another node behind it.".to_owned());
+            issues.push(issue);
         }
         Ok(())
     }
 
-    /// Whether an instance waits on a failure that came before any attempt, iteration, question or answer of it.
-    pub(super) fn never_began(&self, at: &At) -> Result<bool, Refusal> {
+    /// Whether an instance waits on a failure that came before any attempt, iteration or question of it.
+    pub(super) fn never_began(&self, at: &At) -> bool {
         let asked = matches!(at.node().kind, Kind::Approval { .. });
-        let untried = self.live(at).is_some_and(|live| {
+        self.live(at).is_some_and(|live| {
             let code = live.error.as_ref().map(|error| error.code.as_str());
             let answered = asked && matches!(code, Some("rejected" | "deadline"));
             !live.was_tried() && live.container.is_none() && live.child.is_none() && !answered
-        });
-        // A delay that is over has answered, and so has a foreach over nothing: what failed is a condition on the way out.
-        Ok(untried && (mutant::is(Mutant::AnsweredBeginsAgain) || self.answer_aside(at)?.is_none()))
+        })
     }
 
     /// The question about a config that failed is closed, and the instance begins.

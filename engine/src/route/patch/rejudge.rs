@@ -174,7 +174,7 @@ impl Router<'_> {
     /// An instance that waits on its failure, on the graph as it is now. One that never began, since its config failed,
     /// begins if the patch mended that.
     pub(super) fn judge_paused(&mut self, at: &At, rendered: bool) -> Result<(), Refusal> {
-        if rendered && self.never_began(at)? {
+        if rendered && self.never_began(at) {
             return self.begin_mended(at);
         }
         let name = at.name();

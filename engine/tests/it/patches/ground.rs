@@ -50,18 +50,32 @@ pub(crate) fn a_question_that_is_asked_again_has_one_deadline() {
 
 /// Found by the search (seed 1764381227): its time was over, what failed is the condition on its edge.
 #[test]
-pub(crate) fn a_delay_that_is_over_does_not_wait_anew_for_another_config() {
+fn a_delay_that_is_over_keeps_its_config() {
     let mut subject = Subject::start(
         r#"nodes: [{id: d, type: delay, onError: pause, config: {for: 1s}}, {id: s, type: noop}], edges: [{from: d, to: s, when: "1 / (size('a') - 1) == 0"}]"#,
     );
     subject.time("d");
     assert_eq!(subject.state("d"), "waiting");
     let longer = json!([{"op": "replace", "path": "/nodes/d/config", "value": {"for": "5s"}}]);
-    subject.patch(longer).expect("it is accepted");
-    assert!(subject.sim.timers.keys().all(|timer| &*timer.instance != "d"), "no timer is set");
+    assert_eq!(first(subject.dry(longer)).0, "PATCH_STARTED");
     let mended = json!([{"op": "replace", "path": "/edges/d->s/when", "value": "true"}]);
     subject.patch(mended).expect("it is accepted");
     assert_eq!((subject.state("d"), subject.out()), ("succeeded", vec!["s".to_owned()]));
+}
+
+/// Found by a million patched runs: its answer would count for a config that it never had.
+#[test]
+fn a_task_that_has_answered_keeps_its_config() {
+    let mut subject = Subject::start(
+        r#"nodes: [{id: a, type: transform, onError: pause, config: {value: 1}}, {id: s, type: noop}], edges: [{from: a, to: s, when: "1 / (size('a') - 1) == 0"}]"#,
+    );
+    subject.ok("a");
+    assert_eq!(subject.state("a"), "waiting");
+    let both = json!([
+        {"op": "remove", "path": "/edges/a->s"},
+        {"op": "replace", "path": "/nodes/a/config/value", "value": 2}
+    ]);
+    assert_eq!(first(subject.dry(both)).0, "PATCH_STARTED");
 }
 
 #[test]

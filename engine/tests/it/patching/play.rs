@@ -51,6 +51,20 @@ pub(crate) enum Given {
     Cancelled(String),
 }
 
+impl Given {
+    /// To whom.
+    pub(crate) fn instance(&self) -> &str {
+        match self {
+            Self::Answered(name, _)
+            | Self::Lost(name)
+            | Self::BackoffOver(name)
+            | Self::Delayed(name)
+            | Self::Decided(name, _)
+            | Self::Cancelled(name) => name,
+        }
+    }
+}
+
 /// How often what happened.
 pub(crate) type Tally = BTreeMap<&'static str, u64>;
 

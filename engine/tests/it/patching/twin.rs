@@ -76,10 +76,9 @@ fn last_answers(given: &[Given]) -> (Vec<Given>, Vec<String>) {
             continue;
         };
         by_hand.push(instance.clone());
-        let paused = kept
-            .iter()
-            .rposition(|known| matches!(known, Given::Answered(name, _) if name == instance));
-        match paused {
+        // It paused on an answer only if that is the last that happened to it, and no loss.
+        let last = kept.iter().rposition(|known| known.instance() == instance);
+        match last.filter(|&at| matches!(kept[at], Given::Answered(..))) {
             Some(at) => {
                 kept.remove(at);
                 kept.push(Given::Answered(instance.clone(), Answer::Output(output.clone())));
