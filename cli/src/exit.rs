@@ -73,6 +73,7 @@ impl Exit {
                 &[&catalogue::OTHER_RULES, &catalogue::STORE_UNFIT, &catalogue::STORE_FULL],
                 Self::Refused,
             ),
+            (&[&catalogue::ARCHIVE_UNFIT], Self::Refused),
             (
                 &[
                     &catalogue::NOT_AN_APPROVER,

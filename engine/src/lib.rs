@@ -19,6 +19,7 @@ pub mod mutant;
 pub mod patch;
 pub mod pool;
 pub mod read;
+mod reads;
 pub mod registry;
 pub mod route;
 pub mod state;

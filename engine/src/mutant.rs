@@ -43,8 +43,10 @@ pub enum Mutant {
     GateMayChange,
     GateEdgeMayGo,
     GateGoneRound,
-    GateConditionMayGo,
+    GateWaysMayChange,
     GateDeciderMayChange,
+    GateDeciderLedOtherwise,
+    GateDeciderMayBeCancelled,
     GateConditionMayCome,
     GateGroupMayGrow,
     GateWaitsForLess,
@@ -55,13 +57,15 @@ pub enum Mutant {
     AuthorNotChecked,
     GoneAgentsNotCounted,
     ConfigsNotJudged,
+    AnsweredMayChange,
+    AnsweredBeginsAgain,
     RejudgedNotRecalled,
     IdUsedAgain,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 49] = [
+    pub const ALL: [Self; 53] = [
         Self::SettledMayChange,
         Self::SettledMayGo,
         Self::ClaimedMayGo,
@@ -97,8 +101,10 @@ impl Mutant {
         Self::GateMayChange,
         Self::GateEdgeMayGo,
         Self::GateGoneRound,
-        Self::GateConditionMayGo,
+        Self::GateWaysMayChange,
         Self::GateDeciderMayChange,
+        Self::GateDeciderLedOtherwise,
+        Self::GateDeciderMayBeCancelled,
         Self::GateConditionMayCome,
         Self::GateGroupMayGrow,
         Self::GateWaitsForLess,
@@ -109,6 +115,8 @@ impl Mutant {
         Self::AuthorNotChecked,
         Self::GoneAgentsNotCounted,
         Self::ConfigsNotJudged,
+        Self::AnsweredMayChange,
+        Self::AnsweredBeginsAgain,
         Self::RejudgedNotRecalled,
         Self::IdUsedAgain,
     ];

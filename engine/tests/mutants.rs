@@ -28,7 +28,7 @@ use patching::shrink::fails;
 
 /// Defects that random runs meet too seldom, or that no law can see since another rule refuses the same in the end:
 /// each with the test of the rule that it leaves out.
-const RULES: [(Mutant, fn()); 23] = [
+const RULES: [(Mutant, fn()); 27] = [
     (
         Mutant::PausedRetryRises,
         refused::r4_retry_does_not_go_below_the_attempts_made_nor_rise_when_paused,
@@ -53,8 +53,18 @@ const RULES: [(Mutant, fn()); 23] = [
     (Mutant::RecallForgetsTimer, ground::a_question_that_is_asked_again_has_one_deadline),
     (Mutant::GateEdgeMayGo, gates::an_edge_out_of_a_gate_stays_though_what_it_guards_goes),
     (Mutant::GateGoneRound, gates::a_gate_gets_no_failure_edge_into_an_old_node),
-    (Mutant::GateConditionMayGo, gates::what_decides_whether_a_gate_is_asked_stays),
+    (Mutant::GateWaysMayChange, gates::a_gate_that_can_be_left_out_gets_no_other_way_in),
     (Mutant::GateDeciderMayChange, gates::what_a_condition_into_a_gate_reads_stays),
+    (
+        Mutant::GateDeciderLedOtherwise,
+        gates::nothing_is_put_before_what_a_condition_into_a_gate_reads,
+    ),
+    (Mutant::GateDeciderMayBeCancelled, gates::what_a_condition_into_a_gate_reads_is_not_cancelled),
+    (Mutant::AnsweredMayChange, ground::an_approval_that_was_given_keeps_its_config),
+    (
+        Mutant::AnsweredBeginsAgain,
+        ground::a_delay_that_is_over_does_not_wait_anew_for_another_config,
+    ),
     (Mutant::GateGroupMayGrow, gates::an_otherwise_into_a_gate_gets_no_other_condition_beside_it),
     (Mutant::GateWaitsForLess, gates::a_gate_waits_for_what_it_waited_for),
     (Mutant::NestedBodyNotPinned, bodies::what_is_nested_in_a_begun_iteration_keeps_its_body),

@@ -26,7 +26,7 @@ pub use answer::{
     Verified, Version, VersionRow, Waits, WorkflowRow,
 };
 pub use kind::Kind;
-pub use request::{Choice, Failure, Mode, Most, Request};
+pub use request::{Choice, Failure, Mode, Most, Next, Request};
 pub use usage::Usage;
 pub use work::{Answered, Signs, Tasks, TypeGone, TypeRow};
 

@@ -260,15 +260,17 @@ impl Performer {
             Request::Heartbeat { tasks } => {
                 json(work::heartbeat(&self.remote, tenant, &tasks).await?)
             }
-            Request::Complete { task, fence, output, patch } => {
-                json(work::complete(&self.remote, tenant, (task, fence), output, patch).await?)
+            Request::Complete { task, fence, output, patch, next } => {
+                let done = work::completion((task, fence), output, patch, next);
+                let (result, tasks) = self.remote.complete(tenant, &done).await?;
+                json(Answered { result, tasks })
             }
             Request::Fail { task, fence, error, retryable } => {
                 json(work::fail(&self.remote, tenant, (task, fence), error, retryable).await?)
             }
             Request::Release { task, fence, begun } => {
                 let result = self.remote.release(tenant, &task, &fence, begun).await?;
-                json(Answered { result })
+                json(Answered { result, tasks: Vec::new() })
             }
             Request::Tell { task, fence, lines } => {
                 json(self.remote.tell(tenant, (&task, &fence), lines).await?)

@@ -83,6 +83,7 @@ impl Problem {
             Error::Unreachable(_) => &catalogue::STORE_UNREACHABLE,
             Error::Full(_) => &catalogue::STORE_FULL,
             Error::Unfit(_) => &catalogue::STORE_UNFIT,
+            Error::Archive(_) => &catalogue::ARCHIVE_UNFIT,
             Error::Owned(_) => &catalogue::STORE_OWNED,
             Error::Corrupt(_) => &catalogue::STORE_CORRUPT,
             Error::Limit(_) => &catalogue::STORE_LIMIT,

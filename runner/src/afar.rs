@@ -9,7 +9,6 @@ mod said;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aob_telemetry::health::Health;
@@ -64,7 +63,7 @@ pub struct AfarOptions {
 pub struct Afar {
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
-    heard: Arc<AtomicU64>,
+    gateway: Arc<Gateway>,
 }
 
 /// An answer to a claim.
@@ -83,22 +82,22 @@ impl Afar {
         let gateway = Gateway::open(&options.gateway, options.trusted.as_deref(), &options.token)?;
         let gateway = Arc::new(gateway);
         let (stop, stopped) = watch::channel(false);
-        let heard = Arc::new(AtomicU64::new(0));
         let attempts = Attempts::default();
         let desk: Arc<dyn node::Desk> = Arc::new(FarDesk::new(gateway.clone(), attempts.clone()));
         options.nodes.attach(&desk);
-        let here = Arc::new(Here { options, gateway, attempts });
-        let serving = tokio::spawn(serve(here, stopped, heard.clone()));
-        Ok(Self { stop, serving, heard })
+        let stop_seen = stopped.clone();
+        let here = Here { options, gateway: gateway.clone(), attempts, stop: stop_seen };
+        let serving = tokio::spawn(serve(Arc::new(here), stopped));
+        Ok(Self { stop, serving, gateway })
     }
 
     /// Tells the admin port how to ask whether the gateway answers.
     pub fn watch(&self, health: &Health) {
-        let heard = self.heard.clone();
+        let gateway = self.gateway.clone();
         health.ready("gateway", move || {
-            let silent = clock::now().saturating_sub(heard.load(Ordering::Relaxed));
-            let answers = silent <= AWAY;
-            let why = || "no claim has been answered in 30 s: see this process's log".to_owned();
+            let answers = clock::now().saturating_sub(gateway.heard()) <= AWAY;
+            let why =
+                || "the gateway has answered nothing in 30 s: see this process's log".to_owned();
             Box::pin(async move { answers.then_some(()).ok_or_else(why) })
         });
     }
@@ -112,7 +111,7 @@ impl Afar {
     }
 }
 
-async fn serve(here: Arc<Here>, mut stop: watch::Receiver<bool>, heard: Arc<AtomicU64>) {
+async fn serve(here: Arc<Here>, mut stop: watch::Receiver<bool>) {
     let room = Arc::new(Semaphore::new(here.options.slots.max(1)));
     let mut running: JoinSet<()> = JoinSet::new();
     let (lease, leased) = watch::channel(Duration::from_secs(30));
@@ -128,7 +127,6 @@ async fn serve(here: Arc<Here>, mut stop: watch::Receiver<bool>, heard: Arc<Atom
         while running.try_join_next().is_some() {}
         match claim(&here, permits.len()).await {
             Ok(Tasks { tasks, lease: seconds }) => {
-                heard.store(clock::now(), Ordering::Relaxed);
                 pause = PAUSES.0;
                 if let Ok(told) = Duration::try_from_secs_f64(seconds) {
                     lease.send_replace(told.max(Duration::from_millis(300)));
@@ -184,8 +182,12 @@ async fn claim(here: &Here, max: usize) -> Result<Tasks, String> {
     serde_json::from_value(answer).map_err(|error| format!("what the gateway answers: {error}"))
 }
 
+/// One attempt after the other, as long as an answer brings the next.
 async fn work(here: Arc<Here>, task: Handed, _place: OwnedSemaphorePermit) {
-    here.run(task).await;
+    let mut next = Some(task);
+    while let Some(task) = next {
+        next = here.run(task).await;
+    }
 }
 
 /// Says that the attempts under way are alive.

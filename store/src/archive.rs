@@ -45,9 +45,9 @@ impl Archived {
     /// `AWS_ENDPOINT`, `AWS_ALLOW_HTTP`, or a pod's own identity.
     ///
     /// # Errors
-    /// [`Error::Unfit`] if there can be no archive there.
+    /// [`Error::Archive`] if there can be no archive there.
     pub fn open(inner: Arc<dyn Store>, url: &str) -> Result<Self> {
-        let objects = objects(url).map_err(|why| Error::Unfit(format!("the archive: {why}")))?;
+        let objects = objects(url).map_err(Error::Archive)?;
         // Whatever stands before a host could be a password.
         let about = Url::parse(url).map_or_else(
             |_| "the archive".to_owned(),

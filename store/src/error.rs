@@ -10,6 +10,9 @@ pub enum Error {
     /// The server is not fit to be used; says which setting and what it must be.
     #[error("{0}")]
     Unfit(String),
+    /// There can be no archive where it was said to be; says why.
+    #[error("the archive: {0}")]
+    Archive(String),
     /// Another process owns the data directory.
     #[error("{0} is in use by another process")]
     Owned(String),

@@ -82,7 +82,11 @@ fn a_run_that_has_left_is_found_in_a_folder() {
     };
     assert_eq!(alone(&["get", &run], Some(&url)).code, 0);
     alone(&["get", &run], None).says(&["error[AOB5003]"]);
-    alone(&["get", &run], Some("ftp://x")).says(&["AOB_ARCHIVE", "file:// or s3://"]);
+    alone(&["get", &run], Some("ftp://x")).says(&[
+        "error[AOB4009]",
+        "AOB_ARCHIVE",
+        "file:// or s3://",
+    ]);
 }
 
 /// A server with a bucket `ended`.

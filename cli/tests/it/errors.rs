@@ -460,6 +460,7 @@ const CASES: &[Case] = &[
 
 /// Codes that a test of their own provokes.
 const ELSEWHERE: &[(&str, &str)] = &[
+    ("AOB4009", "archive: a_run_that_has_left_is_found_in_a_folder"),
     ("AOB8101", "gateway, kubernetes: a_gateway_outside_a_cluster_says_so"),
     ("AOB8102", "gateway, kubernetes: what_is_not_answered_is_not_done"),
     ("AOB9020", "runner, tests/it/agents/budgets"),

@@ -78,6 +78,9 @@ fn a_value_that_nobody_knows_is_refused() {
         ("image.digests.runner=latest", "runner"),
         ("redis.bundled.enabled=false", "redis.external.url"),
         ("webhook.certificate=secret", "webhook.existingSecret"),
+        ("gateway.oidc.issuer=https://login.example.org", "gateway.oidc.audiences"),
+        ("archive.url=ftp://x", "archive"),
+        ("archive.url=s3://b/f,archive.existingClaim=c", "one of them"),
     ] {
         let output = helm(&["template", "aob", CHART, "--set", set]).output().unwrap();
         let said = text(&output);

@@ -87,7 +87,7 @@ fn ask(name: &str, max: usize, wait: Duration) -> ClaimAsk {
 
 fn done(task: &Handed, output: Value) -> Completion {
     let (task, fence) = (task.task.clone(), task.fence.clone());
-    Completion { task, fence, output: Arc::new(output), patch: None }
+    Completion { task, fence, output: Arc::new(output), patch: None, next: None }
 }
 
 fn failed(task: &Handed, retryable: bool) -> Failing {

@@ -224,7 +224,7 @@ impl Router<'_> {
         // No agent decides at a gate, whatever the request says.
         let agent = candidate.by.starts_with("agent:");
         let approves = if agent { &[][..] } else { &candidate.approves };
-        gates::check(self, old, &candidate.ir, approves, &mut issues);
+        gates::check(self, old, &candidate.ir, approves, &candidate.cancel, &mut issues);
         for (at, name) in candidate.cancel.iter().enumerate() {
             let held = claimed.contains(name) && self.find(name)?.is_some();
             if !held && !mutant::is(Mutant::CancelUnclaimed) {

@@ -450,6 +450,9 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(schema_with = "super::schema::patch")]
         patch: Option<Value>,
+        /// What the worker would do next: the answer brings what is there of it. Nothing comes with a `patch`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<Next>,
     },
     /// A task has failed.
     Fail {
@@ -532,6 +535,19 @@ pub enum Choice {
     Approve,
     /// Closes it.
     Reject,
+}
+
+/// Tasks that a worker claims with its answer to another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Next {
+    /// Node types that it serves, 1 to 32.
+    pub types: Vec<String>,
+    /// Which runners of the tenant ask, as in a claim.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runners: Option<String>,
+    /// Most tasks, 1 to 256.
+    pub max: u32,
 }
 
 /// Why a task failed.

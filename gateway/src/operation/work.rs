@@ -52,11 +52,15 @@ pub struct Signs {
 }
 
 /// What became of an answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Answered {
     /// Whether it counts.
     #[schemars(schema_with = "taken")]
     pub result: Taken,
+    /// Tasks that were claimed with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "tasks")]
+    pub tasks: Vec<Handed>,
 }
 
 fn tasks(_: &mut SchemaGenerator) -> Schema {

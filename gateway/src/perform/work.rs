@@ -11,7 +11,7 @@ use aob_runner::runs::Runs;
 use serde_json::Value;
 
 use super::{Failed, Outcome};
-use crate::operation::{Answered, Failure, Signs, Tasks, TypeRow};
+use crate::operation::{Answered, Failure, Next, Signs, Tasks, TypeRow};
 use crate::problem::{Finding, Problem};
 
 pub(super) async fn put_type(
@@ -56,15 +56,19 @@ pub(super) async fn heartbeat(
     Ok(Signs { tasks: remote.heartbeat(tenant, tasks).await? })
 }
 
-pub(super) async fn complete(
-    remote: &Arc<Remote>,
-    tenant: &str,
+pub(super) fn completion(
     (task, fence): (String, String),
     output: Value,
     patch: Option<Value>,
-) -> Outcome<Answered> {
-    let done = Completion { task, fence, output: Arc::new(output), patch };
-    Ok(Answered { result: remote.complete(tenant, &done).await? })
+    next: Option<Next>,
+) -> Completion {
+    let next = next.map(|Next { types, runners, max }| ClaimAsk {
+        types,
+        runners,
+        max: max as usize,
+        wait: Duration::ZERO,
+    });
+    Completion { task, fence, output: Arc::new(output), patch, next }
 }
 
 pub(super) async fn fail(
@@ -76,7 +80,7 @@ pub(super) async fn fail(
 ) -> Outcome<Answered> {
     let Failure { code, message } = error;
     let failed = Failing { task, fence, code, message, retryable };
-    Ok(Answered { result: remote.fail(tenant, &failed).await? })
+    Ok(Answered { result: remote.fail(tenant, &failed).await?, tasks: Vec::new() })
 }
 
 impl From<remote::Error> for Failed {

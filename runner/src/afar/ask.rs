@@ -1,12 +1,15 @@
 //! Requests to the gateway, each with the token as its file has it now.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Certificate, Client, StatusCode};
 use serde_json::Value;
+
+use crate::clock;
 
 /// How long an answer may take, the wait of a claim included.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -25,6 +28,8 @@ pub(super) struct Gateway {
     base: String,
     file: PathBuf,
     token: Mutex<(Arc<str>, Instant)>,
+    /// When it last did what it was asked, in milliseconds since 1970.
+    heard: AtomicU64,
 }
 
 /// Why a request came to nothing.
@@ -70,7 +75,13 @@ impl Gateway {
             base: url.as_str().trim_end_matches('/').to_owned(),
             file: token.to_owned(),
             token: Mutex::new((text, Instant::now())),
+            heard: AtomicU64::new(0),
         })
+    }
+
+    /// When the gateway last did what it was asked, in milliseconds since 1970; 0: never.
+    pub(super) fn heard(&self) -> u64 {
+        self.heard.load(Ordering::Relaxed)
     }
 
     /// Posts to a path below `/api/v1/work/`, and reads the answer.
@@ -96,6 +107,7 @@ impl Gateway {
         }
         let value: Value = serde_json::from_slice(&bytes).unwrap_or_default();
         if status.is_success() {
+            self.heard.store(clock::now(), Ordering::Relaxed);
             return Ok(value);
         }
         let message = told(&value);

@@ -9,6 +9,7 @@ use aob_engine::step::Answer;
 use aob_telemetry::metrics::metrics;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use super::AfarOptions;
 use super::ask::{Error, Gateway};
@@ -32,6 +33,8 @@ pub(super) struct Here {
     pub(super) options: AfarOptions,
     pub(super) gateway: Arc<Gateway>,
     pub(super) attempts: Attempts,
+    /// Whether nothing new is begun any more.
+    pub(super) stop: watch::Receiver<bool>,
 }
 
 /// The attempts under way, by run, instance and fence.
@@ -68,8 +71,8 @@ fn key(task: &Handed) -> Key {
 }
 
 impl Here {
-    /// One attempt, to its end.
-    pub(super) async fn run(&self, task: Handed) {
+    /// One attempt, to its end; the next task, if the answer has brought one.
+    pub(super) async fn run(&self, task: Handed) -> Option<Handed> {
         let (canceller, cancel) = node::cancellation();
         let canceller = Arc::new(canceller);
         let running = Running { task: task.clone(), canceller: canceller.clone(), answered: false };
@@ -92,8 +95,16 @@ impl Here {
         if let Some(running) = self.attempts.all().get_mut(&key(&task)) {
             running.answered = true;
         }
-        self.answer(&task, answer).await;
+        let next = self.answer(&task, answer).await;
         self.attempts.all().remove(&key(&task));
+        // What came while the word to stop came is another's to do.
+        match next {
+            Some(next) if *self.stop.borrow() => {
+                self.release(&next, false).await;
+                None
+            }
+            next => next,
+        }
     }
 
     async fn result(
@@ -125,8 +136,8 @@ impl Here {
         }
     }
 
-    /// Hands an answer in, until it is taken or nobody wants it any more.
-    async fn answer(&self, task: &Handed, answer: Answer) {
+    /// Hands an answer in, until it is taken or nobody wants it any more; an output brings the next task.
+    async fn answer(&self, task: &Handed, answer: Answer) -> Option<Handed> {
         let named = |mut body: Value| {
             body["task"] = task.task.clone().into();
             body["fence"] = task.fence.clone().into();
@@ -137,7 +148,12 @@ impl Here {
             named(json!({"error": error, "retryable": retryable}))
         };
         let (mut path, mut body) = match answer {
-            Answer::Output(output) => ("complete", named(json!({"output": output}))),
+            Answer::Output(output) => {
+                let AfarOptions { types, runners, .. } = &self.options;
+                let next = json!({"types": types, "runners": runners, "max": 1});
+                let next = (!*self.stop.borrow()).then_some(next);
+                ("complete", named(json!({"output": output, "next": next})))
+            }
             Answer::Error { error, retryable } => {
                 ("fail", failed(&error.code, &error.message, retryable))
             }
@@ -146,11 +162,12 @@ impl Here {
         let mut pause = PAUSES.0;
         loop {
             match self.gateway.post(path, &body).await {
-                Ok(said) => {
+                Ok(mut said) => {
                     if said["result"] != "recorded" && said["result"] != "same" {
                         tracing::info!(run_id = task.run, instance = task.instance, result = %said["result"], "an answer does not count");
                     }
-                    return;
+                    let tasks = serde_json::from_value::<Vec<Handed>>(said["tasks"].take());
+                    return tasks.ok()?.into_iter().next();
                 }
                 Err(Error::Refused { message, .. }) if path == "complete" => {
                     // Whatever is wrong with the output, the node is told of it.
@@ -167,7 +184,7 @@ impl Here {
                 }
                 Err(error) => {
                     tracing::error!(run_id = task.run, instance = task.instance, %error, "an answer is not taken");
-                    return;
+                    return None;
                 }
             }
         }

@@ -9,11 +9,13 @@ use aob_engine::patch::Answer as PatchAnswer;
 use aob_engine::route::LARGEST_OUTPUT;
 use aob_engine::state::{NodeError, State, split_instance};
 use aob_engine::step::{Answer, Envelope, Input, Verdict};
-use aob_store::TaskRef;
+use aob_store::{Claim, Task, TaskRef};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Error, Remote, TaskName, refused};
+use super::claim::queues;
+use super::{ClaimAsk, Error, Handed, Remote, TaskName, refused};
+use crate::clock;
 use crate::runs::{self, PatchAsk, What};
 
 /// Deepest output.
@@ -32,6 +34,8 @@ pub struct Completion {
     pub output: Arc<Value>,
     /// A document of `patch.schema.json`: it takes effect with the answer, or neither does.
     pub patch: Option<Value>,
+    /// What the worker would do next; it is not waited for.
+    pub next: Option<ClaimAsk>,
 }
 
 /// A task has failed.
@@ -64,7 +68,8 @@ pub enum Taken {
 }
 
 impl Remote {
-    /// Takes an output. Asked again, it says so again.
+    /// Takes an output. Asked again, it says so again. What is wanted next is claimed in the commit that takes the
+    /// output, from among what is published in its shard by then; no tasks come with a patch, or if that found none.
     ///
     /// # Errors
     /// [`Error::Refused`], [`Error::Patch`]; the store's.
@@ -72,7 +77,7 @@ impl Remote {
         self: &Arc<Self>,
         tenant: &str,
         done: &Completion,
-    ) -> Result<Taken, Error> {
+    ) -> Result<(Taken, Vec<Handed>), Error> {
         let name = TaskName::fenced(&done.task, &done.fence)?;
         if deeper(&done.output, DEEPEST) {
             let message = format!("the output is nested deeper than {DEEPEST}");
@@ -83,14 +88,31 @@ impl Remote {
             let message = format!("the output is {size} bytes of JSON, at most {LARGEST_OUTPUT}");
             return Err(refused(&BAD_ANSWER, "/output", message));
         }
+        let next = done.next.as_ref().map(|next| self.next(tenant, next, &name.at));
+        let next = next.transpose()?;
         if !self.may_answer(tenant, &name.at).await? {
-            return Ok(Taken::Superseded);
+            return Ok((Taken::Superseded, Vec::new()));
         }
         let answer = Answer::Output(done.output.clone());
-        match &done.patch {
-            None => self.settle(&name.at, answer).await,
-            Some(patch) => self.settle_with(&name.at, answer, patch).await,
+        if let Some(patch) = &done.patch {
+            return Ok((self.settle_with(&name.at, answer, patch).await?, Vec::new()));
         }
+        let (taken, tasks) = self.settle_then_claim(&name.at, answer, next).await?;
+        let now = clock::now();
+        Ok((taken, tasks.into_iter().map(|task| self.handed(task, now)).collect()))
+    }
+
+    /// The claim that goes with an answer.
+    fn next(&self, tenant: &str, ask: &ClaimAsk, answered: &TaskRef) -> Result<Claim, Error> {
+        let types = queues(tenant, ask).map_err(|error| match error {
+            Error::Refused(mut issue) => {
+                issue.pointer.insert_str(0, "/next");
+                Error::Refused(issue)
+            }
+            other => other,
+        })?;
+        let consumer = self.consumer.clone();
+        Ok(Claim { consumer, types, shard: self.shard(&answered.run), max: ask.max })
     }
 
     /// Takes a failure.
@@ -118,16 +140,35 @@ impl Remote {
         task: &TaskRef,
         result: Answer,
     ) -> Result<Taken, Error> {
+        Ok(self.settle_then_claim(task, result, None).await?.0)
+    }
+
+    async fn settle_then_claim(
+        self: &Arc<Self>,
+        task: &TaskRef,
+        result: Answer,
+        next: Option<Claim>,
+    ) -> Result<(Taken, Vec<Task>), Error> {
         let (instance, fence) = (task.instance.clone(), task.fence);
         let input = Input::Settled { instance, fence, result: result.clone() };
-        match self.take_in(&task.run, input).await {
-            Ok(Verdict::Applied) => Ok(Taken::Recorded),
-            Ok(Verdict::Same) => Ok(Taken::Same),
-            Ok(Verdict::Conflicting) => Ok(Taken::Conflicting),
-            Ok(Verdict::Ended) => self.settled_before(task, &result).await,
-            Ok(_) | Err(Error::Runs(runs::Error::NoRun(_))) => Ok(Taken::Superseded),
-            Err(error) => Err(error),
-        }
+        let (verdict, tasks) = match self.take_in(&task.run, input, next).await {
+            Err(Error::Runs(runs::Error::NoRun(_))) => (Verdict::Unknown, Vec::new()),
+            taken => taken?,
+        };
+        let taken = match verdict {
+            Verdict::Applied => Taken::Recorded,
+            Verdict::Same => Taken::Same,
+            Verdict::Conflicting => Taken::Conflicting,
+            Verdict::Ended => match self.settled_before(task, &result).await {
+                Ok(taken) => taken,
+                Err(error) => {
+                    self.give_back(tasks).await;
+                    return Err(error);
+                }
+            },
+            _ => Taken::Superseded,
+        };
+        Ok((taken, tasks))
     }
 
     /// An answer to a run that is over may be the one that ended it.

@@ -20,7 +20,7 @@ use crate::clock;
 /// Most types of a claim.
 const MOST_TYPES: usize = 32;
 /// Most tasks of a claim.
-const MOST_TASKS: usize = 256;
+pub(super) const MOST_TASKS: usize = 256;
 /// Longest wait.
 const LONGEST: Duration = Duration::from_secs(60);
 /// How often whoever waits looks for itself: a bell may be missed.
@@ -157,7 +157,7 @@ impl Remote {
 
     /// Says of tasks that must not be repeated that they begin: a worker's own word might come too late. Answers what
     /// may be handed out.
-    async fn begin(&self, tasks: Vec<Task>) -> Vec<Task> {
+    pub(super) async fn begin(&self, tasks: Vec<Task>) -> Vec<Task> {
         let (once, mut ready): (Vec<Task>, Vec<Task>) =
             tasks.into_iter().partition(|task| task.once);
         for task in once {
@@ -184,7 +184,7 @@ impl Remote {
     }
 
     /// Tasks that nobody was told of: others take them.
-    async fn give_back(&self, tasks: Vec<Task>) {
+    pub(super) async fn give_back(&self, tasks: Vec<Task>) {
         for Task { at, .. } in tasks {
             let input =
                 Input::Lost { instance: at.instance.clone(), fence: at.fence, begun: false };
@@ -195,7 +195,7 @@ impl Remote {
         }
     }
 
-    fn handed(&self, task: Task, now: u64) -> Handed {
+    pub(super) fn handed(&self, task: Task, now: u64) -> Handed {
         let due = task.timeout.map(|timeout| now.saturating_add(timeout));
         let Task { at, attempt, once, input, .. } = task;
         Handed {
@@ -218,7 +218,7 @@ impl Remote {
 }
 
 /// The queues that a claim is about.
-fn queues(tenant: &str, ask: &ClaimAsk) -> Result<Arc<[Arc<str>]>, Error> {
+pub(super) fn queues(tenant: &str, ask: &ClaimAsk) -> Result<Arc<[Arc<str>]>, Error> {
     let is_type = |name: &str| {
         let plain = |byte: u8| {
             byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'.' | b'-')

@@ -217,18 +217,42 @@ impl Runs {
     /// # Errors
     /// [`Error::NoRun`], the engine's, the store's, [`Error::Busy`].
     pub async fn apply(&self, run: &str, inputs: Vec<Input>) -> Result<Vec<Verdict>, Error> {
+        self.apply_then_claim(run, inputs, None).await.0
+    }
+
+    /// Applies inputs to one run and claims tasks of its shard, in one commit where nobody comes between. What was
+    /// claimed is the caller's, whatever became of the inputs.
+    pub(crate) async fn apply_then_claim(
+        &self,
+        run: &str,
+        inputs: Vec<Input>,
+        claim: Option<Claim>,
+    ) -> (Result<Vec<Verdict>, Error>, Vec<Task>) {
         let works = [Work { run: run.into(), inputs, signals: Vec::new() }];
+        let mut progress = Progress::new(works.len(), claim);
+        let done = self.apply_on(run, &works, &mut progress).await;
+        (done, progress.claimed)
+    }
+
+    async fn apply_on(
+        &self,
+        run: &str,
+        works: &[Work],
+        progress: &mut Progress,
+    ) -> Result<Vec<Verdict>, Error> {
         let holder = self.new_holder();
+        progress.holder = Some(holder.clone());
         for attempt in 0..20 {
             if attempt > 0 {
                 // Whoever lost that often goes first once.
                 self.store.hold(run, &holder, 100).await?;
             }
-            match self.commit_as(Some(&holder), &works).await?.into_iter().next() {
+            self.commit_on(works, progress).await?;
+            match progress.done.first_mut().and_then(Option::take) {
                 Some(Done::Decided(verdicts)) => return Ok(verdicts),
-                Some(Done::NoRun) | None => return Err(Error::NoRun(run.to_owned())),
+                Some(Done::NoRun) => return Err(Error::NoRun(run.to_owned())),
                 Some(Done::Failed(error)) => return Err(error),
-                Some(Done::Raced) => {}
+                Some(Done::Raced) | None => {}
             }
         }
         Err(Error::Busy(run.to_owned()))

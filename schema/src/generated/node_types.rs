@@ -68,6 +68,25 @@ impl NodeConfig {
             },
         )
     }
+    /// The config as a document has it; what `decode` has read comes back as it was.
+    pub fn encode(
+        &self,
+    ) -> ::std::result::Result<::serde_json::Value, ::serde_json::Error> {
+        match self {
+            Self::Agent(config) => ::serde_json::to_value(config),
+            Self::Approval(config) => ::serde_json::to_value(config),
+            Self::Delay(config) => ::serde_json::to_value(config),
+            Self::Exec(config) => ::serde_json::to_value(config),
+            Self::Foreach(config) => ::serde_json::to_value(config),
+            Self::Http(config) => ::serde_json::to_value(config),
+            Self::Job(config) => ::serde_json::to_value(config),
+            Self::Loop(config) => ::serde_json::to_value(config),
+            Self::Noop(config) => ::serde_json::to_value(config),
+            Self::Transform(config) => ::serde_json::to_value(config),
+            Self::Workflow(config) => ::serde_json::to_value(config),
+            Self::Other(config) => Ok(config.clone()),
+        }
+    }
 }
 /// Asks a language model, which may use tools and, where allowed, propose changes to the graph.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]

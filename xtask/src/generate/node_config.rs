@@ -5,9 +5,10 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-/// Rust source of `NODE_TYPES`, `NodeConfig` and its `decode`.
+/// Rust source of `NODE_TYPES`, `NodeConfig`, its `decode` and `encode`.
 pub(crate) fn source(types: &[(String, Value)]) -> Result<String, String> {
-    let (mut list, mut variants, mut arms) = (String::new(), String::new(), String::new());
+    let (mut list, mut variants) = (String::new(), String::new());
+    let (mut read, mut written) = (String::new(), String::new());
     for (name, schema) in types {
         let title = schema["title"].as_str().ok_or_else(|| format!("{name}: no title"))?;
         let variant = title.strip_suffix("Config");
@@ -17,7 +18,10 @@ pub(crate) fn source(types: &[(String, Value)]) -> Result<String, String> {
         write!(list, "({name:?}, include_str!(\"../../node-types/{name}.schema.json\")),")
             .and_then(|()| write!(variants, "#[doc = {words:?}] {variant}({title}),"))
             .and_then(|()| {
-                write!(arms, "{name:?} => Self::{variant}({title}::deserialize(config)?),")
+                write!(read, "{name:?} => Self::{variant}({title}::deserialize(config)?),")
+            })
+            .and_then(|()| {
+                write!(written, "Self::{variant}(config) => ::serde_json::to_value(config),")
             })
             .map_err(|error| error.to_string())?;
     }
@@ -41,9 +45,17 @@ pub(crate) fn source(types: &[(String, Value)]) -> Result<String, String> {
                 config: &::serde_json::Value,
             ) -> ::std::result::Result<Self, ::serde_json::Error> {{
                 Ok(match kind {{
-                    {arms}
+                    {read}
                     _ => Self::Other(config.clone()),
                 }})
+            }}
+
+            /// The config as a document has it; what `decode` has read comes back as it was.
+            pub fn encode(&self) -> ::std::result::Result<::serde_json::Value, ::serde_json::Error> {{
+                match self {{
+                    {written}
+                    Self::Other(config) => Ok(config.clone()),
+                }}
             }}
         }}"
     ))
@@ -58,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_type_is_listed_and_decoded() {
+    fn a_type_is_listed_read_and_written() {
         let types =
             [("noop".to_owned(), json!({ "title": "NoopConfig", "description": "Nothing." }))];
         let source = source(&types).unwrap();
@@ -67,6 +79,7 @@ mod tests {
             text.contains("\"noop\" => Self::Noop(NoopConfig::deserialize(config)?)"),
             "{text}"
         );
+        assert!(text.contains("Self::Noop(config) => ::serde_json::to_value(config)"), "{text}");
         assert!(text.contains("node-types/noop.schema.json"), "{text}");
     }
 

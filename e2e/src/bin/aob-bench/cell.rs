@@ -22,6 +22,8 @@ pub(crate) enum System {
     RedisEverysec,
     /// AOB on Redis that flushes before it answers.
     RedisAlways,
+    /// The same, where workers do the steps that ask a gateway over HTTP.
+    Worker,
     /// The commits of such runs, prebuilt, on the same Redis and nothing else.
     Ceiling,
     /// Restate and its Rust SDK.
@@ -63,10 +65,11 @@ pub(crate) struct Report {
 }
 
 impl System {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Embedded,
         Self::RedisEverysec,
         Self::RedisAlways,
+        Self::Worker,
         Self::Ceiling,
         Self::Restate,
         Self::Dbos,
@@ -77,6 +80,7 @@ impl System {
             Self::Embedded => "embedded",
             Self::RedisEverysec => "redis-everysec",
             Self::RedisAlways => "redis-always",
+            Self::Worker => "worker",
             Self::Ceiling => "ceiling",
             Self::Restate => "restate",
             Self::Dbos => "dbos",

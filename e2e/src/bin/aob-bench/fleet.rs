@@ -13,6 +13,7 @@ use crate::cell::{Report, Shape, System};
 use crate::product::{Product, Settings};
 use crate::redis::Server;
 use crate::rivals::Rivals;
+use crate::worker::Worker;
 use crate::{Result, ceiling};
 
 /// What is started.
@@ -36,6 +37,7 @@ pub(crate) struct Fleet {
     embedded: Option<(Product, TempDir)>,
     everysec: Option<(Product, Server)>,
     always: Option<(Product, Server)>,
+    worker: Option<Worker>,
     rivals: Option<Rivals>,
 }
 
@@ -47,7 +49,8 @@ impl Fleet {
             (false, true) => Some(System::Dbos),
             _ => None,
         };
-        let mut fleet = Self { embedded: None, everysec: None, always: None, rivals: None };
+        let mut fleet =
+            Self { embedded: None, everysec: None, always: None, worker: None, rivals: None };
         if has(System::Restate) || has(System::Dbos) {
             let program = wanted.rivals.ok_or(
                 "the rivals' program is not there: cargo build --release --manifest-path e2e/bench/rivals/Cargo.toml, \
@@ -65,8 +68,11 @@ impl Fleet {
         if has(System::RedisEverysec) {
             fleet.everysec = Some(on_redis(wanted, "everysec").await?);
         }
-        if has(System::RedisAlways) || has(System::Ceiling) {
+        if [System::RedisAlways, System::Worker, System::Ceiling].into_iter().any(has) {
             fleet.always = Some(on_redis(wanted, "always").await?);
+        }
+        if let Some((_, server)) = fleet.always.as_ref().filter(|_| has(System::Worker)) {
+            fleet.worker = Some(Worker::open(product_on(wanted, server).await?).await?);
         }
         Ok(fleet)
     }
@@ -126,6 +132,9 @@ impl Fleet {
             | (System::RedisAlways, _, _, Some((product, _)), _) => {
                 product.measure(shape, clients, window).await?
             }
+            (System::Worker, ..) if let Some(worker) = &self.worker => {
+                worker.measure(shape, clients, window).await?
+            }
             (System::Ceiling, _, _, Some((product, server)), _) => {
                 ceiling::measure(product, server.port(), shape, clients, window).await?
             }
@@ -136,6 +145,9 @@ impl Fleet {
 
     /// Ends everything in order; what is left on disk goes too.
     pub(crate) async fn stop(self) -> Result<()> {
+        if let Some(worker) = self.worker {
+            worker.end().await;
+        }
         if let Some((product, _)) = &self.embedded {
             product.runs.store().close().await?;
         }
@@ -148,8 +160,12 @@ impl Fleet {
 
 async fn on_redis(wanted: &Wanted<'_>, appendfsync: &str) -> Result<(Product, Server)> {
     let server = Server::start(wanted.dir, appendfsync).await?;
+    Ok((product_on(wanted, &server).await?, server))
+}
+
+async fn product_on(wanted: &Wanted<'_>, server: &Server) -> Result<Product> {
     let options = redis::Options { shards: wanted.shards, ..redis::Options::default() };
     let store = RedisStore::open_with(&server.url(), options).await?;
     let settings = Settings { lanes: wanted.lanes.unwrap_or(1), slots: wanted.slots };
-    Ok((Product::new(Arc::new(store), settings), server))
+    Ok(Product::new(Arc::new(store), settings))
 }

@@ -12,6 +12,7 @@ mod patches;
 mod product;
 mod redis;
 mod rivals;
+mod worker;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

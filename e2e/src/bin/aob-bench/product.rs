@@ -63,7 +63,17 @@ impl Product {
         clients: u32,
         window: Duration,
     ) -> Result<Sample> {
-        let options = self.options(shape).await?;
+        self.measure_as(&self.options(shape).await?, shape, clients, window).await
+    }
+
+    /// The same with runs that are started so.
+    pub(crate) async fn measure_as(
+        &self,
+        options: &StartOptions,
+        shape: Shape,
+        clients: u32,
+        window: Duration,
+    ) -> Result<Sample> {
         let service = self.serve();
         let one = || Loop {
             runs: self.runs.clone(),

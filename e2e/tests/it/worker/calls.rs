@@ -154,15 +154,16 @@ async fn answered_later() {
         fence: text("fence"),
         output: Arc::new(json!({"late": true})),
         patch: None,
+        next: None,
     };
-    assert_eq!(door.complete(TENANT, &done).await.unwrap(), Taken::Recorded);
+    assert_eq!(door.complete(TENANT, &done).await.unwrap().0, Taken::Recorded);
     assert_eq!(ended(&caller.runs, &run).await.head.outcome, Some(RunOutcome::Succeeded));
     let output = caller.runs.output(&run, None).await.unwrap();
     assert_eq!(output.as_deref(), Some(&json!({"late": true})));
     // The lane has one slot: the next task is only served once the first is let go of.
     let next = caller.run("/sum", &json!({})).await;
     assert_eq!(ended(&caller.runs, &next).await.head.outcome, Some(RunOutcome::Succeeded));
-    assert_eq!(door.complete(TENANT, &done).await.unwrap(), Taken::Same);
+    assert_eq!(door.complete(TENANT, &done).await.unwrap().0, Taken::Same);
     caller.service.stop().await;
 }
 

@@ -14,7 +14,8 @@ use crate::local::{PATIENCE, ended, publish, start};
 
 super::on_both! {
     through_two_doors pushed_on_arrival retries_and_failures answers_again_and_late lost_and_given_again
-    of_one_tenant_only once_counts_as_begun overdue cancelled bounds a_list_by_many
+    of_one_tenant_only once_counts_as_begun overdue cancelled bounds a_list_by_many the_next_with_an_answer
+    what_nobody_waits_for
 }
 
 /// One node of type `acme.work`, and what else its definition says.
@@ -39,7 +40,7 @@ async fn through_two_doors(place: Place) {
     assert!(task.deadline.is_some());
     let signs = place.doors[1].heartbeat(TENANT, std::slice::from_ref(&task.task)).await.unwrap();
     assert_eq!(signs, [Sign::Kept]);
-    let taken = place.doors[1].complete(TENANT, &done(&task, json!({"x": 1}))).await.unwrap();
+    let taken = place.doors[1].complete(TENANT, &done(&task, json!({"x": 1}))).await.unwrap().0;
     assert_eq!(taken, Taken::Recorded);
     assert_eq!(ended(&place.runs[0], &run).await.head.outcome, Some(RunOutcome::Succeeded));
     let output = place.runs[0].output(&run, Some("a")).await.unwrap();
@@ -86,7 +87,7 @@ async fn retries_and_failures(place: Place) {
     let second = place.claim(1, "acme.work", 1).await.remove(0);
     assert_eq!((second.attempt, &second.key), (2, &first.key));
     assert_ne!(second.fence, first.fence);
-    let late = place.doors[1].complete(TENANT, &done(&first, json!(1))).await.unwrap();
+    let late = place.doors[1].complete(TENANT, &done(&first, json!(1))).await.unwrap().0;
     assert_eq!(late, Taken::Superseded);
     assert_eq!(
         place.doors[1].fail(TENANT, &failed(&second, false)).await.unwrap(),
@@ -112,13 +113,13 @@ async fn answers_again_and_late(place: Place) {
     let answers =
         [(json!(1), Taken::Recorded), (json!(1), Taken::Same), (json!(2), Taken::Conflicting)];
     for (door, (output, taken)) in answers.into_iter().enumerate() {
-        let said = place.doors[door % 2].complete(TENANT, &done(&task, output)).await.unwrap();
+        let said = place.doors[door % 2].complete(TENANT, &done(&task, output)).await.unwrap().0;
         assert_eq!(said, taken);
     }
     place.runs[0].cancel(&run, CancelMode::Now, "user:ann", None).await.unwrap();
     ended(&place.runs[0], &run).await;
     for (output, taken) in [(json!(1), Taken::Same), (json!(2), Taken::Conflicting)] {
-        let said = place.doors[1].complete(TENANT, &done(&task, output)).await.unwrap();
+        let said = place.doors[1].complete(TENANT, &done(&task, output)).await.unwrap().0;
         assert_eq!(said, taken, "of a run that is over");
     }
     assert_eq!(
@@ -138,9 +139,9 @@ async fn lost_and_given_again(place: Place) {
     assert_ne!(first.fence, second.fence);
     let signs = place.doors[0].heartbeat(TENANT, &[first.task.clone(), second.task.clone()]).await;
     assert_eq!(signs.unwrap(), [Sign::Lost, Sign::Kept]);
-    let said = place.doors[0].complete(TENANT, &done(&first, json!("late"))).await.unwrap();
+    let said = place.doors[0].complete(TENANT, &done(&first, json!("late"))).await.unwrap().0;
     assert_eq!(said, Taken::Superseded);
-    let said = place.doors[0].complete(TENANT, &done(&second, json!("good"))).await.unwrap();
+    let said = place.doors[0].complete(TENANT, &done(&second, json!("good"))).await.unwrap().0;
     assert_eq!(said, Taken::Recorded);
     ended(&place.runs[0], &run).await;
     let output = place.runs[0].output(&run, Some("a")).await.unwrap();
@@ -199,7 +200,7 @@ async fn once_counts_as_begun(place: Place) {
         place.runs[0].store().watch(&run, state.head.seq, PATIENCE).await.unwrap();
         state = place.runs[0].view(&run).await.unwrap().state;
     }
-    let said = place.doors[1].complete(TENANT, &done(&task, json!("after all"))).await.unwrap();
+    let said = place.doors[1].complete(TENANT, &done(&task, json!("after all"))).await.unwrap().0;
     assert_eq!(said, Taken::Recorded, "its answer settles the question");
     assert_eq!(ended(&place.runs[0], &run).await.head.outcome, Some(RunOutcome::Succeeded));
     place.service.stop().await;
@@ -232,7 +233,7 @@ async fn cancelled(place: Place) {
     place.runs[0].cancel(&run, CancelMode::Graceful, "user:ann", None).await.unwrap();
     let signs = place.doors[1].heartbeat(TENANT, std::slice::from_ref(&task.task)).await.unwrap();
     assert_eq!(signs, [Sign::Cancelled]);
-    let said = place.doors[1].complete(TENANT, &done(&task, json!(1))).await.unwrap();
+    let said = place.doors[1].complete(TENANT, &done(&task, json!(1))).await.unwrap().0;
     assert_eq!(said, Taken::Recorded);
     assert_eq!(ended(&place.runs[0], &run).await.head.outcome, Some(RunOutcome::Cancelled));
     place.service.stop().await;
@@ -269,11 +270,14 @@ async fn bounds(place: Place) {
     }
     let wrong = Completion { fence: "0.1".into(), ..done(&task, json!(1)) };
     assert_eq!(place_of(door.complete(TENANT, &wrong).await.unwrap_err()).1, "/fence");
+    let next = Completion { next: Some(ask("A", 1, Duration::ZERO)), ..done(&task, json!(1)) };
+    let refused = place_of(door.complete(TENANT, &next).await.unwrap_err());
+    assert_eq!(refused, ("BAD_CLAIM", "/next/types/0".to_owned()));
     let mut bad = failed(&task, false);
     bad.code = "Not A Code".into();
     assert_eq!(place_of(door.fail(TENANT, &bad).await.unwrap_err()).1, "/error/code");
     let longest = json!("x".repeat(256 * 1024 - 2));
-    assert_eq!(door.complete(TENANT, &done(&task, longest)).await.unwrap(), Taken::Recorded);
+    assert_eq!(door.complete(TENANT, &done(&task, longest)).await.unwrap().0, Taken::Recorded);
     place.service.stop().await;
 }
 
@@ -296,16 +300,19 @@ async fn a_list_by_many(place: Place) {
                 let mut mine = Vec::new();
                 loop {
                     let idle = ask("acme.work", 3, Duration::from_secs(1));
-                    let tasks = door.claim(TENANT, &idle).await.unwrap();
-                    if tasks.is_empty() {
+                    let mut open = door.claim(TENANT, &idle).await.unwrap();
+                    if open.is_empty() {
                         return mine;
                     }
-                    for task in tasks {
+                    while let Some(task) = open.pop() {
                         let n = task.input["n"].as_i64().unwrap();
-                        let taken =
-                            door.complete(TENANT, &done(&task, json!(2 * n))).await.unwrap();
+                        let mut done = done(&task, json!(2 * n));
+                        // Half of them are given their next task with the answer.
+                        done.next = (number < 4).then(|| ask("acme.work", 1, Duration::ZERO));
+                        let (taken, more) = door.complete(TENANT, &done).await.unwrap();
                         assert_eq!(taken, Taken::Recorded);
                         mine.push(task.key);
+                        open.extend(more);
                     }
                 }
             })
@@ -322,5 +329,69 @@ async fn a_list_by_many(place: Place) {
     let expected: Vec<usize> = (0..ITEMS).map(|n| 2 * n).collect();
     assert_eq!(*output, json!(expected));
     println!("{ITEMS} answers in {} events", state.head.seq);
+    place.service.stop().await;
+}
+
+/// A worker that says what it would do next claims once: each answer's commit brings the task that it has published.
+async fn the_next_with_an_answer(place: Place) {
+    place.register("acme.work", "Idempotent").await;
+    place.register("acme.once", "Once").await;
+    let node = |id: &str, of: &str| json!({"id": id, "type": of, "config": {"n": 1}});
+    let nodes = [node("a", "acme.work"), node("b", "acme.work"), node("c", "acme.once")];
+    let document = workflow("row", &nodes, &in_a_row(&nodes));
+    let digest = publish(&place.runs[0], &document).await;
+    let run = start(&place.runs[0], &digest, json!({})).await;
+    let mut next = ask("acme.work", 1, Duration::ZERO);
+    next.types.push("acme.once".to_owned());
+    let mut task = place.claim(0, "acme.work", 1).await.remove(0);
+    for id in ["a", "b"] {
+        assert_eq!(task.instance, id);
+        let with = Completion { next: Some(next.clone()), ..done(&task, json!(id)) };
+        let (taken, mut tasks) = place.doors[0].complete(TENANT, &with).await.unwrap();
+        assert_eq!((taken, tasks.len()), (Taken::Recorded, 1), "after {id}");
+        // Asked again it is the same answer, and there is nothing more to do.
+        let again = place.doors[1].complete(TENANT, &with).await.unwrap();
+        assert_eq!(again, (Taken::Same, Vec::new()));
+        task = tasks.remove(0);
+    }
+    assert!(task.once && task.instance == "c", "{task:?}");
+    let signs = place.doors[1].heartbeat(TENANT, std::slice::from_ref(&task.task)).await.unwrap();
+    assert_eq!(signs, [Sign::Kept]);
+    let last = Completion { next: Some(next), ..done(&task, json!("c")) };
+    assert_eq!(place.doors[0].complete(TENANT, &last).await.unwrap(), (Taken::Recorded, vec![]));
+    assert_eq!(ended(&place.runs[0], &run).await.head.outcome, Some(RunOutcome::Succeeded));
+    place.service.stop().await;
+}
+
+/// A worker that is gone when its answer counts is given nothing: another has the next task at once.
+async fn what_nobody_waits_for(place: Place) {
+    place.register("acme.work", "Idempotent").await;
+    let node = |id: &str| json!({"id": id, "type": "acme.work", "config": {"n": 1}});
+    let nodes = [node("a"), node("b")];
+    let document = workflow("two", &nodes, &in_a_row(&nodes));
+    let digest = publish(&place.runs[0], &document).await;
+    let next = ask("acme.work", 1, Duration::ZERO);
+    let run = loop {
+        let run = start(&place.runs[0], &digest, json!({})).await;
+        let first = place.claim(0, "acme.work", 1).await.remove(0);
+        let with = Completion { next: Some(next.clone()), ..done(&first, json!(1)) };
+        // It is polled until the answer is on its way, and then no more. A commit may be as quick: then once more.
+        let mut answer = std::pin::pin!(place.doors[0].complete(TENANT, &with));
+        match futures::poll!(answer.as_mut()) {
+            std::task::Poll::Pending => break run,
+            std::task::Poll::Ready(done) => {
+                let second = done.unwrap().1.remove(0);
+                place.doors[0].complete(TENANT, &self::done(&second, json!(2))).await.unwrap();
+            }
+        }
+    };
+    let begun = Instant::now();
+    let second = place.claim(1, "acme.work", 1).await.remove(0);
+    assert_eq!(second.instance, "b");
+    // The lease of two seconds is not what brings it back.
+    assert!(begun.elapsed() < Duration::from_millis(1_500), "{:?}", begun.elapsed());
+    let said = place.doors[1].complete(TENANT, &done(&second, json!(2))).await.unwrap().0;
+    assert_eq!(said, Taken::Recorded);
+    assert_eq!(ended(&place.runs[0], &run).await.head.outcome, Some(RunOutcome::Succeeded));
     place.service.stop().await;
 }

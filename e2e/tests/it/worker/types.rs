@@ -62,7 +62,7 @@ async fn known_from_then_on(place: Place) {
     assert_eq!(place.runs[0].output(&before, Some("work")).await.unwrap(), None, "passed over");
     let task = place.claim(0, "acme.work", 1).await.remove(0);
     assert_eq!(*task.run, *after);
-    let taken = place.doors[1].complete(TENANT, &done(&task, json!(1))).await.unwrap();
+    let taken = place.doors[1].complete(TENANT, &done(&task, json!(1))).await.unwrap().0;
     assert_eq!(taken, Taken::Recorded);
     assert!(ended(&place.runs[1], &after).await.head.types.is_some());
     for run in [before, after] {

@@ -26,18 +26,7 @@ impl Router<'_> {
         let root: crate::state::ScopePath = "".into();
         for id in &plan.rendered {
             let Some(ix) = new.find(id) else { continue };
-            let templates = match &new.node(ix).kind {
-                Kind::Task { config, .. }
-                | Kind::Delay { config }
-                | Kind::Approval { config }
-                | Kind::Child { config } => vec![config],
-                Kind::Foreach { items, concurrency, tolerate, .. } => {
-                    vec![items, concurrency, tolerate]
-                }
-                Kind::Loop { max, .. } => vec![max],
-                Kind::Unknown => Vec::new(),
-            };
-            for template in templates {
+            for template in new.node(ix).kind.rendered() {
                 if let Err(error) = self.render(&root, template)? {
                     let message = format!(
                         "`{id}` has started, and its new config fails on what is recorded: {}: {}",
@@ -51,14 +40,45 @@ impl Router<'_> {
         Ok(())
     }
 
-    /// Whether an instance waits on a failure that came before any attempt, iteration or question of it.
-    pub(super) fn never_began(&self, at: &At) -> bool {
+    /// What waits on a condition of its edges has answered. An approval that was given, and a container, are not asked
+    /// for another answer, so that their config would be that of no answer.
+    pub(super) fn check_answered(
+        &self,
+        old: &Arc<Ir>,
+        plan: &Plan,
+        issues: &mut Vec<Issue>,
+    ) -> Result<(), Refusal> {
+        for id in &plan.rendered {
+            let Some(ix) = old.find(id) else { continue };
+            let at = At { scope: "".into(), ix, ir: old.clone() };
+            let entry = match at.node().kind {
+                Kind::Approval { .. } if self.answer_aside(&at)?.is_some() => {
+                    &catalogue::PATCH_STARTED
+                }
+                Kind::Foreach { .. } | Kind::Loop { .. } if !self.never_began(&at)? => {
+                    &catalogue::PATCH_BODY
+                }
+                _ => continue,
+            };
+            if !self.is_paused(&at) || mutant::is(Mutant::AnsweredMayChange) {
+                continue;
+            }
+            let message = format!("`{id}` has answered, and its `config` cannot change");
+            issues.push(Issue::new(entry, format!("/nodes/{id}/config"), message));
+        }
+        Ok(())
+    }
+
+    /// Whether an instance waits on a failure that came before any attempt, iteration, question or answer of it.
+    pub(super) fn never_began(&self, at: &At) -> Result<bool, Refusal> {
         let asked = matches!(at.node().kind, Kind::Approval { .. });
-        self.live(at).is_some_and(|live| {
+        let untried = self.live(at).is_some_and(|live| {
             let code = live.error.as_ref().map(|error| error.code.as_str());
             let answered = asked && matches!(code, Some("rejected" | "deadline"));
             !live.was_tried() && live.container.is_none() && live.child.is_none() && !answered
-        })
+        });
+        // A delay that is over has answered, and so has a foreach over nothing: what failed is a condition on the way out.
+        Ok(untried && (mutant::is(Mutant::AnsweredBeginsAgain) || self.answer_aside(at)?.is_none()))
     }
 
     /// The question about a config that failed is closed, and the instance begins.

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::Router;
 use super::conditions::ancestors;
-use super::{Router, deciders};
+use super::deciders::{Deciders, can_be_left_out};
 use crate::catalogue;
 use crate::guarded::guards;
 use crate::ir::{After, Edge, EdgeIx, Ir, Kind, NodeIx};
@@ -18,12 +19,14 @@ pub(super) fn check(
     old: &Arc<Ir>,
     new: &Arc<Ir>,
     approves: &[String],
+    cancel: &[String],
     issues: &mut Vec<Issue>,
 ) {
     if !old.nodes.iter().any(|node| matches!(node.kind, Kind::Approval { .. })) {
         return;
     }
     let (before, after) = (guards(old), guards(new));
+    let mut deciders = Deciders::new(router, old, new, cancel);
     for (ix, node) in old.nodes.iter().enumerate() {
         let ix = ix as NodeIx;
         let at = At { scope: "".into(), ix, ir: old.clone() };
@@ -34,7 +37,9 @@ pub(super) fn check(
             && !(in_root && router.node_state(&at).is_settled())
         {
             check_gate(old, ix, new, issues);
-            deciders::check(router, old, ix, new, issues);
+            if let Some(to) = new.find(&node.id).filter(|_| can_be_left_out(old, ix)) {
+                deciders.check(ix, to, issues);
+            }
         }
         let started =
             in_root && !matches!(router.node_state(&at), NodeState::Idle | NodeState::Ready);
@@ -99,40 +104,22 @@ fn check_gate(old: &Ir, ix: NodeIx, new: &Ir, issues: &mut Vec<Issue>) {
             );
         }
     }
-    // A gate that a condition can leave out does not guard when it is left out: its conditions stay.
-    let conditional = |ir: &Ir, edge: EdgeIx| is_conditional(ir.edge(edge));
-    for edge in gate.ins.clone() {
-        if conditional(old, edge)
-            && !stands(old, edge, new)
-            && !mutant::is(Mutant::GateConditionMayGo)
-        {
-            let name = old.edge_name(edge);
-            refuse(
-                format!("/edges/{name}"),
-                format!("edge `{name}` decides whether the approval `{id}` is asked"),
-            );
-        }
-        check_group(old, edge, new, id, &mut refuse);
-    }
-    for edge in other.ins.clone() {
-        if conditional(new, edge)
-            && !stands(new, edge, old)
-            && !mutant::is(Mutant::GateConditionMayCome)
-        {
-            let name = new.edge_name(edge);
-            refuse(
-                format!("/edges/{name}"),
-                format!("edge `{name}` could leave the approval `{id}` out"),
-            );
-        }
+    if !can_be_left_out(old, ix)
+        && can_be_left_out(new, to)
+        && !mutant::is(Mutant::GateConditionMayCome)
+    {
+        let mut ins = other.ins.clone();
+        let come = ins.clone().find(|&edge| !stands(new, edge, old)).or_else(|| ins.next());
+        let name = come.map(|edge| new.edge_name(edge)).unwrap_or_default();
+        refuse(
+            format!("/edges/{name}"),
+            format!("edge `{name}` could leave the approval `{id}` out"),
+        );
     }
     let behind = ancestors(new, [to], |_| true);
-    // What led to it whatever is, leads there whatever is.
-    let surely = ancestors(new, [to], |edge| !is_conditional(edge));
     for edge in gate.ins.clone() {
         let source = &old.node(old.edge(edge).from).id;
-        let known = if conditional(old, edge) { &behind } else { &surely };
-        let waits = new.find(source).is_some_and(|ix| known.contains(&ix));
+        let waits = new.find(source).is_some_and(|ix| behind.contains(&ix));
         if !stands(old, edge, new) && !waits && !mutant::is(Mutant::GateWaitsForLess) {
             let name = old.edge_name(edge);
             refuse(
@@ -141,38 +128,6 @@ fn check_gate(old: &Ir, ix: NodeIx, new: &Ir, issues: &mut Vec<Issue>) {
             );
         }
     }
-}
-
-/// Where an `otherwise` leads to a gate, no further condition may take its place.
-fn check_group(
-    old: &Ir,
-    edge: EdgeIx,
-    new: &Ir,
-    id: &str,
-    refuse: &mut impl FnMut(String, String),
-) {
-    let into = old.edge(edge);
-    if !into.otherwise || mutant::is(Mutant::GateGroupMayGrow) {
-        return;
-    }
-    let Some(source) = new.find(&old.node(into.from).id) else { return };
-    for &sibling in &new.node(source).outs {
-        let other = new.edge(sibling);
-        if other.after == into.after
-            && other.when.is_some()
-            && !(known(new, sibling, old) && unchanged(new, sibling, old))
-        {
-            let name = new.edge_name(sibling);
-            refuse(
-                format!("/edges/{name}"),
-                format!("edge `{name}` could leave the approval `{id}` out"),
-            );
-        }
-    }
-}
-
-fn is_conditional(edge: &Edge) -> bool {
-    edge.when.is_some() || edge.otherwise || edge.after == After::Failure
 }
 
 /// Whether an edge of one graph stands unchanged in another.

@@ -26,6 +26,7 @@ impl Router<'_> {
         issues: &mut Vec<Issue>,
     ) -> Result<(), Refusal> {
         let root: crate::state::ScopePath = "".into();
+        self.check_answered(old, plan, issues)?;
         self.check_configs(new, plan, issues)?;
         for id in plan.rejudged.clone() {
             let (Some(was), Some(is)) = (old.find(&id), new.find(&id)) else { continue };
@@ -173,7 +174,7 @@ impl Router<'_> {
     /// An instance that waits on its failure, on the graph as it is now. One that never began, since its config failed,
     /// begins if the patch mended that.
     pub(super) fn judge_paused(&mut self, at: &At, rendered: bool) -> Result<(), Refusal> {
-        if rendered && self.never_began(at) {
+        if rendered && self.never_began(at)? {
             return self.begin_mended(at);
         }
         let name = at.name();

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::expr::Template;
+use crate::expr::{Read, Template};
 use crate::ir::{Effect, Ir, Kind, Node, NodeIx};
 
 /// Whether what an agent was told or can ask for holds data from outside.
@@ -15,7 +15,7 @@ pub(super) fn reads_untrusted(ir: &Ir, agent: NodeIx) -> bool {
         Some(tools) => tools.as_array().is_none_or(|tools| !tools.is_empty()),
     };
     let mut seen = BTreeSet::new();
-    tools || reads(ir, config, &mut seen) || around(ir, agent, &mut seen)
+    tools || reads(ir, of(config), &mut seen) || around(ir, agent, &mut seen)
 }
 
 /// Whether a node changes nothing and calls nobody: what may be added without a word of anybody.
@@ -38,16 +38,16 @@ fn is_untrusted(ir: &Ir, ix: NodeIx, seen: &mut BTreeSet<NodeIx>) -> bool {
     let node = ir.node(ix);
     match &node.kind {
         Kind::Task { agent: true, .. } => reads_untrusted(ir, ix),
-        Kind::Task { config, .. } => {
+        Kind::Task { .. } => {
             node.innate != Effect::Pure
                 || node.node_type.contains('.')
-                || reads(ir, config, seen)
+                || reads(ir, node.kind.reads(), seen)
                 || around(ir, ix, seen)
         }
         Kind::Child { .. } => true,
         // A person's own words.
         Kind::Approval { .. } | Kind::Delay { .. } | Kind::Unknown => false,
-        Kind::Foreach { items, body, .. } => reads(ir, items, seen) || inside(ir, *body, seen),
+        Kind::Foreach { items, body, .. } => reads(ir, of(items), seen) || inside(ir, *body, seen),
         Kind::Loop { body, .. } => inside(ir, *body, seen),
     }
 }
@@ -66,15 +66,22 @@ fn around(ir: &Ir, ix: NodeIx, seen: &mut BTreeSet<NodeIx>) -> bool {
             };
             // What a round hands to the next is made by the whole body, and this node is in it.
             is_loop
-                || items.is_some_and(|items| reads(ir, items, seen))
+                || items.is_some_and(|items| reads(ir, of(items), seen))
                 || around(ir, container, seen)
         }
         None => false,
     }
 }
 
-fn reads(ir: &Ir, template: &Template, seen: &mut BTreeSet<NodeIx>) -> bool {
-    let sources: Vec<&str> =
-        template.reads().filter_map(|(_, read)| read.node.as_deref()).collect();
-    sources.iter().any(|id| ir.find(id).is_none_or(|source| is_untrusted(ir, source, seen)))
+fn reads<'a>(
+    ir: &Ir,
+    reads: impl IntoIterator<Item = &'a Read>,
+    seen: &mut BTreeSet<NodeIx>,
+) -> bool {
+    let mut sources = reads.into_iter().filter_map(|read| read.node.as_deref());
+    sources.any(|id| ir.find(id).is_none_or(|source| is_untrusted(ir, source, seen)))
+}
+
+fn of(template: &Template) -> impl Iterator<Item = &Read> {
+    template.reads().map(|(_, read)| read)
 }

@@ -1,5 +1,6 @@
 //! R5 to R7, sentences that random runs hardly meet.
 
+use aob_engine::step::Reply;
 use serde_json::json;
 
 use super::first;
@@ -45,4 +46,35 @@ pub(crate) fn a_question_that_is_asked_again_has_one_deadline() {
         .patch(json!([{"op": "replace", "path": "/nodes/g/config/title", "value": "Really?"}]))
         .expect("it is accepted");
     assert_eq!(deadlines(&subject), 1);
+}
+
+/// Found by the search (seed 1764381227): its time was over, what failed is the condition on its edge.
+#[test]
+pub(crate) fn a_delay_that_is_over_does_not_wait_anew_for_another_config() {
+    let mut subject = Subject::start(
+        r#"nodes: [{id: d, type: delay, onError: pause, config: {for: 1s}}, {id: s, type: noop}], edges: [{from: d, to: s, when: "1 / (size('a') - 1) == 0"}]"#,
+    );
+    subject.time("d");
+    assert_eq!(subject.state("d"), "waiting");
+    let longer = json!([{"op": "replace", "path": "/nodes/d/config", "value": {"for": "5s"}}]);
+    subject.patch(longer).expect("it is accepted");
+    assert!(subject.sim.timers.keys().all(|timer| &*timer.instance != "d"), "no timer is set");
+    let mended = json!([{"op": "replace", "path": "/edges/d->s/when", "value": "true"}]);
+    subject.patch(mended).expect("it is accepted");
+    assert_eq!((subject.state("d"), subject.out()), ("succeeded", vec!["s".to_owned()]));
+}
+
+#[test]
+pub(crate) fn an_approval_that_was_given_keeps_its_config() {
+    let mut subject = Subject::start(
+        r#"nodes: [{id: g, type: approval, onError: pause, config: {title: "?"}}, {id: s, type: noop}], edges: [{from: g, to: s, when: "1 / (size('a') - 1) == 0"}]"#,
+    );
+    subject.approves = vec!["g".to_owned()];
+    subject.decide("g", Reply::Approve(None));
+    let other = json!([{"op": "replace", "path": "/nodes/g/config/title", "value": "Really?"}]);
+    let (rule, _, told) = first(subject.dry(other));
+    assert_eq!(
+        (rule, &*told),
+        ("PATCH_STARTED", "`g` has answered, and its `config` cannot change")
+    );
 }

@@ -175,9 +175,11 @@ impl Play {
                 true
             }
         };
-        let new = self.run.events[before..].iter().flat_map(|(event, _)| &event.changes);
-        if new.into_iter().any(|change| matches!(change, Change::Failing { .. })) {
-            self.held_back |= ready || self.is_held_back();
+        let new = || self.run.events[before..].iter().flat_map(|(event, _)| &event.changes);
+        if new().any(|change| matches!(change, Change::Failing { .. })) {
+            // It may be held back and be drained in one event, as where `finally` itself fails.
+            let between = new().any(|change| matches!(change, Change::Ready { .. }));
+            self.held_back |= ready || between || self.is_held_back();
         }
         self.look();
         let tasks = &self.run.tasks;

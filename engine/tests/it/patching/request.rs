@@ -4,6 +4,7 @@ use aob_engine::patch::operations_between;
 use aob_engine::state::Asks;
 use serde_json::{Value, json};
 
+use super::hostile::before;
 use super::play::Play;
 use crate::random::{Random, mutate};
 use crate::simulate::open_tickets;
@@ -13,6 +14,7 @@ pub(crate) fn request(random: &mut Random, play: &Play, round: usize) -> Value {
     let document = &play.document;
     let mut operations: Vec<Value> = match random.below(8) {
         0 => vec![nonsense(random, document)],
+        1 if play.is_watched() && random.once_in(2) => before(random, document, round),
         1 | 2 => between(random, document, round),
         3 if random.once_in(3) => beside_otherwise(random, document, round),
         3 if random.once_in(2) => to_paused(random, play),
@@ -60,7 +62,7 @@ fn one(random: &mut Random, document: &Value, what: &str) -> (String, Value) {
     (item["id"].as_str().unwrap_or("none").to_owned(), item)
 }
 
-fn edge_path(edge: &Value) -> String {
+pub(crate) fn edge_path(edge: &Value) -> String {
     let text = |key: &str| edge[key].as_str().unwrap_or_default().to_owned();
     match edge["after"].as_str() {
         Some(after @ ("failure" | "always")) => {

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
+use super::hostile;
 use super::play::{Case, Play, Step, Tally, compiled};
 use super::request::request;
 use super::shrink::{fails, shrink, told};
 use super::twin::compare;
-use super::watch::guards;
 use crate::random::{Random, flat, workflow};
 
 /// The case of a seed, and what its run counted or says against the laws. None if the seed makes no workflow.
@@ -34,21 +34,7 @@ pub(crate) fn graph(random: &mut Random) -> Option<Value> {
 /// As [`one`] for a run in which nobody who patches may approve, and gates stay shut: R8.
 pub(crate) fn one_hostile(seed: u64) -> Option<(Case, Result<Tally, String>)> {
     let mut random = Random(seed);
-    let mut document = workflow(&mut random);
-    for node in document["spec"]["nodes"].as_array_mut().into_iter().flatten() {
-        let plain = matches!(node["type"].as_str(), Some("transform" | "noop" | "acme.unknown"));
-        if plain && node["within"] != "finally" && random.once_in(5) {
-            let kept = ["id", "within", "join", "onError"].map(|key| (key, node[key].clone()));
-            *node = json!({"type": "approval", "config": {"title": "May it?"}});
-            for (key, value) in kept.into_iter().filter(|(_, value)| !value.is_null()) {
-                node[key] = value;
-            }
-        }
-    }
-    let ir = compiled(&document)?;
-    if !(0..ir.nodes.len() as u32).any(|ix| !guards(&ir, ix).is_empty()) {
-        return None;
-    }
+    let document = hostile::graph(&mut random)?;
     let mut case = Case { seed, document, steps: Vec::new(), hostile: true };
     let judged = fails(|| {
         let mut play = Play::hostile(seed, &case.document).expect("it compiled");

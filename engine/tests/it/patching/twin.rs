@@ -32,7 +32,16 @@ pub(crate) fn compare(play: &mut Play) -> bool {
             return false;
         }
     }
-    assert!(twin.state.is_ended(), "L3: the run on the final graph ends too");
+    let open = || {
+        let tasks = twin.tasks.values().map(|task| task.instance.clone());
+        let timers = twin.timers.keys().map(|timer| timer.instance.clone());
+        (tasks.collect::<Vec<_>>(), timers.collect::<Vec<_>>())
+    };
+    assert!(
+        twin.state.is_ended(),
+        "L3: the run on the final graph ends too; open are the tasks, and the timers: {:?}",
+        open()
+    );
     let (this, other) = (view(&play.run, &by_hand), view(&twin, &by_hand));
     for (name, here) in &this {
         let there = other.get(name).map_or("nothing", String::as_str);
@@ -134,13 +143,15 @@ fn has_settled(run: &Simulation, name: &str) -> bool {
     changes.any(|change| matches!(change, Change::Settled { at, .. } if at == name))
 }
 
+/// By an approver, as it was: whoever may not decide at a gate cancels nothing that decides whether it is asked.
 fn cancelling(ir: Arc<aob_engine::ir::Ir>, name: &str) -> Candidate {
+    let approves = ir.nodes.iter().map(|node| node.id.to_string()).collect();
     Candidate {
         id: format!("patch_{name}"),
         operations: format!("sha256:{:064x}", 0),
         ir,
         cancel: vec![name.to_owned()],
-        approves: Vec::new(),
+        approves,
         by: "user:eve".to_owned(),
         reason: None,
         undoes: None,

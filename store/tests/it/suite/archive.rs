@@ -168,6 +168,6 @@ pub(crate) async fn a_broken_object_is_told(launcher: &mut dyn Launcher) {
     std::fs::copy(&path, folder.path().join("runs").join(&*other)).unwrap();
     assert!(matches!(before(&store, folder.path()).load(&other).await, Err(Error::Corrupt(_))));
     for url in ["ftp://x/y", "file://relative", "nothing"] {
-        assert!(matches!(Archived::open(store.clone(), url), Err(Error::Unfit(_))), "{url}");
+        assert!(matches!(Archived::open(store.clone(), url), Err(Error::Archive(_))), "{url}");
     }
 }

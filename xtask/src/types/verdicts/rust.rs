@@ -78,30 +78,13 @@ fn viewed(mut document: Value) -> Result<Value, Failure> {
     for node in nodes.into_iter().flatten() {
         let (Some(kind), Some(config)) = (kind(node), node.get("config")) else { continue };
         if let Ok(view) = NodeConfig::decode(kind, config) {
-            let written = written(&view)?;
+            let written = view.encode()?;
             if let Some(config) = node.get_mut("config") {
                 *config = written;
             }
         }
     }
     Ok(document)
-}
-
-fn written(view: &NodeConfig) -> Result<Value, serde_json::Error> {
-    match view {
-        NodeConfig::Agent(config) => serde_json::to_value(config),
-        NodeConfig::Approval(config) => serde_json::to_value(config),
-        NodeConfig::Delay(config) => serde_json::to_value(config),
-        NodeConfig::Exec(config) => serde_json::to_value(config),
-        NodeConfig::Foreach(config) => serde_json::to_value(config),
-        NodeConfig::Http(config) => serde_json::to_value(config),
-        NodeConfig::Job(config) => serde_json::to_value(config),
-        NodeConfig::Loop(config) => serde_json::to_value(config),
-        NodeConfig::Noop(config) => serde_json::to_value(config),
-        NodeConfig::Transform(config) => serde_json::to_value(config),
-        NodeConfig::Workflow(config) => serde_json::to_value(config),
-        NodeConfig::Other(config) => Ok(config.clone()),
-    }
 }
 
 fn nodes(document: &Value) -> impl Iterator<Item = &Value> {
