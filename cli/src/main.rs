@@ -29,10 +29,11 @@ use show::terminal::Terminal;
 
 fn main() -> ExitCode {
     let terminal = Terminal::detect();
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
-        Err(error) => return misunderstood(terminal, &error),
-    };
+    let arguments =
+        match Arguments::try_parse_from(owner::cluster::plugin(std::env::args_os().collect())) {
+            Ok(arguments) => arguments,
+            Err(error) => return misunderstood(terminal, &error),
+        };
     match verb::perform(arguments.verb, terminal) {
         Ok(exit) => exit.into(),
         Err(problem) => terminal.stop(&problem).into(),

@@ -1,5 +1,6 @@
 //! Where a verb acts: on Redis, on the data directory of this process, or through the process that owns it.
 
+pub(crate) mod cluster;
 pub(crate) mod gateway;
 mod house;
 mod link;
@@ -49,13 +50,13 @@ impl Access {
     pub(crate) fn guest_of(&self) -> Option<NodeRules> {
         match &*self.link.role() {
             Role::Guest(_, rules) => Some(rules.clone()),
-            Role::Redis(..) | Role::Owner(..) | Role::Gateway(_) => None,
+            Role::Redis(..) | Role::Owner(..) | Role::Gateway(..) => None,
         }
     }
 
     /// Whether a gateway is asked, behind which others move runs.
     pub(crate) fn is_remote(&self) -> bool {
-        matches!(&*self.link.role(), Role::Gateway(_))
+        matches!(&*self.link.role(), Role::Gateway(..))
     }
 
     /// Whether this process has a data directory to itself.
@@ -73,7 +74,7 @@ impl Access {
         let (runs, dir) = match &*role {
             Role::Redis(runs, _) => (runs, None),
             Role::Owner(runs, _, dir) => (runs, Some(dir)),
-            Role::Guest(..) | Role::Gateway(_) => return Ok(()),
+            Role::Guest(..) | Role::Gateway(..) => return Ok(()),
         };
         let service = Service::spawn(&settings.service(runs.clone(), dir.is_some()));
         let server = match dir {
@@ -114,7 +115,7 @@ impl Access {
         let (runs, about) = match &*role {
             Role::Redis(runs, _) => (runs, "--redis".to_owned()),
             Role::Owner(runs, _, dir) => (runs, dir.display().to_string()),
-            Role::Guest(..) | Role::Gateway(_) => return Ok(()),
+            Role::Guest(..) | Role::Gateway(..) => return Ok(()),
         };
         runs.store().close().await.map_err(|error| Problem::store(error, &about))
     }

@@ -23,6 +23,8 @@ use role::Role;
 
 /// The header in which whoever is trusted with it says in whose name it asks.
 pub const USER: &str = "aob-user";
+/// The header of a token that comes by way of Kubernetes' API server, which keeps `Authorization` for itself.
+pub const TOKEN: &str = "aob-token";
 /// The group of all resources that rights are about.
 pub const GROUP: &str = "aob.dev";
 

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use aob_engine::catalogue;
 use async_trait::async_trait;
+use http::HeaderValue;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use reqwest::RequestBuilder;
 use serde_json::Value;
 use tokio::net::UnixStream;
 
-use crate::caller::USER;
+use crate::caller::{TOKEN, USER};
 use crate::operation::{About, Operations, Request};
 use crate::problem::{Problem, Result, Sent};
 use crate::route::{self, Method, Route};
@@ -24,6 +25,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const IDLE: Duration = Duration::from_secs(4);
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(10);
+
+/// Letters told of an answer that is no gateway's.
+const TOLD: usize = 300;
 
 /// A gateway to ask.
 #[derive(Debug)]
@@ -46,6 +50,8 @@ pub enum Proof {
     User(String),
     /// By a token.
     Token(String),
+    /// By a token, to a gateway behind somebody who keeps the usual header for itself.
+    Relayed(String),
 }
 
 impl std::fmt::Debug for Proof {
@@ -53,6 +59,7 @@ impl std::fmt::Debug for Proof {
         f.write_str(match self {
             Self::User(_) => "User",
             Self::Token(_) => "Token",
+            Self::Relayed(_) => "Relayed",
         })
     }
 }
@@ -85,6 +92,29 @@ impl Client {
             tenant: None,
             _way: Some(way),
         })
+    }
+
+    /// Asks a gateway behind a socket that leads on: `base` is what addresses begin with there, `name` what people call
+    /// it.
+    ///
+    /// # Errors
+    /// [`catalogue::UNREACHABLE`] if no client can be made.
+    pub fn through(
+        socket: &Path,
+        base: &str,
+        name: &str,
+        proof: Proof,
+        tenant: Option<String>,
+    ) -> Result<Self> {
+        let http = reqwest::Client::builder()
+            .unix_socket(socket.to_owned())
+            .connect_timeout(CONNECT)
+            .pool_idle_timeout(IDLE)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| Problem::new(&catalogue::UNREACHABLE, name, error.to_string()))?;
+        let (base, name) = (base.to_owned(), name.to_owned());
+        Ok(Self { http, base, name, proof, tenant, _way: None })
     }
 
     /// Asks a gateway at an address: `https://aob.example.com`. Certificates in PEM are trusted beside the system's.
@@ -162,6 +192,17 @@ impl Client {
         built = match &self.proof {
             Proof::User(user) => built.header(USER, user),
             Proof::Token(token) => built.header(AUTHORIZATION, format!("Bearer {token}")),
+            Proof::Relayed(token) => {
+                let mut value = HeaderValue::from_str(token).map_err(|_| {
+                    Problem::new(
+                        &catalogue::USAGE,
+                        &self.name,
+                        "the token is none that a header takes",
+                    )
+                })?;
+                value.set_sensitive(true);
+                built.header(TOKEN, value)
+            }
         };
         if let Some(body) = &encoded.body {
             built = built.header(CONTENT_TYPE, "application/json").body(body.to_string());
@@ -178,6 +219,18 @@ impl Client {
         }
         let message = format!("{} does not answer: {why}", self.name);
         Problem::new(&catalogue::UNREACHABLE, &self.name, message)
+    }
+
+    /// Somebody on the way has answered in the place of a gateway.
+    fn strange(&self, status: reqwest::StatusCode, value: &Value) -> Problem {
+        let why = value.get("message").and_then(Value::as_str).unwrap_or_default();
+        let why: String = why.chars().take(TOLD).collect();
+        let message = format!("what answers for {} says {status}: {why}", self.name);
+        let entry = match status.as_u16() {
+            401 | 403 => &catalogue::NOT_ALLOWED,
+            _ => &catalogue::UNREACHABLE,
+        };
+        Problem::new(entry, &self.name, message)
     }
 
     async fn bytes(&self, mut response: reqwest::Response) -> Result<Vec<u8>> {
@@ -229,7 +282,10 @@ impl Operations for Client {
         let after = value.get("retryAfterMs").and_then(Value::as_u64).map(Duration::from_millis);
         let findings = value.get("findings").cloned().unwrap_or_default();
         let sent: Vec<Sent> = serde_json::from_value(findings).unwrap_or_default();
-        let mut problem = Problem::from(sent);
+        let mut problem = match sent.is_empty() {
+            true => self.strange(status, &value),
+            false => Problem::from(sent),
+        };
         problem.retry_after = after;
         // What is not there is an answer.
         let is_missing = route.missing.is_some() && problem.entry() == route.missing;

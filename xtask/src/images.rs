@@ -140,6 +140,10 @@ fn image(name: &str, programs: &[(&Path, &str)], entry: &[&str]) -> Made<Image> 
     for (from, to) in programs {
         own.file(to, &fs::read(from)?, 0o755)?;
     }
+    if name == "aob" {
+        // The same program, as a plugin of kubectl.
+        own.link("usr/bin/kubectl-aob", "aob")?;
+    }
     write(name, vec![content::base()?, libraries.end()?, own.end()?], entry)
 }
 

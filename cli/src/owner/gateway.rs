@@ -15,12 +15,7 @@ const IN_THE_OPEN: &str = "AOB_TOKEN_IN_THE_OPEN";
 /// The way to a gateway, with the proof of who asks: `AOB_TOKEN`, else what the file `AOB_TOKEN_FILE` holds, which others
 /// may renew, else the context's token, else the user's name.
 pub(crate) fn connect(server: &Server) -> Result<Client> {
-    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let token = match (set("AOB_TOKEN"), set("AOB_TOKEN_FILE")) {
-        (Some(token), _) => Some(token),
-        (None, Some(file)) => Some(read(&file)?),
-        (None, None) => server.token.clone(),
-    };
+    let token = given_token(server)?;
     let open = set(IN_THE_OPEN).is_some_and(|said| said == "yes");
     if token.is_some() && !open && !is_private(&server.url) {
         let message = "a token is sent over https:// only, or to this machine itself";
@@ -32,6 +27,19 @@ pub(crate) fn connect(server: &Server) -> Result<Client> {
         Problem::new(&catalogue::NO_FILE, about, error.to_string())
     })?;
     Client::at(&server.url, proof, server.tenant.clone(), trusted.as_deref())
+}
+
+/// The token that was given, if one was.
+pub(super) fn given_token(server: &Server) -> Result<Option<String>> {
+    Ok(match (set("AOB_TOKEN"), set("AOB_TOKEN_FILE")) {
+        (Some(token), _) => Some(token),
+        (None, Some(file)) => Some(read(&file)?),
+        (None, None) => server.token.clone(),
+    })
+}
+
+fn set(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 fn read(file: &str) -> Result<String> {

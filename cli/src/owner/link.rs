@@ -19,6 +19,7 @@ use aob_store::redis::RedisStore;
 use async_trait::async_trait;
 use serde_json::Value;
 
+use super::cluster::{self, Relay};
 use super::place::{self, Place};
 use super::{gateway, user};
 use crate::operations::{Operations, Request};
@@ -44,8 +45,14 @@ pub(super) enum Role {
     Owner(Arc<Runs>, Local, PathBuf),
     /// A guest of a process with these rules.
     Guest(Client, NodeRules),
-    /// One of any number that ask a gateway.
-    Gateway(Client),
+    /// One of any number that ask a gateway, by way of kubectl if that leads there.
+    Gateway(Reached),
+}
+
+/// A gateway, and what keeps the way to it open.
+pub(super) struct Reached {
+    client: Client,
+    _relay: Option<Relay>,
 }
 
 impl Link {
@@ -70,7 +77,7 @@ impl Operations for Link {
                 Role::Redis(_, local) | Role::Owner(_, local, _) => {
                     return local.call(request).await;
                 }
-                Role::Gateway(client) => return patiently(client, request).await,
+                Role::Gateway(reached) => return patiently(&reached.client, request).await,
                 Role::Guest(client, _) => client,
             };
             match client.call(request.clone()).await {
@@ -130,9 +137,14 @@ impl Role {
                 return Ok(Self::Redis(runs.clone(), local(runs)));
             }
             Place::Gateway(server) => {
-                let client = gateway::connect(server)?;
+                let (client, _relay) = if server.url.starts_with(cluster::SCHEME) {
+                    let (client, relay) = cluster::connect(server).await?;
+                    (client, Some(relay))
+                } else {
+                    (gateway::connect(server)?, None)
+                };
                 client.about().await?;
-                return Ok(Self::Gateway(client));
+                return Ok(Self::Gateway(Reached { client, _relay }));
             }
             Place::Folder(dir) => dir,
         };

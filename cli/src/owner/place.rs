@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use aob_engine::catalogue;
 
+use super::cluster;
 use crate::arguments::Where;
 use crate::context::{self, Server, Target};
 use crate::problem::{Problem, Result};
@@ -32,6 +33,9 @@ impl Place {
         };
         if let Some((name, about)) = named {
             return Self::to(context::load()?.target(&name, about)?);
+        }
+        if let (false, Some(gateway)) = (flags, cluster::usual()) {
+            return Ok(Self::Gateway(gateway));
         }
         if !flags && set("AOB_REDIS").is_none() && set("AOB_DATA").is_none() {
             let config = context::load()?;

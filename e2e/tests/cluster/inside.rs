@@ -5,10 +5,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-/// The cluster's folder.
-fn folder() -> PathBuf {
-    std::env::var_os("AOB_CLUSTER").unwrap_or_else(|| "/var/lib/aob-cluster".into()).into()
-}
+use crate::place::folder;
 
 /// A program of this workspace, as it was built last.
 pub(crate) fn built(name: &str) -> PathBuf {

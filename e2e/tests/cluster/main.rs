@@ -6,8 +6,11 @@
 
 mod chart;
 mod inside;
+mod kinds;
+mod people;
 mod pinned;
 mod place;
+mod plugin;
 mod pools;
 mod rights;
 mod runs;

@@ -5,8 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::inside::Inside;
-use crate::place::{Forward, Space, done, kubectl, until};
-use crate::runs::{complete, condition};
+use crate::place::{Forward, Space, condition, done, kubectl, until};
 
 /// The node's own name for itself.
 const NODE: &str = "aob-node";
@@ -57,7 +56,7 @@ fn a_pod_that_requires_a_core_has_it_for_itself_or_does_nothing() {
     assert_eq!(space.get("run/own-1")["status"]["progress"], "0/1");
 
     let _prepared = Prepared::node();
-    let run = complete(&space, "own-1");
+    let run = space.complete("own-1");
     assert_eq!(run["status"]["phase"], "Succeeded", "{}", run["status"]);
     let told = pinned(&space, "OwnCores");
     let core = told.split("may use ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();

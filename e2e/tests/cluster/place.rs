@@ -11,7 +11,7 @@ use serde_json::Value;
 /// Where AOB is installed.
 pub(crate) const SYSTEM: &str = "aob-system";
 /// Longest wait for anything.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -25,9 +25,13 @@ pub(crate) fn program(name: &str) -> PathBuf {
     path
 }
 
-fn kubeconfig() -> PathBuf {
-    let folder = std::env::var_os("AOB_CLUSTER").unwrap_or_else(|| "/var/lib/aob-cluster".into());
-    let path = Path::new(&folder).join("kubeconfig");
+/// What the cluster keeps.
+pub(crate) fn folder() -> PathBuf {
+    std::env::var_os("AOB_CLUSTER").map_or_else(|| "/var/lib/aob-cluster".into(), PathBuf::from)
+}
+
+pub(crate) fn kubeconfig() -> PathBuf {
+    let path = folder().join("kubeconfig");
     assert!(path.exists(), "{} is missing: cargo xtask cluster up", path.display());
     path
 }
@@ -64,6 +68,12 @@ pub(crate) fn fed(mut command: Command, input: &str) -> Output {
     let mut child = command.spawn().unwrap();
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     child.wait_with_output().unwrap()
+}
+
+/// The condition of an object.
+pub(crate) fn condition(object: &Value, kind: &str) -> Value {
+    let mut all = object["status"]["conditions"].as_array().into_iter().flatten();
+    all.find(|one| one["type"] == kind).cloned().unwrap_or_default()
 }
 
 /// Looks until it is so.
@@ -108,6 +118,35 @@ impl Space {
     pub(crate) fn get(&self, what: &str) -> Value {
         let output = self.kubectl(&["get", what, "-o", "json"]).output().unwrap();
         serde_json::from_slice(&output.stdout).unwrap_or_default()
+    }
+
+    /// Waits until a condition has a reason, and answers the object.
+    pub(crate) fn reason(&self, what: &str, kind: &str, reason: &str) -> Value {
+        let mut last = Value::Null;
+        until(&format!("{what}: {kind} because of {reason}"), || {
+            last = self.get(what);
+            condition(&last, kind)["reason"] == reason
+        });
+        last
+    }
+
+    /// Waits until a run is over.
+    pub(crate) fn complete(&self, run: &str) -> Value {
+        let run = format!("run/{run}");
+        let mut last = Value::Null;
+        until(&format!("{run} is over"), || {
+            last = self.get(&run);
+            condition(&last, "Complete")["status"] == "True"
+        });
+        last
+    }
+
+    /// Reasons of the events about an object.
+    pub(crate) fn events(&self, name: &str) -> Vec<String> {
+        let all = self.get("events.events.k8s.io");
+        let of = |event: &&Value| event["regarding"]["name"] == name;
+        let items = all["items"].as_array().into_iter().flatten().filter(of);
+        items.map(|event| event["reason"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
     /// A token of a service account, for a gateway.
@@ -162,4 +201,17 @@ impl Drop for Forward {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// The pods of a part of AOB that are ready.
+pub(crate) fn pods(space: &str, part: &str) -> Vec<String> {
+    let label = format!("app.kubernetes.io/component={part}");
+    let listed = done(kubectl(&["-n", space, "get", "pods", "-l", &label, "-o", "json"]));
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    let ready = |pod: &&Value| {
+        pod["metadata"].get("deletionTimestamp").is_none()
+            && pod["status"]["containerStatuses"][0]["ready"] == true
+    };
+    let items = listed["items"].as_array().unwrap().iter().filter(ready);
+    items.map(|pod| pod["metadata"]["name"].as_str().unwrap().to_owned()).collect()
 }

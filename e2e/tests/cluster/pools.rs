@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use crate::inside::{Inside, built, post};
 use crate::place::{Forward, SYSTEM, Space, done, fed, kubectl, program, root, text, until};
-use crate::runs::complete;
 
 /// The gateway as pods of other namespaces know it.
 const GATEWAY: &str = "http://aob-gateway.aob-system.svc/api/v1/";
@@ -68,7 +67,7 @@ fn what_reads_secrets_runs_in_its_own_namespace() {
     keep_secret(&space);
     space.apply(&secretive("secretive").to_string());
     space.apply(&run_of("secretive-1", "secretive"));
-    let run = complete(&space, "secretive-1");
+    let run = space.complete("secretive-1");
     assert_eq!(run["status"]["phase"], "Succeeded", "{}", run["status"]);
 
     let runners = aob_engine::pool::name(None);
@@ -129,7 +128,7 @@ fn a_secret_that_is_not_labelled_for_workflows_is_not_read() {
     done(space.kubectl(&["label", "secret", "erp", "aob.dev/usable-"]));
     space.apply(&secretive("prying").to_string());
     space.apply(&run_of("prying-1", "prying"));
-    let run = complete(&space, "prying-1");
+    let run = space.complete("prying-1");
     assert_eq!(run["status"]["phase"], "Failed", "{}", run["status"]);
     let said = run["status"]["message"].as_str().unwrap();
     assert!(said.starts_with("secret_missing"), "{said}");
@@ -154,7 +153,7 @@ fn an_agent_asks_its_run_over_the_gateway() {
     keep_secret(&space);
     space.apply(&secretive("first").to_string());
     space.apply(&run_of("first-1", "first"));
-    complete(&space, "first-1");
+    space.complete("first-1");
     let script = root().join("examples/models/agent-validates.toml");
     let (model, script) = (built("aob-scripted-model"), script.display().to_string());
     let pod = pods(&space).pop().expect("the pod that did it");
@@ -162,7 +161,7 @@ fn an_agent_asks_its_run_over_the_gateway() {
     let file = root().join("examples/agent-validates.yaml");
     space.apply(&std::fs::read_to_string(file).unwrap());
     space.apply(&run_of("validates-1", "agent-validates"));
-    let run = complete(&space, "validates-1");
+    let run = space.complete("validates-1");
     assert_eq!(run["status"]["phase"], "Succeeded", "{}", run["status"]);
     assert_eq!(run["status"]["revision"], 1, "the agent's patch: {}", run["status"]);
     let usd: f64 = run["status"]["usage"]["usd"].as_str().unwrap().parse().unwrap();
@@ -197,7 +196,7 @@ fn a_registered_type_is_a_job_that_is_told_its_config() {
     });
     space.apply(&spec.to_string());
     space.apply(&run_of("typed-1", "typed"));
-    let run = complete(&space, "typed-1");
+    let run = space.complete("typed-1");
     drop(kubectl(&["delete", "nodetype", &name, "--wait=false"]).output());
     assert_eq!(run["status"]["phase"], "Succeeded", "{}", run["status"]);
     assert_eq!(run["status"]["progress"], "1/1", "{}", run["status"]);

@@ -5,20 +5,20 @@ use serde_json::{Value, json};
 use crate::place::{Forward, SYSTEM, Space, done, fed, kubectl, until};
 
 /// The gateway, asked as somebody.
-struct Gateway {
+pub(crate) struct Gateway {
     forward: Forward,
     http: reqwest::Client,
     runtime: tokio::runtime::Runtime,
 }
 
 impl Gateway {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let forward = Forward::to(SYSTEM, "aob-gateway", 80);
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         Self { forward, http, runtime: tokio::runtime::Runtime::new().unwrap() }
     }
 
-    fn ask(&self, token: Option<&str>, path: &str, body: Option<Value>) -> (u16, Value) {
+    pub(crate) fn ask(&self, token: Option<&str>, path: &str, body: Option<Value>) -> (u16, Value) {
         let url = format!("{}/api/v1{path}", self.forward.url);
         let mut request = match body {
             Some(body) => self.http.post(url).json(&body),
@@ -41,7 +41,7 @@ fn workflow(name: &str) -> Value {
     })
 }
 
-fn bind(space: &Space, role: &str, account: &str) {
+pub(crate) fn bind(space: &Space, role: &str, account: &str) {
     let subject = format!("--serviceaccount={}:{account}", space.name);
     let name = format!("{role}-{account}");
     done(space.kubectl(&["create", "rolebinding", &name, "--clusterrole", role, &subject]));

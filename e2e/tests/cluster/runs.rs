@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::place::{PATIENCE, SYSTEM, Space, done, fed, kubectl, root, text, until};
+use crate::place::{SYSTEM, Space, condition, done, fed, kubectl, root, text, until};
 
 /// Two steps with a pause between them that is long enough to patch.
 const SLOW: &str = "
@@ -39,19 +39,6 @@ spec:
     )
 }
 
-/// The condition of an object.
-pub(crate) fn condition(object: &Value, kind: &str) -> Value {
-    let mut all = object["status"]["conditions"].as_array().into_iter().flatten();
-    all.find(|one| one["type"] == kind).cloned().unwrap_or_default()
-}
-
-pub(crate) fn complete(space: &Space, run: &str) -> Value {
-    let timeout = format!("--timeout={}s", PATIENCE.as_secs());
-    let run = format!("run/{run}");
-    done(space.kubectl(&["wait", "--for=condition=Complete", &run, &timeout]));
-    space.get(&run)
-}
-
 #[test]
 fn what_the_chart_installs_runs_under_the_restricted_profile() {
     let labels = ["get", "namespace", SYSTEM, "-o", "jsonpath={.metadata.labels}"];
@@ -81,7 +68,9 @@ fn an_applied_run_completes() {
     let space = Space::new("first");
     let file = root().join("examples/kubernetes/first.yaml");
     space.apply(&std::fs::read_to_string(file).unwrap());
-    let run = complete(&space, "hello-1");
+    // Succeeded or not, whoever waits for it goes on.
+    done(space.kubectl(&["wait", "--for=condition=Complete", "run/hello-1", "--timeout=180s"]));
+    let run = space.get("run/hello-1");
     assert_eq!(run["status"]["phase"], "Succeeded", "{}", run["status"]);
     let listed = done(space.kubectl(&["get", "awf,arun"]));
     for column in ["READY", "VERSION", "TIER", "NODES", "WORKFLOW", "PHASE", "PROGRESS"] {
@@ -112,7 +101,7 @@ fn a_patch_is_taken_or_refused_with_its_rule_while_the_run_goes_on() {
     let applied = condition(&told[1], "Applied");
     let message = applied["message"].as_str().unwrap();
     assert!(message.contains("AOB") && message.contains('/'), "no rule and place in: {message}");
-    let run = complete(&space, "slow-1");
+    let run = space.complete("slow-1");
     assert_eq!(run["status"]["phase"], "Succeeded", "{}", run["status"]);
     assert_eq!(run["status"]["progress"], "4/4", "{}", run["status"]);
     assert!(run["status"]["revision"].as_u64().unwrap() >= 1, "{}", run["status"]);
@@ -141,7 +130,7 @@ fn a_run_of_a_step_with_an_image_of_its_own_is_a_job() {
     });
     space.apply(&spec.to_string());
     space.apply("{apiVersion: aob.dev/v1alpha1, kind: Run, metadata: {name: counted-1}, spec: {workflowRef: {name: counted}}}");
-    let run = complete(&space, "counted-1");
+    let run = space.complete("counted-1");
     assert_eq!(run["status"]["phase"], "Succeeded", "{}", run["status"]);
 }
 

@@ -9,7 +9,6 @@ use aob_engine::time::instant;
 use serde_json::{Value, json};
 
 use crate::place::{Forward, SYSTEM, Space, done, kubectl, until};
-use crate::runs::complete;
 
 /// So many as a tenant may start in a minute.
 const RUNS: usize = 100;
@@ -144,7 +143,7 @@ fn from_the_word_to_the_first_node() {
             // A first one has the pod begin.
             let warm = "{apiVersion: aob.dev/v1alpha1, kind: Run, metadata: {name: warm}, spec: {workflowRef: {name: quick}}}";
             space.apply(warm);
-            complete(&space, "warm");
+            space.complete("warm");
         }
         // A tenant may start a hundred in a minute; the one that warmed is among them.
         let runs = if word == "tenant" { RUNS - 1 } else { RUNS };

@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use aob_engine::catalogue;
 use async_trait::async_trait;
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::role::Role;
-use super::{Caller, Door, GROUP, Peer, Right, not_proven};
+use super::{Caller, Door, GROUP, Peer, Right, TOKEN, not_proven};
 use crate::problem::{Problem, Result};
 use api::Api;
 use kept::Kept;
@@ -104,11 +104,13 @@ impl Kubernetes {
 #[async_trait]
 impl Door for Kubernetes {
     async fn who(&self, headers: &HeaderMap, _: Peer) -> Result<Caller> {
-        let Some(given) = headers.get(AUTHORIZATION) else {
-            return Err(not_proven("no token was presented"));
+        let text = |given: &HeaderValue| given.to_str().unwrap_or_default().to_owned();
+        let (usual, relayed) = (headers.get(AUTHORIZATION).map(text), headers.get(TOKEN).map(text));
+        let (scheme, token) = match (&usual, &relayed) {
+            (Some(given), _) => given.split_once(' ').unwrap_or_default(),
+            (None, Some(token)) => ("bearer", token.as_str()),
+            (None, None) => return Err(not_proven("no token was presented")),
         };
-        let (scheme, token) =
-            given.to_str().unwrap_or_default().split_once(' ').unwrap_or_default();
         let token = token.trim();
         if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() || token.len() > LONGEST {
             return Err(not_proven("a token is presented as `Bearer TOKEN`, of at most 16 KiB"));

@@ -114,3 +114,16 @@ async fn a_server_whose_certificate_is_not_trusted_is_told_no_token() {
     assert_eq!(said(&place.client(Proof::Token("t0ken".to_owned()))).await.0, "AOB8102");
     place.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_comes_through_somebody_who_keeps_the_usual_header() {
+    let (dir, settings) = files();
+    let status = "HTTP/1.1 201 Created\r\nconnection: close\r\n\r\n{\"status\":{\"authenticated\":true,\"audiences\":[\"aob\"],\"user\":{\"username\":\"system:serviceaccount:finance:ada\",\"groups\":[]}}}";
+    let server = answering(&dir, status).await;
+    let door = Kubernetes::open(&Settings { server, ..settings }).unwrap();
+    let place = Place::with(Arc::new(door), Limits::default()).await;
+    let relayed = place.client(Proof::Relayed("t0ken".to_owned()));
+    relayed.call(Request::About {}).await.unwrap();
+    assert_eq!(said(&place.client(Proof::Relayed(String::new()))).await.0, "AOB6007");
+    place.end().await;
+}
