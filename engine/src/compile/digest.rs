@@ -8,7 +8,8 @@ use sha2::{Digest, Sha256};
 use crate::canonical::write_value;
 
 /// `sha256:<hex>` over the RFC 8785 text of `spec` as written: no defaults filled in, `ui` left out,
-/// nodes by id, edges by (from, to, after), where `after` that is not written counts as `success`.
+/// nodes by id, edges by (from, to, after), where `after` that is not written counts as `success`. A list of
+/// no edges is as no list: patches may leave either of them.
 pub fn spec_digest(document: &Value) -> String {
     let canonical = Canonical::of(document);
     let items =
@@ -60,7 +61,9 @@ impl<'a> Canonical<'a> {
         let (mut nodes, mut edges) = (Some(nodes), Some(edges));
         let mut hash = Sha256::new();
         let mut text = "{".to_owned();
-        let mut keys: Vec<&String> = spec.keys().collect();
+        let no_edges =
+            |key: &str| key == "edges" && spec[key].as_array().is_some_and(Vec::is_empty);
+        let mut keys: Vec<&String> = spec.keys().filter(|key| !no_edges(key)).collect();
         keys.sort_unstable_by(|a, b| a.encode_utf16().cmp(b.encode_utf16()));
         for key in keys {
             write_value(&mut text, &Value::from(key.as_str()));

@@ -137,6 +137,10 @@ impl Runs {
                         items.extend(own);
                     }
                     Ok(Prepared::Done(settled)) => done[at] = Some(settled),
+                    // A damaged run is no other run's matter.
+                    Err(error @ Error::Store(aob_store::Error::Corrupt(_))) => {
+                        done[at] = Some(Done::Failed(error));
+                    }
                     Err(Error::Store(error)) => return Err(error.into()),
                     Err(error) => done[at] = Some(Done::Failed(error)),
                 }
@@ -345,7 +349,48 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::runs::StartOptions;
+    use crate::runs::{PatchAsk, StartOptions, What};
+
+    /// A run that cannot be read holds up none that is decided with it.
+    #[tokio::test]
+    async fn a_damaged_run_is_decided_for_itself() {
+        let store = Arc::new(Embedded::volatile());
+        let open = || Runs::new(store.clone(), Registry::builtin(), Ceiling::default());
+        let runs = open();
+        let document = json!({
+            "apiVersion": "aob.dev/v1alpha1", "kind": "Workflow", "metadata": {"name": "one"},
+            "spec": {"nodes": [{"id": "a", "type": "noop"}]}
+        });
+        let digest = runs.publish("default", &document, None).await.unwrap().digest;
+        let options = StartOptions::new("default", digest, json!({}), "user:ada");
+        let damaged = runs.start(&options).await.unwrap().run;
+        let sound = runs.start(&options).await.unwrap().run;
+        let operations =
+            json!([{"op": "add", "path": "/nodes/-", "value": {"id": "b", "type": "noop"}}]);
+        let ask = PatchAsk {
+            id: "patch_00000000000000000000000001".into(),
+            what: What::Request(json!({ "operations": operations })),
+            by: "user:ada".to_owned(),
+            groups: Vec::new(),
+            approves: Vec::new(),
+            dry_run: false,
+        };
+        assert!(runs.patch(&damaged, &ask).await.unwrap().record.accepted().is_some());
+        let state = store.load(&damaged).await.unwrap().unwrap();
+
+        // Another process, to which the patched graph is told wrongly.
+        let other = open();
+        other.remember_document(&state.head.digest, &Arc::new(document));
+        let late = |run: &Arc<str>| {
+            let result = Answer::Output(Arc::new(json!(null)));
+            let fence = "0.1".parse().unwrap();
+            let input = Input::Settled { instance: "a".to_owned(), fence, result };
+            Work { run: run.clone(), inputs: vec![input], signals: Vec::new() }
+        };
+        let done = other.commit(&[late(&damaged), late(&sound)]).await.unwrap();
+        let [Done::Failed(why), Done::Decided(_)] = &done[..] else { panic!("{done:?}") };
+        assert!(why.to_string().contains("made of patches"), "{why}");
+    }
 
     /// What was claimed is kept where a later call of the store fails, and asking again makes nothing twice.
     #[tokio::test]
