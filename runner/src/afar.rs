@@ -85,9 +85,8 @@ impl Afar {
         let attempts = Attempts::default();
         let desk: Arc<dyn node::Desk> = Arc::new(FarDesk::new(gateway.clone(), attempts.clone()));
         options.nodes.attach(&desk);
-        let stop_seen = stopped.clone();
-        let here = Here { options, gateway: gateway.clone(), attempts, stop: stop_seen };
-        let serving = tokio::spawn(serve(Arc::new(here), stopped));
+        let here = Here { options, gateway: gateway.clone(), attempts, stop: stopped };
+        let serving = tokio::spawn(serve(Arc::new(here)));
         Ok(Self { stop, serving, gateway })
     }
 
@@ -111,7 +110,8 @@ impl Afar {
     }
 }
 
-async fn serve(here: Arc<Here>, mut stop: watch::Receiver<bool>) {
+async fn serve(here: Arc<Here>) {
+    let mut stop = here.stop.clone();
     let room = Arc::new(Semaphore::new(here.options.slots.max(1)));
     let mut running: JoinSet<()> = JoinSet::new();
     let (lease, leased) = watch::channel(Duration::from_secs(30));

@@ -5,15 +5,15 @@
 //! the usual one for itself.
 
 use std::ffi::OsString;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use aob_engine::catalogue;
 use aob_gateway::client::{Client, Proof};
+use tempfile::TempDir;
 
 use super::gateway::given_token;
 use crate::context::Server;
@@ -98,7 +98,7 @@ fn split(given: Vec<OsString>) -> (Asked, Vec<OsString>) {
 #[derive(Debug)]
 pub(crate) struct Relay {
     guard: Child,
-    folder: PathBuf,
+    folder: TempDir,
 }
 
 impl Drop for Relay {
@@ -106,7 +106,6 @@ impl Drop for Relay {
         // The end of its input ends it, and kubectl with it.
         drop(self.guard.stdin.take());
         drop(self.guard.wait());
-        drop(std::fs::remove_dir_all(&self.folder));
     }
 }
 
@@ -137,7 +136,7 @@ pub(crate) async fn connect(server: &Server) -> Result<(Client, Relay)> {
     let path = format!("/api/v1/namespaces/{namespace}/services/{service}/proxy");
     let relay = relay(url, &path).await?;
     let base = format!("http://localhost{path}");
-    let socket = relay.folder.join("socket");
+    let socket = relay.folder.path().join("socket");
     let client = Client::through(&socket, &base, url, Proof::Relayed(token), Some(tenant))?;
     Ok((client, relay))
 }
@@ -189,7 +188,7 @@ fn token(url: &str, namespace: &str) -> Result<String> {
 async fn relay(url: &str, path: &str) -> Result<Relay> {
     let unreachable = |why: String| Problem::new(&catalogue::UNREACHABLE, url, why);
     let folder = folder().map_err(|error| unreachable(format!("no folder: {error}")))?;
-    let socket = folder.join("socket");
+    let socket = folder.path().join("socket");
     let mut leads = kubectl();
     leads.arg("proxy").arg(format!("--unix-socket={}", socket.display()));
     // What else this user may do is not lent to anybody.
@@ -211,12 +210,10 @@ async fn relay(url: &str, path: &str) -> Result<Relay> {
 }
 
 /// A new folder that is this user's alone.
-fn folder() -> std::io::Result<PathBuf> {
+fn folder() -> std::io::Result<TempDir> {
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
     let above = runtime.filter(|path| path.is_dir()).unwrap_or_else(std::env::temp_dir);
-    let folder = Path::new(&above).join(format!("aob-{:016x}", rand::random::<u64>()));
-    std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
-    Ok(folder)
+    tempfile::Builder::new().prefix("aob-").tempdir_in(above)
 }
 
 #[cfg(test)]

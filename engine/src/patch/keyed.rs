@@ -248,6 +248,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::compile::spec_digest;
+    use crate::patch::{Op, Operation, materialize};
 
     #[test]
     fn edges_are_named_by_their_ends_and_after() {
@@ -322,6 +324,25 @@ mod tests {
             let document = json!({"spec": {"nodes": nodes, "edges": edges}});
             let error = Keyed::of(&document).unwrap_err();
             assert_eq!((error.entry, error.pointer.as_str()), (&PATCH_GRAPH, pointer));
+        }
+    }
+
+    /// However often a graph is made anew from its first document or from the last one.
+    #[test]
+    fn an_edge_that_comes_and_goes_leaves_the_digest_as_it_was() {
+        let operation = |op, value| Operation { op, path: "/edges/a->b".to_owned(), value };
+        let there = [operation(Op::Add, Some(json!({"from": "a", "to": "b"})))];
+        let back = [operation(Op::Remove, None)];
+        let nodes = json!([{"id": "a", "type": "noop"}, {"id": "b", "type": "noop"}]);
+        for base in
+            [json!({"spec": {"nodes": nodes}}), json!({"spec": {"nodes": nodes, "edges": []}})]
+        {
+            let with = materialize(&base, &[&there]).unwrap();
+            let by_step = materialize(&with, &[&back]).unwrap();
+            let at_once = materialize(&base, &[&there, &back]).unwrap();
+            let digests = [&base, &with, &by_step, &at_once].map(spec_digest);
+            assert_ne!(digests[1], digests[0]);
+            assert_eq!([&digests[2], &digests[3]], [&digests[0], &digests[0]]);
         }
     }
 }
