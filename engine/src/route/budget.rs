@@ -107,8 +107,8 @@ impl Router<'_> {
 
     /// A child run has used no money, or no more than was booked: what was reserved for it is free again.
     pub(super) fn release_child(&mut self, at: &At) -> Result<(), Refusal> {
-        let holds = self.live(at).is_some_and(|live| live.reserved.is_some());
-        if holds && matches!(at.node().kind, Kind::Child { .. }) {
+        let is_child = matches!(at.node().kind, Kind::Child { .. });
+        if is_child && self.live(at).is_some_and(|live| live.reserved.is_some()) {
             return self.emit(Change::Booked { at: at.name(), amount: Amount::default() });
         }
         Ok(())

@@ -115,7 +115,7 @@ fn wanted(ir: &Ir, ix: NodeIx, live: Option<&Live>) -> u64 {
 /// Whether a node uses money, itself or within.
 fn spends(ir: &Ir, ix: NodeIx) -> bool {
     match &ir.node(ix).kind {
-        Kind::Task { agent, .. } => *agent,
+        Kind::Task { .. } => ir.node(ix).asks_a_model(),
         Kind::Child { .. } => true,
         Kind::Foreach { body, .. } | Kind::Loop { body, .. } => {
             ir.body(*body).nodes.clone().any(|ix| spends(ir, ix))

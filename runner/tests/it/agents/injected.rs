@@ -67,3 +67,32 @@ async fn injected_text_reaches_no_metadata_address() {
     assert_eq!(state.head.outcome, Some(RunOutcome::Failed));
     bench.stop().await;
 }
+
+/// A schema that stands elsewhere is fetched by nobody, and refused.
+#[tokio::test]
+async fn a_remote_schema_is_fetched_by_nobody() {
+    let elsewhere = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    elsewhere.set_nonblocking(true).expect("a listener");
+    let schema = json!({"$ref": format!("http://{}/schema.json", elsewhere.local_addr().expect("an address"))});
+    let mind = Scripted::new(move |ask, n| match (&ask.turns[0], n) {
+        (_, 0) => call(
+            "patch",
+            json!({"reason": "r", "edits": [
+                {"do": "add_node", "id": "more", "type": "agent", "config": {
+                    "model": "a/b", "prompt": "small", "output": schema}},
+                {"do": "connect", "from": "think", "to": "more"}]}),
+        ),
+        (Turn::User(prompt), _) if prompt == "p" => text("done"),
+        _ => text("{}"),
+    });
+    let bench = Bench::new(&mind);
+    let spec = json!({"nodes": [{"id": "think", "type": "agent", "config": {
+        "model": "a/b", "prompt": "p", "patch": {"allow": ["agent"]}}}]});
+    let (_, state) = bench.run(&workflow(spec)).await;
+    assert_eq!((state.head.revision, state.head.outcome), (0, Some(RunOutcome::Succeeded)));
+    let told = &mind.told()[1];
+    assert!(told.contains("AOB1301") && told.contains("refers to nothing outside"), "{told}");
+    let came = elsewhere.accept().map(|_| "somebody");
+    assert!(came.is_err(), "nobody was asked for it");
+    bench.stop().await;
+}
