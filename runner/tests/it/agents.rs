@@ -9,6 +9,7 @@ mod fuzz;
 mod injected;
 mod layers;
 mod patches;
+mod prefix;
 mod scripted;
 mod served;
 mod stale;

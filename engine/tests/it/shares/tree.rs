@@ -228,6 +228,7 @@ impl Tree {
                 }
                 self.take(&id, Input::Timer(timer));
             }
+            Move::Raise(_) if self.runs[&self.top].sim.state.is_ended() => {}
             Move::Raise(by) => {
                 self.cap += by;
                 let cap = Cap { usd: Some(self.cap), ..Cap::default() };
