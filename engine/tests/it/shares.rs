@@ -75,13 +75,13 @@ fn one_after_the_other_each_has_all_that_is_left() {
 
 const EACH: &str =
     "nodes: [{id: each, type: foreach, config: {items: [1, 2, 3, 4], concurrency: 2}},
-    {id: in, within: each, type: workflow, config: {name: kid}}]";
+    {id: call, within: each, type: workflow, config: {name: kid}}]";
 
 #[test]
 fn iterations_share_what_is_left_as_they_come() {
     let mut run = start(EACH);
-    ends(&mut run, "each[0]/in", 10, done());
-    ends(&mut run, "each[1]/in", 0, done());
+    ends(&mut run, "each[0]/call", 10, done());
+    ends(&mut run, "each[1]/call", 0, done());
     let told: Vec<u64> = parts(&run).into_iter().map(|(_, part)| part).collect();
     assert_eq!(told, [50, 50, 40, 50]);
     assert_eq!(books(&run), (10, 90));
@@ -92,30 +92,30 @@ fn iterations_share_what_is_left_as_they_come() {
 fn a_child_run_waits_for_what_others_give_back() {
     let mut run =
         start(&format!("{}, {{id: tell, within: each, type: noop}}]", EACH.trim_end_matches(']')));
-    ends(&mut run, "each[0]/in", 50, done());
+    ends(&mut run, "each[0]/call", 50, done());
     assert_eq!(parts(&run).len(), 2, "nothing is left for a third");
     run.ok("each[0]/tell");
-    assert_eq!((parts(&run).len(), run.state("each[2]/in")), (2, "ready"));
+    assert_eq!((parts(&run).len(), run.state("each[2]/call")), (2, "ready"));
     run.ok("each[2]/tell");
-    ends(&mut run, "each[1]/in", 20, done());
-    assert_eq!(parts(&run)[2..], [("each[2]/in".to_owned(), 30)]);
+    ends(&mut run, "each[1]/call", 20, done());
+    assert_eq!(parts(&run)[2..], [("each[2]/call".to_owned(), 30)]);
     run.ok("each[1]/tell");
-    assert_eq!((books(&run), run.state("each[3]/in")), ((70, 30), "ready"));
+    assert_eq!((books(&run), run.state("each[3]/call")), ((70, 30), "ready"));
     // More money wakes it as well.
     let cap = Cap { usd: Some(120), ..Cap::default() };
     run.sim.take(&[Input::Cap { agent: String::new(), cap, by: "user:bob".into(), reason: None }]);
-    assert_eq!(parts(&run)[3..], [("each[3]/in".to_owned(), 20)]);
+    assert_eq!(parts(&run)[3..], [("each[3]/call".to_owned(), 20)]);
 }
 
 /// Where nobody holds any, there is nothing to wait for: it begins with nothing, and its agents ask a person.
 #[test]
 fn what_is_used_up_is_not_waited_for() {
     let mut run = start(EACH);
-    ends(&mut run, "each[0]/in", 50, done());
-    ends(&mut run, "each[1]/in", 50, done());
+    ends(&mut run, "each[0]/call", 50, done());
+    ends(&mut run, "each[1]/call", 50, done());
     let mut last = parts(&run).split_off(2);
     last.sort();
-    assert_eq!(last, [("each[2]/in".to_owned(), 0), ("each[3]/in".to_owned(), 0)]);
+    assert_eq!(last, [("each[2]/call".to_owned(), 0), ("each[3]/call".to_owned(), 0)]);
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn who_is_given_up_counts_as_having_used_its_part() {
     );
     run.time("a");
     assert_eq!((books(&run), run.code("a").as_deref()), ((50, 50), Some("timeout")));
-    assert_eq!(ends(&mut run, "a", 3, done()), Verdict::Superseded);
+    assert_eq!(ends(&mut run, "a", 3, done()), Verdict::Conflicting);
     assert_eq!(books(&run), (50, 50), "nothing is given back on a late word");
 }
 

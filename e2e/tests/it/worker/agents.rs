@@ -150,7 +150,8 @@ async fn its_patch_counts_in_the_dearer_tier() {
     let door = Remote::new(runs.clone(), PATIENCE);
     runs.put_type(&agent_type(), None).await.unwrap();
     let digest = publish(&runs, &thinks(&json!({"allow": [TYPE], "ungated": [TYPE]}))).await;
-    let two = json!({"operations": ["a", "b"].map(|id| json!({"op": "add", "path": "/nodes/-", "value": {"id": id, "type": TYPE, "config": {}}}))});
+    let node = |id| json!({"op": "add", "path": "/nodes/-", "value": {"id": id, "type": TYPE, "config": {}}});
+    let two = json!({"operations": [node("a"), node("b")]});
     for first in [true, false] {
         let run = start(&runs, &digest, json!({})).await;
         // Those that the first one's patch added are handed out as well.
