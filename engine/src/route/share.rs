@@ -54,7 +54,7 @@ impl Router<'_> {
         let head = &self.state.head;
         let limits = &self.irs.get(head.revision)?.limits;
         let set = head.caps.get("").and_then(|cap| cap.usd);
-        let is_capped = set.or(head.allowed.spend(limits)).is_some();
+        let is_capped = set.is_some() || head.allowed.spend(limits).is_some();
         Ok(is_capped.then(|| run_budget(&self.state, limits)))
     }
 
