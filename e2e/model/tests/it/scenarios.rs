@@ -385,7 +385,7 @@ fn every_scenario_is_searched_without_a_finding() {
         if only.as_ref().is_some_and(|only| !name.starts_with(&**only)) || (is_long && !long) {
             continue;
         }
-        let found = search(scenario, None, if is_long { 20_000_000 } else { 5_000_000 });
+        let found = search(scenario, None, if is_long { 8_000_000 } else { 5_000_000 });
         let cut = if found.cut { ", cut" } else { "" };
         println!(
             "{name}: {} states, depth {}, {:.1} s{cut}",
