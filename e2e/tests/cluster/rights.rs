@@ -13,12 +13,32 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     pub(crate) fn new() -> Self {
-        let forward = Forward::to(SYSTEM, "aob-gateway", 80);
+        Self::of(SYSTEM, "aob-gateway")
+    }
+
+    /// That of another release.
+    pub(crate) fn of(space: &str, service: &str) -> Self {
+        let forward = Forward::to(space, service, 80);
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         Self { forward, http, runtime: tokio::runtime::Runtime::new().unwrap() }
     }
 
+    /// Where it is reached.
+    pub(crate) fn url(&self) -> &str {
+        &self.forward.url
+    }
+
     pub(crate) fn ask(&self, token: Option<&str>, path: &str, body: Option<Value>) -> (u16, Value) {
+        self.try_ask(token, path, body).unwrap()
+    }
+
+    /// The same, where it may be away.
+    pub(crate) fn try_ask(
+        &self,
+        token: Option<&str>,
+        path: &str,
+        body: Option<Value>,
+    ) -> reqwest::Result<(u16, Value)> {
         let url = format!("{}/api/v1{path}", self.forward.url);
         let mut request = match body {
             Some(body) => self.http.post(url).json(&body),
@@ -28,8 +48,8 @@ impl Gateway {
             request = request.bearer_auth(token);
         }
         self.runtime.block_on(async {
-            let answer = request.send().await.unwrap();
-            (answer.status().as_u16(), answer.json().await.unwrap_or_default())
+            let answer = request.send().await?;
+            Ok((answer.status().as_u16(), answer.json().await.unwrap_or_default()))
         })
     }
 }
