@@ -375,6 +375,12 @@ impl Node {
     pub fn is_agent(&self) -> bool {
         matches!(self.kind, Kind::Task { agent: true, .. })
     }
+
+    /// Whether it is an agent of the built-in type, whose questions and tools are AOB's own: one of a registered type is
+    /// a program like others.
+    pub fn asks_a_model(&self) -> bool {
+        self.is_agent() && &*self.node_type == "agent"
+    }
 }
 
 impl Kind {

@@ -17,6 +17,7 @@ mod operation;
 mod place;
 mod rebase;
 mod record;
+mod touched;
 mod undo;
 
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,6 @@
 //! The node types an installation knows: the built-in ones, and those registered beside them.
 
+mod agent;
 mod error;
 mod kept;
 mod marks;
@@ -60,7 +61,7 @@ impl Registry {
     pub fn with(mut self, registered: RegisteredType) -> Result<Self, RegistryError> {
         let name = registered.name.clone();
         self.check_name(&name)?;
-        let info = TypeInfo::registered(registered, Pool::System, None)?;
+        let info = TypeInfo::registered(registered, Pool::System, false, None)?;
         self.types.insert(name, Arc::new(info));
         Ok(self)
     }
@@ -195,6 +196,7 @@ pub struct TypeInfo {
     effect: DefaultEffect,
     builtin: bool,
     pool: Pool,
+    agent: bool,
     /// What a graph keeps of it, if it is registered in a store.
     told: Option<Value>,
     marks: Marks,
@@ -226,6 +228,7 @@ impl TypeInfo {
             effect,
             builtin: true,
             pool: Pool::System,
+            agent: name == "agent",
             told: None,
             validator,
         }
@@ -234,6 +237,7 @@ impl TypeInfo {
     fn registered(
         registered: RegisteredType,
         pool: Pool,
+        agent: bool,
         told: Option<Value>,
     ) -> Result<Self, RegistryError> {
         let RegisteredType { name, schema, effect } = registered;
@@ -249,12 +253,13 @@ impl TypeInfo {
             effect: DefaultEffect::Fixed(effect),
             builtin: false,
             pool,
+            agent,
             told,
             validator: Some(validator),
         })
     }
 
-    /// From what a graph keeps of a type: `{config, effect, pool}`.
+    /// From what a graph keeps of a type: `{config, effect, pool, agent?}`.
     fn kept(name: &str, told: &Value) -> Result<Self, RegistryError> {
         let schema = told.get("config").cloned().unwrap_or(Value::Bool(true));
         let effect = match told.get("effect").and_then(Value::as_str) {
@@ -267,7 +272,8 @@ impl TypeInfo {
             _ => Pool::Tenant,
         };
         let registered = RegisteredType { name: name.to_owned(), schema, effect };
-        Self::registered(registered, pool, Some(told.clone()))
+        let agent = told.get("agent") == Some(&Value::Bool(true));
+        Self::registered(registered, pool, agent, Some(told.clone()))
     }
 
     /// Its name.
@@ -283,6 +289,11 @@ impl TypeInfo {
     /// Whether it came with the engine.
     pub fn is_builtin(&self) -> bool {
         self.builtin
+    }
+
+    /// Whether its nodes are agents: counted as such, and answers of theirs may bring patches.
+    pub fn is_agent(&self) -> bool {
+        self.agent
     }
 
     /// Whether it is registered in a store, not part of the programs.

@@ -14,6 +14,7 @@ mod join;
 mod patch;
 mod proposal;
 mod settle;
+mod share;
 mod ticket;
 mod view;
 
@@ -185,7 +186,7 @@ impl<'a> Router<'a> {
         }
     }
 
-    /// Works until nothing follows any more, then fills the window.
+    /// Works until nothing follows any more, then fills the window, and gives the child runs of it their money.
     fn run(&mut self) -> Result<(), Refusal> {
         loop {
             while let Some(work) = self.work.pop_front() {
@@ -198,7 +199,7 @@ impl<'a> Router<'a> {
             if let Some(scope) = self.drains.pop_front() {
                 self.drain(&scope)?;
             } else if !self.publish_next()? {
-                return Ok(());
+                return self.allot();
             }
         }
     }

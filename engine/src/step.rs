@@ -452,6 +452,8 @@ pub struct ChildStart {
     pub parent: Parent,
     /// How deep in child runs.
     pub depth: u32,
+    /// Micro-dollars that are reserved for it in the run that waits; none if that has no limit.
+    pub spend: Option<u64>,
 }
 
 /// One entry of a run's context: an output and the record that it was applied, in one.

@@ -6,6 +6,7 @@
 pub mod kubernetes;
 pub mod oidc;
 pub mod open;
+mod proof;
 pub mod role;
 pub mod tokens;
 

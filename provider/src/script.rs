@@ -34,6 +34,8 @@ pub struct Script {
     pub(crate) key: Option<String>,
     /// Tokens that a cached prefix has at least.
     pub(crate) shortest_cached: u64,
+    /// Microseconds before an answer begins, for each token that is in no cache.
+    pub(crate) micros_per_token: u64,
 }
 
 /// Answers that are computed.
@@ -144,6 +146,12 @@ impl Script {
     #[must_use]
     pub fn with_key(self, key: impl Into<String>) -> Self {
         Self { key: Some(key.into()), ..self }
+    }
+
+    /// It takes so many microseconds to read a token that is in no cache.
+    #[must_use]
+    pub fn reading(self, micros_per_token: u64) -> Self {
+        Self { micros_per_token, ..self }
     }
 }
 

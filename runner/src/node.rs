@@ -16,6 +16,7 @@ mod policy;
 mod registry;
 mod transform;
 
+pub(crate) use agent::before_answer;
 pub use agent::{Agent, Closing, Desk, Finished, Granted, Judged, Mind, Scene};
 pub(crate) use called::Called;
 pub use called::RunSource;

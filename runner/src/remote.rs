@@ -9,6 +9,7 @@ mod consult;
 mod heartbeat;
 mod intake;
 mod name;
+mod patched;
 mod release;
 mod tell;
 

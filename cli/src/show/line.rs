@@ -92,6 +92,8 @@ pub(crate) fn line(change: &Change, event: &Event, picture: &Picture) -> Option<
                 reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"))
             )
         }
+        // A child run that has used nothing gives back what was reserved for it.
+        Change::Booked { amount, .. } if amount.is_zero() => return None,
         Change::Booked { at, amount } => format!("{at} used {amount}"),
         Change::Capped { agent, cap, reason } => {
             let who = if agent.is_empty() { "the run" } else { agent.as_str() };

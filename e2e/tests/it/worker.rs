@@ -1,5 +1,6 @@
 //! The worker protocol and registered types, on both stores: two doors on one store, as two gateways have.
 
+mod agents;
 mod calls;
 mod lambda;
 mod protocol;

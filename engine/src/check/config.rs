@@ -40,7 +40,7 @@ pub(crate) fn judge(document: &Document<'_>, types: &[Type<'_>], findings: &mut 
         match of.role {
             Role::Foreach => item_name(node, findings),
             Role::Approval => embedded_schema(node, "data", findings),
-            Role::Agent => embedded_schema(node, "output", findings),
+            Role::Agent if info.is_builtin() => embedded_schema(node, "output", findings),
             _ => {}
         }
     }

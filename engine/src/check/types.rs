@@ -69,7 +69,7 @@ fn look_up<'r>(name: &str, registry: &'r Registry) -> Type<'r> {
     let info = registry.get(name);
     let role = match (info, name) {
         (None, _) => Role::Unknown,
-        (_, "agent") => Role::Agent,
+        (Some(info), _) if info.is_agent() => Role::Agent,
         (_, "transform") => Role::Transform,
         (_, "delay") => Role::Delay,
         (_, "approval") => Role::Approval,

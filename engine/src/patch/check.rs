@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::difference::difference_by;
 use super::rebase::{Since, rebase};
+use super::touched::Touched;
 use super::{
-    Difference, Keyed, Op, Operation, Overlay, PatchError, Request, canonical, difference, digest,
-    materialize, place, quote,
+    Difference, Op, Operation, Overlay, PatchError, Request, canonical, digest, materialize, place,
+    quote,
 };
 use crate::catalogue::{PATCH_EMPTY, PATCH_REUSED};
 use crate::check::Ceiling;
@@ -88,7 +90,8 @@ pub fn check_patch(
     if undoes.is_none() && !mutant::is(Mutant::IdUsedAgain) {
         used_again(&operations, ground, &mut issues);
     }
-    let difference = difference(ground.current, &document);
+    let difference = difference_by(ground.current, &document, &operations);
+    debug_assert_eq!(difference, super::difference(ground.current, &document));
     if difference.is_empty() && request.cancel.is_empty() {
         issues.push(nothing_changes(&difference));
     }
@@ -159,7 +162,8 @@ fn used_again(operations: &[Operation], ground: Ground<'_>, issues: &mut Vec<Iss
     if !operations.iter().any(|operation| added(operation).is_some()) {
         return;
     }
-    let mut ever: BTreeSet<String> = Keyed::gather(ground.base).0.nodes.into_keys().collect();
+    let mut ever: BTreeSet<String> =
+        Touched::by(operations).within(ground.base).nodes.into_keys().collect();
     ever.extend(ground.overlays.iter().flat_map(|overlay| &overlay.operations).filter_map(added));
     for operation in operations {
         if let Some(id) = added(operation).filter(|id| ever.contains(id)) {

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use super::address::escape;
 use super::keyed::is_list;
+use super::touched::Touched;
 use super::{EdgeName, Keyed, Op, Operation, same};
 
 /// What changed in effect between two documents of a workflow. Names are sorted; of what changed, the
@@ -55,7 +56,19 @@ impl Difference {
 /// The effective difference of two workflow documents. Order means nothing, numbers are compared by
 /// value. What has no name, or that of an earlier one, is left out.
 pub fn difference(before: &Value, after: &Value) -> Difference {
-    let (old, new) = (Keyed::gather(before).0, Keyed::gather(after).0);
+    of_graphs((before, &Keyed::gather(before).0), (after, &Keyed::gather(after).0))
+}
+
+/// The same of a document and what canonical operations made of it, for less: only what they name is looked at.
+pub(super) fn difference_by(before: &Value, after: &Value, operations: &[Operation]) -> Difference {
+    let touched = Touched::by(operations);
+    of_graphs((before, &touched.within(before)), (after, &touched.within(after)))
+}
+
+fn of_graphs(
+    (before, old): (&Value, &Keyed<'_>),
+    (after, new): (&Value, &Keyed<'_>),
+) -> Difference {
     let nodes = Changes::between(&old.nodes, &new.nodes);
     let edges = Changes::between(&old.edges, &new.edges);
     Difference {

@@ -154,6 +154,9 @@ pub(super) trait Key: Ord + fmt::Display {
     fn of(value: &Value) -> Option<Self>
     where
         Self: Sized;
+
+    /// The value of the first of the fields.
+    fn first(&self) -> &str;
 }
 
 impl Key for String {
@@ -163,6 +166,10 @@ impl Key for String {
     fn of(node: &Value) -> Option<Self> {
         node.get("id").and_then(Value::as_str).filter(|id| is_id(id)).map(str::to_owned)
     }
+
+    fn first(&self) -> &str {
+        self
+    }
 }
 
 impl Key for EdgeName {
@@ -171,6 +178,10 @@ impl Key for EdgeName {
 
     fn of(edge: &Value) -> Option<Self> {
         Self::of(edge)
+    }
+
+    fn first(&self) -> &str {
+        &self.from
     }
 }
 

@@ -7,7 +7,7 @@ use jsonschema::Validator;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{RegistryError, build, dotted};
+use super::{RegistryError, agent, build, dotted};
 use crate::catalogue::BAD_NODE_TYPE;
 use crate::check::misfit;
 use crate::ir::{Effect, Pool};
@@ -31,6 +31,8 @@ pub struct KeptType {
     pub effect: Effect,
     /// Who runs its tasks.
     pub run: RunBy,
+    /// Whether its nodes are agents, whose answers may bring patches.
+    pub agent: bool,
     /// Labels that a tenant must have to know it; empty: every tenant does.
     pub labels: BTreeMap<String, String>,
 }
@@ -104,8 +106,13 @@ impl KeptType {
             let error = RegistryError::Name { name: crate::issue::excerpt(name) };
             issues.push(Issue::new(&BAD_NODE_TYPE, "/metadata/name", error.to_string()));
         }
-        let config =
+        let mut config =
             document.pointer("/spec/config").cloned().unwrap_or_else(|| json!({"type": "object"}));
+        let agent = document.pointer("/spec/agent") == Some(&Value::Bool(true));
+        if issues.is_empty() && agent {
+            issues.extend(agent::judge(document));
+            agent::add_policy(&mut config);
+        }
         if issues.is_empty()
             && let Err(reason) = build(&config)
         {
@@ -130,6 +137,7 @@ impl KeptType {
                 _ => Effect::Once,
             },
             run: run_by(document).map_err(|issue| vec![issue])?,
+            agent,
             labels: labels.into_iter().flatten().map(label).collect(),
         })
     }
@@ -162,7 +170,11 @@ impl KeptType {
             Pool::System => "system",
             Pool::Tenant | Pool::Runners => "tenant",
         };
-        json!({"config": self.config, "effect": effect, "pool": pool})
+        let mut told = json!({"config": self.config, "effect": effect, "pool": pool});
+        if self.agent {
+            told["agent"] = Value::Bool(true);
+        }
+        told
     }
 }
 
@@ -264,6 +276,43 @@ mod tests {
                 .unwrap()
                 .is_for("sales", &BTreeMap::new())
         );
+    }
+
+    #[test]
+    fn an_agent_is_one_whose_answer_can_bring_a_patch() {
+        let mut one = document(json!({"worker": {}}));
+        one["spec"]["agent"] = json!(true);
+        one["spec"]["config"]["additionalProperties"] = json!(false);
+        one["spec"]["config"]["properties"] = json!({"iban": {"type": "string"}});
+        let kept = KeptType::read(&one).unwrap();
+        let mut registry = Registry::builtin();
+        registry.add(&kept).unwrap();
+        let info = registry.get("acme.enrich").unwrap();
+        assert!(info.is_agent() && !Registry::builtin().get("noop").unwrap().is_agent());
+        let fits = |config: Value| info.validator().unwrap().is_valid(&config);
+        assert!(fits(json!({"iban": "x"})));
+        assert!(fits(json!({"iban": "x", "patch": {"allow": ["transform"], "maxNodes": 2}})));
+        assert!(!fits(json!({"iban": "x", "patch": {"allow": "transform"}})));
+        assert!(!fits(json!({"iban": "x", "other": 1})));
+        assert!(info.marks().literal_at("/patch/allow/0"), "no output widens it");
+        let used = registry.used(["acme.enrich"].into_iter()).unwrap();
+        let again = Registry::builtin().with_used(&used.document).unwrap();
+        assert!(again.get("acme.enrich").unwrap().is_agent());
+        let plain = KeptType::read(&document(json!({"worker": {}}))).unwrap();
+        assert_eq!(plain.told().get("agent"), None, "what was kept before reads as it did");
+
+        for run in [
+            json!({"job": {"image": "x"}}),
+            json!({"lambda": {"function": "f", "region": "r", "credentials": "c"}}),
+        ] {
+            let mut one = document(run);
+            one["spec"]["agent"] = json!(true);
+            let issues = KeptType::read(&one).unwrap_err();
+            assert_eq!((issues.len(), issues[0].pointer.as_str()), (1, "/spec/agent"));
+        }
+        one["spec"]["config"]["properties"]["patch"] = json!({});
+        let issues = KeptType::read(&one).unwrap_err();
+        assert_eq!(issues[0].pointer, "/spec/config/properties/patch");
     }
 
     #[test]

@@ -28,7 +28,7 @@ impl Router<'_> {
                 self.pass(at, Cause::UnknownType, &why)
             }
             Kind::Task { .. } if self.has_room() => self.publish(at),
-            Kind::Child { .. } if self.has_room() => self.start_child(at),
+            Kind::Child { .. } if self.has_room() && !self.is_money_out()? => self.start_child(at),
             Kind::Task { .. } | Kind::Child { .. } => self.emit(Change::Ready { at: at.name() }),
             Kind::Delay { config } => {
                 match self.render(&at.scope, config)?.map_err(|e| failed("the config", &e)) {
@@ -66,8 +66,18 @@ impl Router<'_> {
         if !self.has_room() {
             return Ok(false);
         }
+        let is_money_out = self.is_money_out()?;
         let ready = self.state.scopes.iter().find_map(|(scope, marking)| {
-            let slot = marking.nodes.iter().position(|&state| state == NodeState::Ready)?;
+            let ir = if is_money_out { self.irs.get(marking.revision).ok() } else { None };
+            let waits = |slot: usize| {
+                ir.is_some_and(|ir| {
+                    let ix = ir.body(marking.body).nodes.start + slot as u32;
+                    matches!(ir.node(ix).kind, Kind::Child { .. })
+                })
+            };
+            let mut nodes = marking.nodes.iter().enumerate();
+            let slot =
+                nodes.position(|(slot, &state)| state == NodeState::Ready && !waits(slot))?;
             Some((scope.clone(), marking.body, slot))
         });
         let Some((scope, body, slot)) = ready else { return Ok(false) };
@@ -249,6 +259,7 @@ impl Router<'_> {
             input: Arc::new(config.get("input").cloned().unwrap_or_else(|| json!({}))),
             parent: Parent { run: self.state.head.run.clone(), instance: name.into(), fence },
             depth: self.state.head.depth + 1,
+            spend: None,
         });
         Ok(())
     }

@@ -100,9 +100,18 @@ impl Router<'_> {
                 && self.live(at).is_some_and(|live| live.fence == fence)
         });
         match live {
-            Some(at) => self.emit(Change::Booked { at: at.name(), amount }),
-            None => Ok(()),
+            Some(at) if !amount.is_zero() => self.emit(Change::Booked { at: at.name(), amount }),
+            _ => Ok(()),
         }
+    }
+
+    /// A child run has used no money, or no more than was booked: what was reserved for it is free again.
+    pub(super) fn release_child(&mut self, at: &At) -> Result<(), Refusal> {
+        let is_child = matches!(at.node().kind, Kind::Child { .. });
+        if is_child && self.live(at).is_some_and(|live| live.reserved.is_some()) {
+            return self.emit(Change::Booked { at: at.name(), amount: Amount::default() });
+        }
+        Ok(())
     }
 
     /// An attempt ends with a call under way.

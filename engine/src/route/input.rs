@@ -88,11 +88,12 @@ impl Router<'_> {
         if !answers || live.fence != fence {
             return Ok(Verdict::Superseded);
         }
+        let tries = live.failures + 1;
+        self.release_child(&at)?;
         match result {
             Answer::Output(output) => self.succeed(&at, output.clone(), Cause::Completion)?,
             Answer::Error { error, retryable } => {
                 let retry = at.node().retry;
-                let tries = live.failures + 1;
                 if *retryable && tries < retry.attempts && !self.is_draining(&at.scope) {
                     self.back_off(&at, tries, error)?;
                 } else {
@@ -188,6 +189,7 @@ impl Router<'_> {
         if !is_child || self.node_state(&at) != NodeState::Active || live.fence != fence {
             return Ok(Verdict::Superseded);
         }
+        self.release_child(&at)?;
         if self.is_draining(&at.scope) {
             self.fail(&at, error.clone(), Cause::Limit, None)?;
             return Ok(Verdict::Applied);

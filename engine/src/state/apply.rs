@@ -265,8 +265,10 @@ pub(crate) fn apply(
         Change::Booked { at, amount } => {
             let place = Place::find(state, irs, at)?;
             place.live(state, at)?.reserved = None;
-            let spent = state.head.spent.entry(split_instance(at).1.into()).or_default();
-            *spent = spent.plus(*amount);
+            if !amount.is_zero() {
+                let spent = state.head.spent.entry(split_instance(at).1.into()).or_default();
+                *spent = spent.plus(*amount);
+            }
         }
         Change::Capped { agent, cap, .. } => {
             let known = state.head.caps.entry(agent.as_str().into()).or_default();

@@ -23,4 +23,5 @@ mod patching;
 mod patterns;
 mod random;
 mod rules;
+mod shares;
 mod simulate;

@@ -9,19 +9,17 @@ use std::time::Duration;
 
 use aob_engine::catalogue;
 use async_trait::async_trait;
-use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use super::proof::bearer_or_relayed;
 use super::role::Role;
-use super::{Caller, Door, GROUP, Peer, Right, TOKEN, not_proven};
+use super::{Caller, Door, GROUP, Peer, Right, not_proven};
 use crate::problem::{Problem, Result};
 use api::Api;
 use kept::Kept;
 
-/// Longest token that is sent on.
-const LONGEST: usize = 16 << 10;
 /// How long an answer is believed. Somebody whose right was taken away has it that long, no longer.
 const FRESH: Duration = Duration::from_secs(10);
 /// What the names of service accounts begin with, in Kubernetes and here.
@@ -104,17 +102,7 @@ impl Kubernetes {
 #[async_trait]
 impl Door for Kubernetes {
     async fn who(&self, headers: &HeaderMap, _: Peer) -> Result<Caller> {
-        let text = |given: &HeaderValue| given.to_str().unwrap_or_default().to_owned();
-        let (usual, relayed) = (headers.get(AUTHORIZATION).map(text), headers.get(TOKEN).map(text));
-        let (scheme, token) = match (&usual, &relayed) {
-            (Some(given), _) => given.split_once(' ').unwrap_or_default(),
-            (None, Some(token)) => ("bearer", token.as_str()),
-            (None, None) => return Err(not_proven("no token was presented")),
-        };
-        let token = token.trim();
-        if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() || token.len() > LONGEST {
-            return Err(not_proven("a token is presented as `Bearer TOKEN`, of at most 16 KiB"));
-        }
+        let token = bearer_or_relayed(headers)?;
         let digest: [u8; 32] = Sha256::digest(token).into();
         let known = match self.callers.get(&digest) {
             Some(known) => known,

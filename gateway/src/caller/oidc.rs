@@ -18,21 +18,19 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use http::HeaderMap;
-use http::header::AUTHORIZATION;
 use jsonwebtoken::dangerous::insecure_decode;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Validation, decode, decode_header};
 use serde_json::{Map, Value};
 
 use super::kubernetes::Kubernetes;
+use super::proof::bearer;
 use super::{Caller, Door, Peer, Right, not_proven};
 use crate::operation::TENANT;
 use crate::problem::Result;
 use keys::Keys;
 use settings::Settings;
 
-/// Longest token that is looked at.
-const LONGEST: usize = 16 << 10;
 /// Longest name of a user or a group.
 const LONGEST_NAME: usize = 128;
 /// What the names of a cluster's own users and groups begin with: no provider gives them.
@@ -141,15 +139,7 @@ impl Oidc {
 #[async_trait]
 impl Door for Oidc {
     async fn who(&self, headers: &HeaderMap, peer: Peer) -> Result<Caller> {
-        let Some(given) = headers.get(AUTHORIZATION) else {
-            return Err(not_proven("no token was presented"));
-        };
-        let (scheme, token) =
-            given.to_str().unwrap_or_default().split_once(' ').unwrap_or_default();
-        let token = token.trim();
-        if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() || token.len() > LONGEST {
-            return Err(not_proven("a token is presented as `Bearer TOKEN`, of at most 16 KiB"));
-        }
+        let token = bearer(headers)?;
         match &self.cluster {
             Some(cluster) if !self.is_ours(token) => cluster.who(headers, peer).await,
             _ => self.caller(&self.claims(token).await?),

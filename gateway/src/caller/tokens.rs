@@ -10,18 +10,17 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use aob_engine::catalogue;
-use aob_engine::read::{self, Limits};
 use async_trait::async_trait;
 use http::HeaderMap;
-use http::header::AUTHORIZATION;
 use rustc_hash::FxHashMap;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
+use super::proof::{bearer, document};
 use super::role::Role;
 use super::{Caller, Door, Peer, Right, not_proven};
 use crate::operation::TENANT;
-use crate::problem::{Finding, Problem, Result};
+use crate::problem::{Problem, Result};
 
 /// How often the file is looked at again.
 const FRESH: Duration = Duration::from_secs(1);
@@ -102,16 +101,9 @@ impl Tokens {
 #[async_trait]
 impl Door for Tokens {
     async fn who(&self, headers: &HeaderMap, _: Peer) -> Result<Caller> {
-        let Some(given) = headers.get(AUTHORIZATION) else {
-            return Err(not_proven("no token was presented"));
-        };
-        let text = given.to_str().unwrap_or_default();
-        let (scheme, token) = text.split_once(' ').unwrap_or_default();
-        if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() {
-            return Err(not_proven("a token is presented as `Bearer TOKEN`"));
-        }
+        let token = bearer(headers)?;
         // Compared by digest: how long that takes says nothing about the token.
-        let digest: [u8; 32] = Sha256::digest(token.trim()).into();
+        let digest: [u8; 32] = Sha256::digest(token).into();
         self.callers().get(&digest).cloned().ok_or_else(|| not_proven("the token is not known"))
     }
 
@@ -125,24 +117,8 @@ fn changed(path: &Path) -> Option<SystemTime> {
 }
 
 fn callers(path: &Path) -> Result<FxHashMap<[u8; 32], Caller>> {
-    let about = path.display().to_string();
-    let text = std::fs::read(path)
-        .map_err(|error| Problem::new(&catalogue::NO_FILE, &about, error.to_string()))?;
-    let documents = read::documents(&text, &Limits::default()).map_err(|found| {
-        let one = |one: read::Located| Finding {
-            issue: one.issue,
-            about: about.clone(),
-            place: one.place,
-            source: None,
-        };
-        Problem::of(found.into_iter().map(one).collect())
-    })?;
-    let wrong = |why: String| Problem::new(&catalogue::BAD_TOKENS, &about, why);
-    let [document] = documents.as_slice() else {
-        return Err(wrong("a file of tokens is one document".to_owned()));
-    };
-    let file: TokenFile =
-        serde_json::from_value(document.value.clone()).map_err(|error| wrong(error.to_string()))?;
+    let file: TokenFile = document(path, &catalogue::BAD_TOKENS)?;
+    let wrong = |why| Problem::new(&catalogue::BAD_TOKENS, path.display().to_string(), why);
     let mut callers = FxHashMap::default();
     for Entry { name, sha256, groups, tenants, roles } in file.tokens {
         let digest = data_encoding::HEXLOWER_PERMISSIVE.decode(sha256.as_bytes()).ok();

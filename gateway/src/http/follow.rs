@@ -1,8 +1,9 @@
 //! Followers of a run: server-sent events, each with its number as id.
 //!
 //! One reader per run asks the store, however many follow. It keeps a window of the last events, ready to be sent;
-//! whoever is behind the window reads pages of its own until it has caught up. Nothing is kept for a slow follower but
-//! a few events that are shared by all: it is cut, and goes on at its last id.
+//! whoever is behind the window reads pages until it has caught up. What is sent is a part of a block of events that all
+//! share, however many it holds, so that a follower that is behind costs little. Nothing is kept for a slow one but a few
+//! of these parts: it is cut, and goes on at its last id.
 
 pub(super) mod socket;
 mod topic;
@@ -34,8 +35,8 @@ const STREAM: &str = "text/event-stream";
 const PING: Duration = Duration::from_secs(10);
 /// How long a follower may take nothing of what waits for it.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Events that wait for one follower.
-const WAITING: usize = 16;
+/// Chunks that wait for one follower: parts of what all share.
+const WAITING: usize = 2;
 
 /// The runs that are followed here.
 pub(super) struct Hub {
@@ -81,11 +82,11 @@ impl Gateway {
         let (send, receive) = mpsc::channel(WAITING);
         let follower = self.follower(parts, caller, &run, after, send).await?;
         tokio::spawn(follower.run());
-        let frames = futures::stream::unfold(receive, |mut receive| async move {
-            let frame: Bytes = mpsc::Receiver::recv(&mut receive).await?;
-            Some((Ok::<_, Infallible>(frame), receive))
+        let chunks = futures::stream::unfold(receive, |mut receive| async move {
+            let chunk: Bytes = mpsc::Receiver::recv(&mut receive).await?;
+            Some((Ok::<_, Infallible>(chunk), receive))
         });
-        let mut response = Response::new(Body::from_stream(frames));
+        let mut response = Response::new(Body::from_stream(chunks));
         *response.status_mut() = StatusCode::OK;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(STREAM));
@@ -166,26 +167,24 @@ impl Follower {
     /// Sends everything up to an event; false if nobody takes it any more.
     async fn catch_up(&mut self, last: u64) -> bool {
         while self.at < last {
-            let frames = match self.topic.after(self.at).await {
-                Ok(frames) if !frames.is_empty() => frames,
+            let chunk = match self.topic.after(self.at).await {
+                Ok(Some(chunk)) => chunk,
                 // It is gone from the store.
-                Ok(_) => return false,
+                Ok(None) => return false,
                 Err(error) => {
                     tracing::debug!(%error, "a follower is cut");
                     return false;
                 }
             };
-            for frame in frames {
-                if !self.sent(frame).await {
-                    return false;
-                }
-                self.at += 1;
+            if !self.sent(chunk.bytes).await {
+                return false;
             }
+            self.at = chunk.last;
         }
         true
     }
 
-    async fn sent(&self, frame: Bytes) -> bool {
-        self.send.send_timeout(frame, PATIENCE).await.is_ok()
+    async fn sent(&self, chunk: Bytes) -> bool {
+        self.send.send_timeout(chunk, PATIENCE).await.is_ok()
     }
 }

@@ -19,6 +19,8 @@ struct File {
     key: Option<String>,
     shortest_cached: Option<u64>,
     #[serde(default)]
+    micros_per_token: u64,
+    #[serde(default)]
     rule: Vec<Rule>,
 }
 
@@ -44,7 +46,7 @@ impl Script {
                 return Err(BadScript(format!("rule {}: {message}", at + 1)));
             }
         }
-        let script = Self::new(file.rule);
+        let script = Self::new(file.rule).reading(file.micros_per_token);
         let shortest_cached = file.shortest_cached.unwrap_or(script.shortest_cached);
         Ok(Self { key: file.key, shortest_cached, ..script })
     }

@@ -280,7 +280,7 @@ impl State {
                 self.remember(prompt, status, Input::default(), 0, idempotency);
                 refused(dialect, n, status, &fault)
             }
-            None => self.stream(prompt, n, &reply, &fault, leave, idempotency),
+            None => self.stream(prompt, n, &reply, &fault, leave, idempotency).await,
         };
         Ok(with_headers(response, &fault))
     }
@@ -296,7 +296,7 @@ impl State {
         let _ = self.gathered.subscribe().wait_for(|all| *all >= whole).await;
     }
 
-    fn stream(
+    async fn stream(
         &self,
         prompt: Prompt,
         n: u64,
@@ -307,6 +307,9 @@ impl State {
     ) -> Response<StreamBody<plan::Body>> {
         let dialect = prompt.dialect;
         let input = lock(&self.cache).count(&prompt, self.script.shortest_cached);
+        let unread = input.all.saturating_sub(input.cached);
+        let micros = unread.saturating_mul(self.script.micros_per_token);
+        tokio::time::sleep(Duration::from_micros(micros)).await;
         let events = speak::events(&speak::About { prompt: &prompt, input, n }, reply);
         let steps = plan::steps(dialect, &events, fault);
         self.remember(prompt, 200, input, speak::output(reply), idempotency);

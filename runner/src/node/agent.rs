@@ -20,6 +20,7 @@ mod tools;
 mod transcript;
 
 pub use desk::{Closing, Desk, Finished, Granted, Judged, Scene};
+pub(crate) use guard::before_answer;
 pub use mind::Mind;
 
 use std::sync::{Arc, OnceLock};

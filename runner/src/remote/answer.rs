@@ -5,7 +5,6 @@ use std::sync::Arc;
 use aob_engine::canonical::digest;
 use aob_engine::catalogue::{BAD_ANSWER, BAD_TASK};
 use aob_engine::ir::Pool;
-use aob_engine::patch::Answer as PatchAnswer;
 use aob_engine::route::LARGEST_OUTPUT;
 use aob_engine::state::{NodeError, State, split_instance};
 use aob_engine::step::{Answer, Envelope, Input, Verdict};
@@ -16,7 +15,7 @@ use serde_json::Value;
 use super::claim::queues;
 use super::{ClaimAsk, Error, Handed, Remote, TaskName, refused};
 use crate::clock;
-use crate::runs::{self, PatchAsk, What};
+use crate::runs;
 
 /// Deepest output.
 const DEEPEST: usize = 64;
@@ -95,7 +94,7 @@ impl Remote {
         }
         let answer = Answer::Output(done.output.clone());
         if let Some(patch) = &done.patch {
-            return Ok((self.settle_with(&name.at, answer, patch).await?, Vec::new()));
+            return Ok((self.settle_with(&name.at, &done.output, patch).await?, Vec::new()));
         }
         let (taken, tasks) = self.settle_then_claim(&name.at, answer, next).await?;
         let now = clock::now();
@@ -191,39 +190,6 @@ impl Remote {
         let key = [task.instance.clone()];
         let kept = self.runs.store().context(&task.run, &key).await?.remove(&task.instance);
         Ok(kept.filter(|kept| kept.fence == task.fence))
-    }
-
-    /// Commits an answer with a patch, in the name of the node that gives it.
-    async fn settle_with(
-        self: &Arc<Self>,
-        task: &TaskRef,
-        result: Answer,
-        patch: &Value,
-    ) -> Result<Taken, Error> {
-        let (instance, fence) = (task.instance.clone(), task.fence);
-        // The same answer has the same id, so that asking again is asking once.
-        let content = serde_json::json!([instance, fence.to_string(), patch]);
-        let id = digest(&content);
-        let id = id.trim_start_matches("sha256:").get(..26).unwrap_or_default();
-        let ask = PatchAsk {
-            id: format!("patch_{id}").into(),
-            what: What::Request(patch.clone()),
-            by: format!("agent:{instance}"),
-            groups: Vec::new(),
-            approves: Vec::new(),
-            dry_run: false,
-        };
-        let then = [Input::Settled { instance, fence, result }];
-        let patched = match self.runs.patch_with(&task.run, &ask, &then).await {
-            Ok(patched) => patched,
-            Err(runs::Error::NoRun(_)) => return Ok(Taken::Superseded),
-            Err(error) => return Err(error.into()),
-        };
-        match patched.record.answer {
-            PatchAnswer::Accepted(_) if patched.existing => Ok(Taken::Same),
-            PatchAnswer::Accepted(_) => Ok(Taken::Recorded),
-            PatchAnswer::Refused(findings) => Err(Error::Patch(findings)),
-        }
     }
 
     /// Whether the run has such a task for workers of this tenant; one that is not there any more takes no answer.

@@ -102,16 +102,7 @@ impl Remote {
                 return Ok(Told::Failure(lost));
             }
         }
-        let task = node::Task {
-            run: at.run.to_string(),
-            instance: at.instance.clone(),
-            node_type: at.kind().to_owned(),
-            // Only a first attempt has nothing that an earlier one kept: it is looked for.
-            attempt: 2,
-            fence: at.fence.to_string(),
-            key: format!("{}/{}", at.run, at.instance),
-            input: Value::Null,
-        };
+        let task = as_asked(&at);
         let runs = &*self.runs;
         let answered = match question {
             Question::Scene {} => told(runs.scene(&task).await),
@@ -145,11 +136,26 @@ impl Remote {
         let Some(ix) = ir.find(id) else { return Ok(None) };
         let (node, live) = (ir.node(ix), marking.live.get(&(ir.slot(ix) as u32)));
         let is_it = live.is_some_and(|live| live.fence == task.fence);
-        Ok(match node.is_agent() {
+        // Programs of registered types answer, and ask nothing: what they use is not in a run's books.
+        Ok(match node.asks_a_model() {
             _ if !is_it || node.pool == Pool::System => None,
             true => Some(Role::Agent),
             false => Some(Role::Other),
         })
+    }
+}
+
+/// A task as its desk is asked about it.
+pub(super) fn as_asked(at: &TaskRef) -> node::Task {
+    node::Task {
+        run: at.run.to_string(),
+        instance: at.instance.clone(),
+        node_type: at.kind().to_owned(),
+        // Only a first attempt has nothing that an earlier one kept: it is looked for.
+        attempt: 2,
+        fence: at.fence.to_string(),
+        key: format!("{}/{}", at.run, at.instance),
+        input: Value::Null,
     }
 }
 

@@ -66,6 +66,7 @@ impl Desk for Runs {
             agents: state.head.agents,
             most_agents: state.head.allowed.agents(&ir.limits),
             placed: state.head.placed.get(id).copied().unwrap_or(0),
+            agent_types: self.agent_types(state).await.map_err(|error| failed(&error))?,
             outputs,
             money: cap.usd.is_some() || all.usd.is_some(),
             left: [left(cap, spent), left(all, used)].into_iter().flatten().min(),
@@ -194,6 +195,15 @@ impl Runs {
                 Verdict::Refused(entry, format!("the patch does not fit any more: {why}"))
             }
         })
+    }
+
+    /// Registered types whose nodes are agents, as a patch of this run would be judged.
+    async fn agent_types(&self, state: &State) -> Result<Vec<String>, Error> {
+        let registry = self.registry_for_patch(state).await?;
+        let is_one = |name: &&str| {
+            registry.get(name).is_some_and(|info| info.is_agent() && !info.is_builtin())
+        };
+        Ok(registry.names().filter(is_one).map(str::to_owned).collect())
     }
 
     /// Hands an answer in with a patch that waits for a person's word.

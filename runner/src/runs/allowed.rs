@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aob_engine::ir::Ir;
-use aob_engine::route::{Budget, run_budget};
-use aob_engine::state::{Allowed, State, micros};
+use aob_engine::state::{Allowed, micros};
 
 /// What runs are allowed, by tenant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,12 +53,10 @@ impl AgentLimits {
         }
     }
 
-    /// What a child run is allowed: no more money than is left of what the run above it has.
-    pub(super) fn of_child(&self, parent: &State, ir: &Ir) -> Allowed {
-        let own = self.of(&parent.head.tenant);
-        let Budget { used, reserved, cap } = run_budget(parent, &ir.limits);
-        let left = cap.usd.map(|most| most.saturating_sub(used.plus(reserved).usd));
-        let spend = match (own.spend, left) {
+    /// What a child run is allowed: no more money than is reserved for it in the run above.
+    pub(super) fn of_child(&self, tenant: &str, reserved: Option<u64>) -> Allowed {
+        let own = self.of(tenant);
+        let spend = match (own.spend, reserved) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         };

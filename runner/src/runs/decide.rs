@@ -168,7 +168,7 @@ impl Runs {
             }
             Err(error) => return Err(error),
         };
-        let allowed = self.agents.of_child(parent, &*self.ir_of(parent).await?);
+        let allowed = self.agents.of_child(tenant, child.spend);
         let (input, by) = (child.input.clone(), parent.head.by.clone());
         let request = StartRequest {
             parent: Some(child.parent.clone()),

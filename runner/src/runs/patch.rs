@@ -121,10 +121,12 @@ impl Runs {
                 // Whoever lost that often goes first once.
                 self.store.hold(run, &ask.id, 100).await?;
             }
-            if let Some(record) = self.store.patch(run, &ask.id).await? {
+            let (record, state) =
+                tokio::try_join!(self.store.patch(run, &ask.id), self.store.load(run))?;
+            if let Some(record) = record {
                 return Ok(known(record, &request, ask));
             }
-            let state = self.store.load(run).await?.ok_or_else(|| Error::NoRun(run.to_owned()))?;
+            let state = state.ok_or_else(|| Error::NoRun(run.to_owned()))?;
             let decided = match self.judge_request(&state, ask).await? {
                 Ok(judged) => {
                     self.decide_patch(&state, ask, &request, judged, (then, said)).await?

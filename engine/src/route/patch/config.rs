@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::compare::changed_fields;
 use super::{Plan, Router};
 use crate::catalogue;
 use crate::event::Change;
@@ -41,34 +42,41 @@ impl Router<'_> {
     }
 
     /// What waits on a condition of its edges has answered, and that answer counts once the edges are mended: with another
-    /// config it would be the answer of nothing in the graph. A container keeps its config from its beginning.
+    /// config or another time limit it would be the answer of nothing in the graph. A container keeps its config from its
+    /// beginning.
     pub(super) fn check_answered(
         &self,
         old: &Arc<Ir>,
+        new: &Arc<Ir>,
         plan: &Plan,
         issues: &mut Vec<Issue>,
     ) -> Result<(), Refusal> {
-        for id in &plan.rendered {
-            let Some(ix) = old.find(id) else { continue };
+        if mutant::is(Mutant::AnsweredMayChange) {
+            return Ok(());
+        }
+        for id in &plan.paused {
+            let (Some(ix), Some(to)) = (old.find(id), new.find(id)) else { continue };
             let at = At { scope: "".into(), ix, ir: old.clone() };
             let has_answered = self.answer_aside(&at)?.is_some();
-            let entry = match at.node().kind {
-                Kind::Foreach { .. } | Kind::Loop { .. }
-                    if has_answered || !self.never_began(&at) =>
-                {
-                    &catalogue::PATCH_BODY
-                }
-                _ if has_answered => &catalogue::PATCH_STARTED,
-                _ => continue,
+            let holds_bodies = at.node().kind.body().is_some();
+            let kept: &[&str] = match has_answered {
+                true => &["config", "timeout"],
+                false if holds_bodies && !self.never_began(&at) => &["config"],
+                false => continue,
             };
-            if !self.is_paused(&at) || mutant::is(Mutant::AnsweredMayChange) {
-                continue;
+            let entry =
+                if holds_bodies { &catalogue::PATCH_BODY } else { &catalogue::PATCH_STARTED };
+            for field in changed_fields(old, ix, new, to) {
+                if !kept.contains(&field) {
+                    continue;
+                }
+                let how = if has_answered { "answered" } else { "begun" };
+                let message = format!("`{id}` has {how}, and its `{field}` cannot change");
+                let mut issue = Issue::new(entry, format!("/nodes/{id}/{field}"), message);
+                issue.remedy =
+                    Some("Change what its edges ask, or put another node behind it.".to_owned());
+                issues.push(issue);
             }
-            let message = format!("`{id}` has answered, and its `config` cannot change");
-            let mut issue = Issue::new(entry, format!("/nodes/{id}/config"), message);
-            issue.remedy =
-                Some("Change what its edges ask, or put another node behind it.".to_owned());
-            issues.push(issue);
         }
         Ok(())
     }

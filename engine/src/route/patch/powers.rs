@@ -16,7 +16,7 @@ pub(super) fn is_harmless(node: &Node) -> bool {
         Kind::Delay { .. } | Kind::Approval { .. } | Kind::Foreach { .. } | Kind::Loop { .. } => {
             true
         }
-        Kind::Task { agent: true, .. } => true,
+        Kind::Task { .. } if node.asks_a_model() => true,
         Kind::Task { config, .. } if &*node.node_type == "http" => {
             let method = config.source().get("method");
             method.is_none_or(|method| matches!(method.as_str(), Some("GET" | "HEAD")))

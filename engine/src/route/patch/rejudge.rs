@@ -26,7 +26,7 @@ impl Router<'_> {
         issues: &mut Vec<Issue>,
     ) -> Result<(), Refusal> {
         let root: crate::state::ScopePath = "".into();
-        self.check_answered(old, plan, issues)?;
+        self.check_answered(old, new, plan, issues)?;
         self.check_configs(new, plan, issues)?;
         for id in plan.rejudged.clone() {
             let (Some(was), Some(is)) = (old.find(&id), new.find(&id)) else { continue };

@@ -10,6 +10,10 @@ use crate::ir::{Effect, Ir, Kind, Node, NodeIx};
 /// Whether what an agent was told or can ask for holds data from outside.
 pub(super) fn reads_untrusted(ir: &Ir, agent: NodeIx) -> bool {
     let Kind::Task { config, .. } = &ir.node(agent).kind else { return true };
+    if !ir.node(agent).asks_a_model() {
+        // A program of somebody's: nobody knows what it has read.
+        return true;
+    }
     let tools = match config.source().get("tools") {
         None => false,
         Some(tools) => tools.as_array().is_none_or(|tools| !tools.is_empty()),

@@ -63,9 +63,9 @@ fn a_delay_that_is_over_keeps_its_config() {
     assert_eq!((subject.state("d"), subject.out()), ("succeeded", vec!["s".to_owned()]));
 }
 
-/// Found by a million patched runs: its answer would count for a config that it never had.
+/// Found by a million patched runs: its answer would count for a config or a time limit that it never had.
 #[test]
-fn a_task_that_has_answered_keeps_its_config() {
+fn a_task_that_has_answered_keeps_what_it_ran_on() {
     let mut subject = Subject::start(
         r#"nodes: [{id: a, type: transform, onError: pause, config: {value: 1}}, {id: s, type: noop}], edges: [{from: a, to: s, when: "1 / (size('a') - 1) == 0"}]"#,
     );
@@ -76,6 +76,10 @@ fn a_task_that_has_answered_keeps_its_config() {
         {"op": "replace", "path": "/nodes/a/config/value", "value": 2}
     ]);
     assert_eq!(first(subject.dry(both)).0, "PATCH_STARTED");
+    let shorter = json!([{"op": "add", "path": "/nodes/a/timeout", "value": "5s"}]);
+    let (rule, place, told) = first(subject.dry(shorter));
+    let message = "`a` has answered, and its `timeout` cannot change";
+    assert_eq!((rule, &*place, &*told), ("PATCH_STARTED", "/operations/0/value", message));
 }
 
 #[test]

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aob_engine::catalogue;
-use aob_engine::read::{self, Limits};
 use serde::Deserialize;
 use url::{Host, Url};
 
+use super::super::proof::document;
 use super::super::role::Role;
 use super::super::{Caller, Right};
 use crate::operation::TENANT;
-use crate::problem::{Finding, Problem, Result};
+use crate::problem::{Problem, Result};
 
 /// Longest difference of two clocks that may be allowed for, in seconds.
 const MOST_LEEWAY: u64 = 300;
@@ -60,26 +60,9 @@ struct Grant {
 impl Settings {
     /// Reads the file. Where a cluster knows the rights it has no grants, and some elsewhere.
     pub(super) fn read(path: &Path, cluster: bool) -> Result<Self> {
-        let about = path.display().to_string();
-        let text = std::fs::read(path)
-            .map_err(|error| Problem::new(&catalogue::NO_FILE, &about, error.to_string()))?;
-        let documents = read::documents(&text, &Limits::default()).map_err(|found| {
-            let one = |one: read::Located| Finding {
-                issue: one.issue,
-                about: about.clone(),
-                place: one.place,
-                source: None,
-            };
-            Problem::of(found.into_iter().map(one).collect())
-        })?;
-        let wrong = |why: String| Problem::new(&catalogue::BAD_ISSUER, &about, why);
-        let [document] = documents.as_slice() else {
-            return Err(wrong("it is one document".to_owned()));
-        };
-        let settings: Self = serde_json::from_value(document.value.clone())
-            .map_err(|error| wrong(error.to_string()))?;
+        let settings: Self = document(path, &catalogue::BAD_ISSUER)?;
         match settings.fault(cluster) {
-            Some(why) => Err(wrong(why)),
+            Some(why) => Err(Problem::new(&catalogue::BAD_ISSUER, path.display().to_string(), why)),
             None => Ok(settings),
         }
     }

@@ -7,6 +7,7 @@ use axum::extract::ws::{Message, Utf8Bytes, WebSocket, WebSocketUpgrade, rejecti
 use axum::extract::{FromRequestParts as _, Path, State};
 use axum::response::Response;
 use bytes::Bytes;
+use futures::SinkExt as _;
 use http::header::{HOST, ORIGIN};
 use http::request::Parts;
 use tokio::sync::mpsc;
@@ -100,10 +101,9 @@ async fn serve(mut socket: WebSocket, follower: Follower, mut receive: mpsc::Rec
     let following = tokio::spawn(follower.run());
     loop {
         tokio::select! {
-            frame = receive.recv() => {
-                let Some(message) = frame.map(|frame| message(&frame)) else { break };
-                let sent = tokio::time::timeout(super::PATIENCE, socket.send(message)).await;
-                if !matches!(sent, Ok(Ok(()))) {
+            chunk = receive.recv() => {
+                let Some(chunk) = chunk else { break };
+                if !send(&mut socket, &chunk).await {
                     break;
                 }
             }
@@ -118,9 +118,20 @@ async fn serve(mut socket: WebSocket, follower: Follower, mut receive: mpsc::Rec
     let _ = socket.send(Message::Close(None)).await;
 }
 
+/// Each frame of what the stream is sent, as a message; false if nobody takes it any more. An event has no line break in it.
+async fn send(socket: &mut WebSocket, chunk: &Bytes) -> bool {
+    let text = std::str::from_utf8(chunk).unwrap_or_default();
+    for frame in text.split_terminator("\n\n") {
+        let fed = tokio::time::timeout(super::PATIENCE, socket.feed(message(frame))).await;
+        if !matches!(fed, Ok(Ok(()))) {
+            return false;
+        }
+    }
+    matches!(tokio::time::timeout(super::PATIENCE, socket.flush()).await, Ok(Ok(())))
+}
+
 /// A frame of the stream as a message: `{"id": 7, "data": {...}}`, `{"event": "end"}`, or a ping.
-fn message(frame: &Bytes) -> Message {
-    let text = std::str::from_utf8(frame).unwrap_or_default().trim_end();
+fn message(text: &str) -> Message {
     let event = text.strip_prefix("id: ").and_then(|rest| rest.split_once("\ndata: "));
     match event {
         Some((id, data)) => {

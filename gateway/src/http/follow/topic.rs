@@ -1,25 +1,27 @@
 //! The one reader of a run, its window, and the pages of those who are behind it.
 
+mod block;
+
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use aob_engine::event::{Change, Event};
 use aob_store::{Result, Store};
-use bytes::Bytes;
 use tokio::sync::watch;
 
-/// Most events of a window, and of a page.
+pub(super) use block::Chunk;
+use block::{Block, Blocks};
+
+/// Most events of a window, and of what is read at once.
 const MOST: usize = 500;
 /// Most bytes of a window, and of the pages that are kept.
 const MOST_BYTES: usize = 4 << 20;
 /// Events of a page of those who are behind the window. Pages begin at multiples of it: whoever is near another reads
 /// the same ones.
-const PAGE: u64 = 128;
+const PAGE: u64 = block::EVENTS as u64;
 /// Most pages that are kept.
-const PAGES: usize = 32;
-/// Most events that a follower takes at once.
-const BATCH: usize = 64;
+const PAGES: usize = 64;
 /// How long news are waited for at once; after that it is looked whether anybody still follows.
 const WAIT: Duration = Duration::from_secs(2);
 /// How long a store that does not answer is left alone.
@@ -29,7 +31,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub(super) struct Topic {
     store: Arc<dyn Store>,
     run: Arc<str>,
-    window: Mutex<Window>,
+    window: Mutex<Blocks>,
     /// Held while a page is read: however many are behind, one reads, and the others find what it read.
     pages: tokio::sync::Mutex<Pages>,
     mark: watch::Sender<Mark>,
@@ -44,25 +46,11 @@ pub(super) struct Mark {
     pub(super) over: bool,
 }
 
-#[derive(Default)]
-struct Window {
-    /// The event before the first one in it.
-    before: u64,
-    frames: VecDeque<Bytes>,
-    bytes: usize,
-}
-
 /// Pages that were read for somebody who was behind the window, the last used at the end.
 #[derive(Default)]
 struct Pages {
-    kept: VecDeque<Page>,
+    kept: VecDeque<Block>,
     bytes: usize,
-}
-
-struct Page {
-    /// The event before the first one in it.
-    before: u64,
-    frames: Vec<Bytes>,
 }
 
 impl Topic {
@@ -70,7 +58,7 @@ impl Topic {
         let topic = Arc::new(Self {
             store,
             run: run.into(),
-            window: Mutex::new(Window { before: after, ..Window::default() }),
+            window: Mutex::new(Blocks::begin(after)),
             pages: tokio::sync::Mutex::default(),
             mark: watch::Sender::new(Mark { last: after, over: false }),
         });
@@ -83,47 +71,28 @@ impl Topic {
     }
 
     /// Some of the events after one, ready to be sent: of the window, or of a page. None: it is gone from the store.
-    pub(super) async fn after(&self, at: u64) -> Result<Vec<Bytes>> {
-        if let Some(frames) = self.windowed(at) {
-            return Ok(frames);
+    pub(super) async fn after(&self, at: u64) -> Result<Option<Chunk>> {
+        if let Some(chunk) = self.window().after(at) {
+            return Ok(Some(chunk));
         }
         let before = at - at % PAGE;
         let mut pages = self.pages.lock().await;
-        if let Some(frames) = pages.after(before, at) {
-            return Ok(frames);
+        if let Some(chunk) = pages.after(before, at) {
+            return Ok(Some(chunk));
         }
-        let most = usize::try_from(PAGE).unwrap_or(MOST);
-        let lines = self.store.events(&self.run, before, most).await?;
-        pages.keep(Page {
-            before,
-            frames: (before + 1..).zip(lines).map(|(n, line)| frame(n, &line)).collect(),
-        });
-        Ok(pages.after(before, at).unwrap_or_default())
+        let lines = self.store.events(&self.run, before, block::EVENTS).await?;
+        pages.keep(Block::of(before, &lines));
+        Ok(pages.after(before, at))
     }
 
-    fn windowed(&self, at: u64) -> Option<Vec<Bytes>> {
-        let window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
-        let skip = usize::try_from(at.checked_sub(window.before)?).ok()?;
-        Some(window.frames.iter().skip(skip).take(BATCH).cloned().collect())
+    fn window(&self) -> MutexGuard<'_, Blocks> {
+        self.window.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes in what was read; whether the run is over.
     fn take(&self, from: u64, lines: &[Vec<u8>]) -> bool {
-        let mut over = false;
-        {
-            let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
-            for (n, line) in (from + 1..).zip(lines) {
-                over |= ends(line);
-                let frame = frame(n, line);
-                window.bytes += frame.len();
-                window.frames.push_back(frame);
-                while window.frames.len() > MOST || window.bytes > MOST_BYTES {
-                    let Some(gone) = window.frames.pop_front() else { break };
-                    window.bytes -= gone.len();
-                    window.before += 1;
-                }
-            }
-        }
+        self.window().push(lines, MOST, MOST_BYTES);
+        let over = lines.iter().any(|line| ends(line));
         self.mark.send_replace(Mark { last: from + lines.len() as u64, over });
         over
     }
@@ -131,21 +100,20 @@ impl Topic {
 
 impl Pages {
     /// Events after one, of the page that begins there; nothing if that has none of them (yet).
-    fn after(&mut self, before: u64, at: u64) -> Option<Vec<Bytes>> {
+    fn after(&mut self, before: u64, at: u64) -> Option<Chunk> {
         let place = self.kept.iter().position(|page| page.before == before)?;
         let page = self.kept.remove(place)?;
-        let skip = usize::try_from(at - before).unwrap_or(usize::MAX);
-        let frames: Vec<_> = page.frames.iter().skip(skip).take(BATCH).cloned().collect();
+        let chunk = page.after(at);
         self.kept.push_back(page);
-        (!frames.is_empty()).then_some(frames)
+        chunk
     }
 
     /// Keeps a page, instead of what was there of it and of the longest unused ones.
-    fn keep(&mut self, page: Page) {
+    fn keep(&mut self, page: Block) {
         if let Some(place) = self.kept.iter().position(|kept| kept.before == page.before) {
             self.drop(place);
         }
-        self.bytes += page.bytes();
+        self.bytes += page.len();
         self.kept.push_back(page);
         while self.kept.len() > PAGES || (self.kept.len() > 1 && self.bytes > MOST_BYTES) {
             self.drop(0);
@@ -154,14 +122,8 @@ impl Pages {
 
     fn drop(&mut self, place: usize) {
         if let Some(page) = self.kept.remove(place) {
-            self.bytes -= page.bytes();
+            self.bytes -= page.len();
         }
-    }
-}
-
-impl Page {
-    fn bytes(&self) -> usize {
-        self.frames.iter().map(Bytes::len).sum()
     }
 }
 
@@ -211,10 +173,4 @@ fn ends(line: &[u8]) -> bool {
     let event = serde_json::from_slice::<Event>(line);
     let ended = |change: &Change| matches!(change, Change::Ended { .. });
     event.is_ok_and(|event| event.changes.iter().any(ended))
-}
-
-/// An event as it is sent: its number, its bytes, which have no line break in them.
-fn frame(n: u64, line: &[u8]) -> Bytes {
-    let head = format!("id: {n}\ndata: ");
-    [head.as_bytes(), line, b"\n\n"].concat().into()
 }

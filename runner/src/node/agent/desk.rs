@@ -23,6 +23,9 @@ pub struct Scene {
     pub agents_here: Vec<String>,
     /// Agents that were ever in the run.
     pub agents: u32,
+    /// Registered types whose nodes are agents.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub agent_types: Vec<String>,
     /// How many there may be.
     pub most_agents: u32,
     /// Nodes that this agent has added so far.

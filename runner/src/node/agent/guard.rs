@@ -6,6 +6,7 @@
 use aob_engine::catalogue::{AGENT_LIMIT, AGENT_SPAWN, Entry};
 use aob_engine::layer::{self, Judge};
 use aob_engine::patch::Finding;
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::config::Policy;
@@ -20,6 +21,16 @@ pub(super) fn before_model(scene: &Scene) -> Result<(), Failure> {
     let Scene { agents, most_agents, .. } = scene;
     let message = format!("the run has had {agents} agents; at most {most_agents} are allowed");
     Err(Failure::new(&AGENT_LIMIT, message))
+}
+
+/// The same for an answer of a worker, by the `patch` of its node's config.
+pub(crate) fn before_answer(
+    scene: &Scene,
+    policy: Option<&Value>,
+    request: &Value,
+) -> Vec<Finding> {
+    let policy = policy.and_then(|policy| Policy::deserialize(policy).ok());
+    before_patch(scene, policy.as_ref(), request)
 }
 
 /// Why a patch is not sent.
@@ -56,7 +67,8 @@ pub(super) fn before_patch(
         added += u32::try_from(nodes.len()).unwrap_or(u32::MAX);
         let types = nodes.iter().map(|node| node.get("type").and_then(Value::as_str));
         for kind in types.map(Option::unwrap_or_default).chain(made) {
-            agents += u32::from(kind == "agent");
+            let is_agent = kind == "agent" || scene.agent_types.iter().any(|one| one == kind);
+            agents += u32::from(is_agent);
             if !policy.allow.iter().any(|allowed| allowed == kind) {
                 let message = format!("this agent may not add a node of type `{}`", cut(kind));
                 let remedy = match policy.allow.is_empty() {

@@ -16,13 +16,14 @@ use serde_json::Value;
 const NODES: u64 = 5;
 
 /// Why an agent's patch is not taken. Canonical operations: every path names a node or an edge. `ceiling` is the most
-/// agents that any run of this installation may have.
+/// agents that any run of this installation may have, `is_agent` which types are agents.
 pub(in crate::runs) fn receive(
     head: &Head,
     agent: &str,
     document: &Value,
     operations: &[Operation],
     ceiling: u64,
+    is_agent: &dyn Fn(&str) -> bool,
 ) -> Vec<Issue> {
     if !layer::judges(Judge::Receiver) {
         return Vec::new();
@@ -31,7 +32,7 @@ pub(in crate::runs) fn receive(
     let nodes = document.pointer("/spec/nodes").and_then(Value::as_array);
     let nodes = nodes.map_or(&[][..], Vec::as_slice);
     let named = |node: &&Value| node.get("id").and_then(Value::as_str) == Some(id);
-    let author = nodes.iter().find(named).filter(|node| kind(node) == "agent");
+    let author = nodes.iter().find(named).filter(|node| is_agent(kind(node)));
     let Some(policy) = author.and_then(|author| author.pointer("/config/patch")) else {
         let message = format!("`{agent}` is no agent that may patch");
         return vec![refuse("", message, "Answer without a patch.")];
@@ -46,7 +47,7 @@ pub(in crate::runs) fn receive(
             (Op::Test, _) => {}
             (Op::Add, Some(node)) if rest.trim_start_matches('/').split('/').count() == 1 => {
                 added += 1;
-                agents += u64::from(kind(node) == "agent");
+                agents += u64::from(is_agent(kind(node)));
                 if !allow.contains(&kind(node)) {
                     let message =
                         format!("an agent would add a node of type `{}`", cut(kind(node)));

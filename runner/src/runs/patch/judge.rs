@@ -7,6 +7,7 @@ use aob_engine::patch::{
     Checked, Ground, OnConflict, Overlay, PatchLimits, Record, Request, canonical, check_patch,
     read, undo,
 };
+use aob_engine::registry::TypeInfo;
 use aob_engine::state::State;
 
 use super::super::agent::receive;
@@ -57,7 +58,8 @@ impl Runs {
             // What it means is told by name where it can be; where not, `check_patch` says why.
             if let Ok(operations) = canonical(&request.operations, Some(current)) {
                 let most = self.ceiling.agents.most;
-                let issues = receive(&state.head, agent, current, &operations, most);
+                let is_agent = |name: &str| registry.get(name).is_some_and(TypeInfo::is_agent);
+                let issues = receive(&state.head, agent, current, &operations, most, &is_agent);
                 if !issues.is_empty() {
                     return Ok(Err(issues));
                 }

@@ -1,6 +1,7 @@
 //! A model that means ill, or was told to by what it read.
 
 use aob_engine::state::RunOutcome;
+use aob_runner::runs::{PatchAsk, What};
 use serde_json::{Value, json};
 
 use super::scripted::{Bench, Scripted, call, text, workflow};
@@ -144,5 +145,37 @@ async fn tools_reach_only_what_they_may() {
     let (_, state) = bench.run(&workflow(spec)).await;
     assert_eq!(state.head.failure.as_ref().map(|error| error.code.as_str()), Some("agent_repeats"));
     assert_eq!(mind.asked.lock().unwrap().len(), 3);
+    bench.stop().await;
+}
+
+/// Ten thousand tiny patches, one after the other: as many are taken as the run may have, and neither the run nor its
+/// history grows with the others.
+#[tokio::test]
+async fn ten_thousand_tiny_patches_change_no_more_than_their_limit() {
+    const LIMIT: usize = 20;
+    let bench = Bench::new(&Scripted::new(|_, _| text("done")));
+    let spec = json!({"limits": {"patches": LIMIT}, "nodes": [{"id": "ask", "type": "approval", "config": {"title": "Go on?"}}]});
+    let run = bench.start(&workflow(spec)).await;
+    let began = std::time::Instant::now();
+    let mut taken = 0;
+    for n in 0..10_000 {
+        let operations = json!([{"op": "add", "path": "/nodes/-", "value": {"id": format!("n{n}"), "type": "delay", "config": {"for": "1h"}}}]);
+        let ask = PatchAsk {
+            id: format!("patch_{n}").into(),
+            what: What::Request(json!({"operations": operations})),
+            by: "user:mallory".to_owned(),
+            groups: Vec::new(),
+            approves: Vec::new(),
+            dry_run: false,
+        };
+        taken +=
+            usize::from(bench.runs.patch(&run, &ask).await.unwrap().record.accepted().is_some());
+    }
+    println!("10,000 tiny patches: {:?}", began.elapsed());
+    let state = bench.runs.view(&run).await.unwrap().state;
+    assert_eq!((taken, state.head.patches as usize), (LIMIT, LIMIT));
+    let events = bench.runs.history(&run).await.unwrap().len();
+    assert!(events <= 1 + LIMIT + 10 * LIMIT, "{events} events");
+    assert_eq!(bench.runs.verify(&run).await.unwrap().err(), None);
     bench.stop().await;
 }

@@ -15,6 +15,7 @@ use aob_runner::node::{self, Agent, Cancel, Mind, Policy};
 use aob_runner::runs::{Runs, Settings, StartOptions};
 use aob_runner::secret::Secrets;
 use aob_runner::service::{Service, ServiceOptions};
+use aob_store::Store;
 use aob_store::embedded::Embedded;
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -125,7 +126,11 @@ impl Bench {
 
     /// The same where tenants have limits.
     pub(crate) fn limited(mind: Arc<dyn Mind>, settings: Settings) -> Self {
-        let store = Arc::new(Embedded::volatile());
+        Self::on(Arc::new(Embedded::volatile()), mind, settings)
+    }
+
+    /// The same on this store.
+    pub(crate) fn on(store: Arc<dyn Store>, mind: Arc<dyn Mind>, settings: Settings) -> Self {
         let runs = Runs::with(store, Registry::builtin(), Ceiling::default(), settings);
         let policy = Arc::new(Policy::default());
         let nodes = node::Registry::built_in(&policy).with(Box::new(Agent::new(mind, &policy)));
