@@ -13,19 +13,9 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     pub(crate) fn new() -> Self {
-        Self::of(SYSTEM, "aob-gateway")
-    }
-
-    /// That of another release.
-    pub(crate) fn of(space: &str, service: &str) -> Self {
-        let forward = Forward::to(space, service, 80);
+        let forward = Forward::to(SYSTEM, "aob-gateway", 80);
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         Self { forward, http, runtime: tokio::runtime::Runtime::new().unwrap() }
-    }
-
-    /// Where it is reached.
-    pub(crate) fn url(&self) -> &str {
-        &self.forward.url
     }
 
     pub(crate) fn ask(&self, token: Option<&str>, path: &str, body: Option<Value>) -> (u16, Value) {
