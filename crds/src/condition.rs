@@ -107,6 +107,8 @@ pub mod reason {
     pub const WAITS_FOR_OLDER: &str = "WaitsForOlder";
     /// Applied: a later patch took it out again.
     pub const UNDONE: &str = "Undone";
+    /// Applied: the object was deleted, and rules keep the patch in force; the message names the first with its place.
+    pub const UNDO_REFUSED: &str = "UndoRefused";
     /// Ready: the type is registered.
     pub const REGISTERED: &str = "Registered";
     /// Any, unknown: not looked at yet.

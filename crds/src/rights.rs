@@ -83,7 +83,7 @@ pub const POOLS: &[Right] = &[
     Right {
         group: "apps",
         resources: &["deployments"],
-        verbs: &["get", "list", "create", "patch", "delete"],
+        verbs: &["list", "create", "patch", "delete"],
         names: &[],
         why: "runner pods of tenants",
     },

@@ -9,6 +9,12 @@ pub const PATH: &str = "/review";
 /// Seconds that the API server waits for it.
 pub const PATIENCE: u32 = 5;
 
+/// What need not be asked about: an object whose spec and annotations stay. There is nothing to judge or to stamp in it,
+/// and a finalizer can go while nobody answers.
+const CHANGED: &str = "request.operation == 'CREATE' || object.spec != oldObject.spec \
+     || (has(object.metadata.annotations) ? object.metadata.annotations : {}) \
+     != (has(oldObject.metadata.annotations) ? oldObject.metadata.annotations : {})";
+
 /// An entry of a MutatingWebhookConfiguration, without `clientConfig`.
 pub fn hook() -> Value {
     json!({
@@ -19,6 +25,7 @@ pub fn hook() -> Value {
         "matchPolicy": "Equivalent",
         "reinvocationPolicy": "IfNeeded",
         "timeoutSeconds": PATIENCE,
+        "matchConditions": [{"name": "changed", "expression": CHANGED}],
         "rules": [{
             "apiGroups": [crate::GROUP],
             "apiVersions": [crate::VERSION],

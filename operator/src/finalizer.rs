@@ -35,24 +35,48 @@ pub fn is_late(meta: &ObjectMeta, now: Timestamp) -> bool {
     since.is_some_and(|since| since.as_secs() >= PATIENCE.as_secs() as i64)
 }
 
-/// Writes it, if it has to be; true if it did, or if the object is gone.
+/// Has an object keep a finalizer; true if it could not be, since the object is gone. The object is then as it was
+/// written, so that whoever holds it goes on at once: it need not wait for the watch.
 ///
 /// # Errors
 /// [`Error::Changed`] if somebody has written the object since it was read; the API server's.
-pub async fn settle<K>(api: &Api<K>, object: &K, name: &str, is_wanted: bool) -> Result<bool>
+pub async fn hold<K>(api: &Api<K>, object: &mut K, name: &str) -> Result<bool>
+where
+    K: Resource + Clone + DeserializeOwned + Debug,
+{
+    let Some(finalizers) = wanted(object.meta(), name, true) else { return Ok(false) };
+    let Some(written) = write(api, object, finalizers).await? else { return Ok(true) };
+    *object.meta_mut() = written;
+    Ok(false)
+}
+
+/// Lets go of an object, if it is held; true if that was written, or if the object is gone.
+///
+/// # Errors
+/// [`Error::Changed`] if somebody has written the object since it was read; the API server's.
+pub async fn release<K>(api: &Api<K>, object: &K, name: &str) -> Result<bool>
+where
+    K: Resource + Clone + DeserializeOwned + Debug,
+{
+    let Some(finalizers) = wanted(object.meta(), name, false) else { return Ok(false) };
+    write(api, object, finalizers).await?;
+    Ok(true)
+}
+
+/// Writes finalizers; what the object is named and marked by then, unless it is gone.
+async fn write<K>(api: &Api<K>, object: &K, finalizers: Vec<String>) -> Result<Option<ObjectMeta>>
 where
     K: Resource + Clone + DeserializeOwned + Debug,
 {
     let meta = object.meta();
-    let Some(finalizers) = wanted(meta, name, is_wanted) else { return Ok(false) };
     let patch = json!({"metadata": {
         "finalizers": finalizers,
         "resourceVersion": meta.resource_version,
     }});
     let named = meta.name.as_deref().unwrap_or_default();
     match api.patch_metadata(named, &PatchParams::default(), &Patch::Merge(&patch)).await {
-        Ok(_) => Ok(true),
-        Err(error) if is_gone(&error) => Ok(true),
+        Ok(written) => Ok(Some(written.metadata)),
+        Err(error) if is_gone(&error) => Ok(None),
         // The watch brings what it is now, unless whoever said so was wrong: either way it is looked at again.
         Err(kube::Error::Api(status)) if status.code == 409 => Err(Error::Changed),
         Err(error) => Err(error.into()),

@@ -43,7 +43,8 @@ async fn reconcile(object: Arc<NodeType>, context: Arc<Context>) -> Result<Actio
     let registered = registered(&context, &named, &wanted).await?;
     // What never was in the store has nothing to clean up.
     let is_there = !matches!(registered, Registered::Refused(_));
-    if is_there && finalizer::settle(&api, &*object, label::NODE_TYPE_CLEANUP, true).await? {
+    let mut object = Arc::unwrap_or_clone(object);
+    if is_there && finalizer::hold(&api, &mut object, label::NODE_TYPE_CLEANUP).await? {
         return Ok(Action::await_change());
     }
     let registered = match registered {
@@ -53,8 +54,8 @@ async fn reconcile(object: Arc<NodeType>, context: Arc<Context>) -> Result<Actio
     let before = object.status.as_ref();
     let after = status::status(&named, &registered, before, Timestamp::now());
     let manager = label::manager::NODE_TYPE;
-    if write::status(&context.lease, &api, manager, &*object, before, &after).await? {
-        context.notes.write(&*object, status::notes(before, &after)).await;
+    if write::status(&context.lease, &api, manager, &object, before, &after).await? {
+        context.notes.write(&object, status::notes(before, &after)).await;
         context.wake(&For::Types).await;
     }
     Ok(Action::requeue(SLOW))
@@ -116,7 +117,7 @@ async fn cleanup(context: &Context, api: &Api<NodeType>, object: &NodeType) -> R
         let note = Note::warning(event::LET_GO, format!("it stays registered: {why}"));
         context.notes.write(object, vec![note]).await;
     }
-    finalizer::settle(api, object, label::NODE_TYPE_CLEANUP, false).await?;
+    finalizer::release(api, object, label::NODE_TYPE_CLEANUP).await?;
     context.wake(&For::Types).await;
     Ok(Action::await_change())
 }

@@ -55,7 +55,7 @@ async fn reconcile(object: Arc<RunPatch>, context: Arc<Context>) -> Result<Actio
         return cleanup::cleanup(&context, &api, &object, &asked).await;
     }
     if is_refused(&object) {
-        finalizer::settle(&api, &*object, label::PATCH_CLEANUP, false).await?;
+        finalizer::release(&api, &*object, label::PATCH_CLEANUP).await?;
         return Ok(Action::await_change());
     }
     if let Some(name) = &asked.run_name {
@@ -68,12 +68,13 @@ async fn reconcile(object: Arc<RunPatch>, context: Arc<Context>) -> Result<Actio
     if is_settled(&object) && facts.record.is_none() {
         // Its run is not kept any more, or another of that name was made since: the answer was about that one. There is
         // nothing left to be undone.
-        finalizer::settle(&api, &*object, label::PATCH_CLEANUP, false).await?;
+        finalizer::release(&api, &*object, label::PATCH_CLEANUP).await?;
         return Ok(Action::await_change());
     }
     let step = build::build(&asked, &facts);
+    let mut object = Arc::unwrap_or_clone(object);
     if matches!(step, Step::Ask { .. })
-        && finalizer::settle(&api, &*object, label::PATCH_CLEANUP, true).await?
+        && finalizer::hold(&api, &mut object, label::PATCH_CLEANUP).await?
     {
         return Ok(Action::await_change());
     }
@@ -81,8 +82,8 @@ async fn reconcile(object: Arc<RunPatch>, context: Arc<Context>) -> Result<Actio
     let before = object.status.as_ref();
     let after = status::status(&asked, &done, before, Timestamp::now());
     let manager = label::manager::PATCH;
-    if write::status(&context.lease, &api, manager, &*object, before, &after).await? {
-        context.notes.write(&*object, status::notes(before, &after)).await;
+    if write::status(&context.lease, &api, manager, &object, before, &after).await? {
+        context.notes.write(&object, status::notes(before, &after)).await;
         // Those that were made later wait for this one.
         if let Some(name) = asked.run_name.filter(|_| after.phase != PatchPhase::Pending) {
             context.wake(&For::Run(asked.named.namespace.to_string(), name)).await;

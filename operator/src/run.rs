@@ -63,7 +63,8 @@ async fn reconcile(object: Arc<Run>, context: Arc<Context>) -> Result<Action> {
     let step = build::build(&asked, &facts);
     // What lives in the store is cancelled when its object is deleted; what never began has nothing to clean up.
     let touches = matches!(step, Step::Start { .. } | Step::Act(_)) || facts.state.is_some();
-    if touches && finalizer::settle(&api, &*object, label::RUN_CLEANUP, true).await? {
+    let mut object = Arc::unwrap_or_clone(object);
+    if touches && finalizer::hold(&api, &mut object, label::RUN_CLEANUP).await? {
         return Ok(Action::await_change());
     }
     let facts = apply::apply(&context, &asked, facts, step).await?;
@@ -110,7 +111,7 @@ async fn finished(
 ) -> Result<Action> {
     context.followers.leave(&asked.run);
     context.wake(&For::Run(asked.named.namespace.to_string(), asked.named.name.clone())).await;
-    if finalizer::settle(api, object, label::RUN_CLEANUP, false).await? {
+    if finalizer::release(api, object, label::RUN_CLEANUP).await? {
         return Ok(Action::await_change());
     }
     if let Some(after) = status::observed(asked, object.status.as_ref()) {

@@ -16,6 +16,7 @@ mod images;
 mod install;
 mod machines;
 mod package;
+mod release;
 mod shell;
 mod soak;
 mod test;
@@ -50,6 +51,8 @@ enum Task {
     Cluster(cluster::Flags),
     /// Make the Debian package.
     Package(package::Flags),
+    /// Everything that a release consists of, with checksums, lists of what is in it, and what has changed.
+    Release(release::Flags),
     /// Boot the package in a virtual machine and render the chart: minutes, as root.
     Machines,
     /// Measure against Restate and DBOS in the same minutes; writes docs/benchmarks.md.
@@ -68,6 +71,7 @@ fn main() -> ExitCode {
         Task::Images(flags) => images::run_task(&flags),
         Task::Cluster(flags) => cluster::run(&flags),
         Task::Package(flags) => package::run(&flags),
+        Task::Release(flags) => release::run_task(&flags),
         Task::Machines => machines::run(),
         Task::Bench(flags) => bench::run(&flags),
         Task::Soak(flags) => soak::run(&flags),

@@ -203,9 +203,89 @@ fn a_cancelled_run_takes_its_job_away_and_a_job_that_ends_leaves_its_log() {
 }
 
 #[test]
-fn a_run_that_is_deleted_is_cancelled_and_let_go() {
+fn a_run_that_is_deleted_is_cancelled_and_a_patch_that_is_deleted_is_undone() {
     let space = Space::new("deleted");
+    // What has not begun can be taken out again.
     space.apply(STEERED);
-    until("it goes on", || space.get("run/steered-1")["status"]["phase"] == "Running");
+    space.apply(
+        "
+apiVersion: aob.dev/v1alpha1
+kind: RunPatch
+metadata: {name: more}
+spec:
+  runRef: {name: steered-1}
+  reason: a test
+  operations:
+    - {op: add, path: /nodes/-, value: {id: more, type: noop}}
+    - {op: add, path: /edges/-, value: {from: wait, to: more}}
+",
+    );
+    space.reason("runpatch/more", "Applied", "Applied");
+    done(space.kubectl(&["delete", "runpatch/more", "--timeout=60s"]));
+    until("it is undone", || space.get("run/steered-1")["status"]["revision"] == 2);
     done(space.kubectl(&["delete", "run/steered-1", "--timeout=60s"]));
+}
+
+#[test]
+fn a_graph_of_a_thousand_nodes_is_an_object_as_any_other() {
+    let space = Space::new("thousand");
+    let node = |number: usize| json!({"id": format!("n{number}"), "type": "noop"});
+    // Ten in a row, a hundred beside each other.
+    let edge =
+        |number: usize| json!({"from": format!("n{}", number - 100), "to": format!("n{number}")});
+    let workflow = json!({
+        "apiVersion": "aob.dev/v1alpha1", "kind": "Workflow", "metadata": {"name": "thousand"},
+        "spec": {
+            "nodes": (0..1000).map(node).collect::<Vec<_>>(),
+            "edges": (100..1000).map(edge).collect::<Vec<_>>(),
+        },
+    });
+    space.apply(&workflow.to_string());
+    space.apply("{apiVersion: aob.dev/v1alpha1, kind: Run, metadata: {name: thousand-1}, spec: {workflowRef: {name: thousand}}}");
+    let run = space.complete("thousand-1");
+    assert_eq!(run["status"]["phase"], "Succeeded", "{}", run["status"]);
+    assert_eq!(run["status"]["progress"], "1000/1000");
+    for what in ["workflow/thousand", "run/thousand-1"] {
+        let size = space.get(what)["status"].to_string().len();
+        assert!(size < 64 * 1024, "{what}: {size} bytes");
+    }
+}
+
+#[test]
+fn an_object_that_cannot_be_read_is_told_of_and_no_matter_of_others() {
+    let space = Space::new("odd");
+    // The schema takes it, the type does not.
+    space.apply(
+        "
+apiVersion: aob.dev/v1alpha1
+kind: RunPatch
+metadata: {name: odd}
+spec:
+  runRef: {name: plain}
+  baseRevision: 3000000000
+  operations: [{op: add, path: /nodes/-, value: {id: more, type: noop}}]
+",
+    );
+    space.apply(&quick("plain", ""));
+    let run = space.complete("plain");
+    assert_eq!(run["status"]["phase"], "Succeeded", "{}", run["status"]);
+    until("it is told of", || space.events("odd").iter().any(|one| one == "Unreadable"));
+    assert_eq!(space.get("runpatch/odd").get("status"), None);
+}
+
+#[test]
+fn a_certificate_of_the_webhook_that_ends_soon_is_followed_by_another() {
+    let secret = "secret/aob-webhook-certificate";
+    let shown = || {
+        let jsonpath = "jsonpath={.data.tls\\.crt}";
+        done(kubectl(&["-n", SYSTEM, "get", secret, "-o", jsonpath]))
+    };
+    let before = shown();
+    let soon = "aob.dev/not-after=2026-01-01T00:00:00Z";
+    done(kubectl(&["-n", SYSTEM, "annotate", "--overwrite", secret, soon]));
+    until("another one is made", || shown() != before);
+    // Whichever is shown, the API server believes it.
+    let space = Space::new("hook");
+    space.apply(&quick("believed", ""));
+    space.complete("believed");
 }

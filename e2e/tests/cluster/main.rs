@@ -1,10 +1,13 @@
 //! AOB on a real Kubernetes: the cluster of `cargo xtask cluster up`, which `cargo xtask test` begins and ends.
 //!
-//! `AOB_CLUSTER` names its folder. Tests leave what they found: each has a namespace of its own.
+//! `AOB_CLUSTER` names its folder. Tests leave what they found: each has a namespace of its own. Those in `faults`
+//! disturb all others, `audit` looks at what all have done: they run alone, in this order.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects, and panics")]
 
+mod audit;
 mod chart;
+mod faults;
 mod inside;
 mod kinds;
 mod people;
@@ -12,6 +15,7 @@ mod pinned;
 mod place;
 mod plugin;
 mod pools;
+mod process;
 mod rights;
 mod runs;
 mod speed;

@@ -19,6 +19,16 @@ impl Gateway {
     }
 
     pub(crate) fn ask(&self, token: Option<&str>, path: &str, body: Option<Value>) -> (u16, Value) {
+        self.try_ask(token, path, body).unwrap()
+    }
+
+    /// The same, where it may be away.
+    pub(crate) fn try_ask(
+        &self,
+        token: Option<&str>,
+        path: &str,
+        body: Option<Value>,
+    ) -> reqwest::Result<(u16, Value)> {
         let url = format!("{}/api/v1{path}", self.forward.url);
         let mut request = match body {
             Some(body) => self.http.post(url).json(&body),
@@ -28,8 +38,8 @@ impl Gateway {
             request = request.bearer_auth(token);
         }
         self.runtime.block_on(async {
-            let answer = request.send().await.unwrap();
-            (answer.status().as_u16(), answer.json().await.unwrap_or_default())
+            let answer = request.send().await?;
+            Ok((answer.status().as_u16(), answer.json().await.unwrap_or_default()))
         })
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Done {
     pub(super) record: Option<Record>,
     /// The patch that took it out.
     pub(super) undone_by: Option<String>,
+    /// Why it could not be taken out when its object was deleted.
+    pub(super) stays: Option<String>,
     /// Why there is no answer, and whether there never will be one.
     pub(super) waits: Option<(&'static str, String, bool)>,
     /// When to look again.

@@ -54,8 +54,11 @@ fn said(done: &Done) -> (PatchPhase, Said) {
                 (PatchPhase::Undone, applied(Truth::False, reason::UNDONE, message))
             }
             None => {
-                let message = format!("it made revision {}", accepted.revision);
-                (PatchPhase::Applied, applied(Truth::True, reason::APPLIED, message))
+                let (reason, message) = match &done.stays {
+                    Some(why) => (reason::UNDO_REFUSED, format!("it stays in force: {why}")),
+                    None => (reason::APPLIED, format!("it made revision {}", accepted.revision)),
+                };
+                (PatchPhase::Applied, applied(Truth::True, reason, message))
             }
         },
         (Some(Record { answer: Answer::Refused(findings), .. }), _) => {

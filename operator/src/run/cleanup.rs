@@ -53,7 +53,7 @@ pub(super) async fn cleanup(
         context.notes.write(object, vec![Note::warning(event::LET_GO, text)]).await;
     }
     context.followers.leave(&asked.run);
-    finalizer::settle(api, object, label::RUN_CLEANUP, false).await?;
+    finalizer::release(api, object, label::RUN_CLEANUP).await?;
     Ok(Action::await_change())
 }
 

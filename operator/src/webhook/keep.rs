@@ -19,10 +19,9 @@ const LOOK: Duration = Duration::from_secs(10);
 
 /// For as long as the process serves.
 pub(super) async fn keep(client: Client, settings: Settings, shown: Shown) {
-    let mut told: Option<String> = None;
     let mut last: Option<Kept> = None;
     loop {
-        match step(&client, &settings, &shown, &mut last, &mut told).await {
+        match step(&client, &settings, &shown, &mut last).await {
             Ok(()) => tokio::time::sleep(LOOK).await,
             Err(error) => {
                 tracing::warn!(%error, "the webhook's certificate");
@@ -32,29 +31,53 @@ pub(super) async fn keep(client: Client, settings: Settings, shown: Shown) {
     }
 }
 
+/// What the API server knows of an authority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Belief {
+    /// It was told before.
+    Known,
+    /// It was told just now, and may take a moment to act on it.
+    Told,
+    /// It has no configuration that asks the webhook.
+    Nobody,
+}
+
 async fn step(
     client: &Client,
     settings: &Settings,
     shown: &Shown,
     last: &mut Option<Kept>,
-    told: &mut Option<String>,
 ) -> Result<(), Error> {
     let kept = match &settings.secret {
         Some(name) => given(client, settings, name).await?,
         None => own(client, settings).await?,
     };
-    if last.as_ref() != Some(&kept) {
-        let named = settings.secret.clone().unwrap_or_else(|| own_name(settings));
-        shown.show(&kept.certificate, &kept.key).map_err(|why| Error::Secret(named, why))?;
-        tracing::info!("the webhook shows another certificate");
-        *last = Some(kept.clone());
+    // The first one is shown at once: without any nobody is answered.
+    if last.is_none() {
+        show(settings, shown, &kept, last)?;
     }
-    if let Some(authority) = &kept.authority
-        && told.as_ref() != Some(authority)
-        && tell(client, settings, authority).await?
-    {
-        *told = Some(authority.clone());
+    let belief = match &kept.authority {
+        Some(authority) => tell(client, settings, authority).await?,
+        None => Belief::Known,
+    };
+    // One that follows another is shown a look later than its authority is told, so that no request meets a certificate
+    // that is not believed yet. The one before is believed meanwhile.
+    if last.as_ref() != Some(&kept) && belief != Belief::Told {
+        show(settings, shown, &kept, last)?;
     }
+    Ok(())
+}
+
+fn show(
+    settings: &Settings,
+    shown: &Shown,
+    kept: &Kept,
+    last: &mut Option<Kept>,
+) -> Result<(), Error> {
+    let named = settings.secret.clone().unwrap_or_else(|| own_name(settings));
+    shown.show(&kept.certificate, &kept.key).map_err(|why| Error::Secret(named, why))?;
+    tracing::info!("the webhook shows another certificate");
+    *last = Some(kept.clone());
     Ok(())
 }
 
@@ -111,14 +134,19 @@ fn names(settings: &Settings) -> Vec<String> {
     names
 }
 
-/// Tells the API server whose certificates to believe; false if it has no configuration that asks the webhook.
-async fn tell(client: &Client, settings: &Settings, authority: &str) -> Result<bool, Error> {
+/// Tells the API server whose certificates to believe, unless it knows.
+async fn tell(client: &Client, settings: &Settings, authority: &str) -> Result<Belief, Error> {
     let api = Api::<MutatingWebhookConfiguration>::all(client.clone());
     let name = &settings.configuration;
     // To apply to what is not there would make it.
-    if api.get_opt(name).await?.is_none() {
+    let Some(found) = api.get_opt(name).await? else {
         tracing::debug!(name, "no MutatingWebhookConfiguration of this name asks the webhook yet");
-        return Ok(false);
+        return Ok(Belief::Nobody);
+    };
+    let ours = found.webhooks.iter().flatten().find(|one| one.name == webhook::NAME);
+    let known = ours.and_then(|one| one.client_config.ca_bundle.as_ref());
+    if known.is_some_and(|known| known.0 == authority.as_bytes()) {
+        return Ok(Belief::Known);
     }
     let bundle = data_encoding::BASE64.encode(authority.as_bytes());
     let applied = json!({
@@ -130,5 +158,5 @@ async fn tell(client: &Client, settings: &Settings, authority: &str) -> Result<b
     let parameters = PatchParams::apply(label::manager::WEBHOOK).force();
     api.patch(name, &parameters, &Patch::Apply(&applied)).await?;
     tracing::info!(name, "the API server believes the webhook's certificate");
-    Ok(true)
+    Ok(Belief::Told)
 }

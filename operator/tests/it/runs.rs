@@ -1,6 +1,6 @@
 //! Runs and their patches, from `kubectl apply` to the end.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::world::{Space, condition, world};
 
@@ -193,6 +193,38 @@ fn a_patch_is_applied_refused_with_its_place_and_undone_by_deletion() {
     assert_eq!(undone["status"]["progress"], "1/3");
     space.kubectl(&["delete", "run/one", "--timeout=40s"]).unwrap();
     space.kubectl(&["delete", "runpatch/bad", "--timeout=10s"]).unwrap();
+}
+
+#[test]
+fn a_patch_that_cannot_be_taken_out_again_says_so_before_it_goes() {
+    let space = world().namespace("stays");
+    space.apply(&workflow("slow", "1h"));
+    space.apply(&run("one", "slow", ""));
+    // It begins at once, and what has begun is not taken out.
+    let begins = "[{op: add, path: /nodes/-, value: {id: now, type: noop}}]";
+    space.apply(&patch("now", "one", begins));
+    space.condition("runpatch/now", "Applied", "True");
+    space.until("run/one", "it has begun", |value| value["status"]["progress"] == "2/4");
+    // Somebody else's finalizer keeps what it says last.
+    let change = |operation: Value| {
+        let patch = json!([operation]).to_string();
+        space.kubectl(&["patch", "runpatch/now", "--type=json", "-p", &patch]).unwrap();
+    };
+    change(json!({"op": "add", "path": "/metadata/finalizers/-", "value": "example.org/keep"}));
+    space.kubectl(&["delete", "runpatch/now", "--wait=false"]).unwrap();
+    let last = space.until("runpatch/now", "ours is gone", |value| {
+        value["metadata"]["finalizers"] == json!(["example.org/keep"])
+    });
+    let said = condition(&last, "Applied").unwrap();
+    assert_eq!((&said["status"], &said["reason"]), (&"True".into(), &"UndoRefused".into()));
+    let message = said["message"].as_str().unwrap();
+    assert!(message.starts_with("it stays in force: AOB"), "{message}");
+    assert_eq!(last["status"]["phase"], "Applied");
+    let events = space.events("now");
+    assert_eq!(events.iter().filter(|one| *one == "UndoRefused").count(), 1, "{events:?}");
+    change(json!({"op": "remove", "path": "/metadata/finalizers"}));
+    gone(&space, "runpatch/now");
+    space.kubectl(&["delete", "run/one", "--timeout=40s"]).unwrap();
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The admission webhook, asked by the API server itself.
 
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use crate::world::{PATIENCE, Space, world};
@@ -88,4 +89,40 @@ spec: {workflowRef: {name: hello}, input: {n: 1}}
     let refused = space.try_apply(&run.replace("n: 1", "n: 2")).unwrap_err();
     assert!(refused.contains("input must stay the same"), "{refused}");
     space.kubectl(&["wait", "--for=condition=Complete", "--timeout=60s", "run/one"]).unwrap();
+}
+
+#[test]
+fn no_request_meets_a_certificate_that_is_not_believed_yet() {
+    let space = reviewed("renewed");
+    let plane = &world().plane;
+    let of = |what: &[&str]| plane.kubectl(&[&["get"], what].concat()).unwrap();
+    let url =
+        ["mutatingwebhookconfiguration/aob", "-o", "jsonpath={.webhooks[0].clientConfig.url}"];
+    let url = of(&url);
+    let address = url.trim_start_matches("https://").split('/').next().unwrap().to_owned();
+    let shown = || {
+        let mut asked = Command::new("openssl");
+        asked.args(["s_client", "-connect", &address]).stdin(Stdio::null()).stderr(Stdio::null());
+        let text = String::from_utf8(asked.output().unwrap().stdout).unwrap();
+        let begin = text.find("-----BEGIN CERTIFICATE").unwrap_or_else(|| panic!("{text}"));
+        text[begin..].split_inclusive("-----END CERTIFICATE-----").next().unwrap().to_owned()
+    };
+    let before = shown();
+    let secret = "secret/aob-webhook-certificate";
+    let soon = "aob.dev/not-after=2026-01-01T00:00:00Z";
+    plane.kubectl(&["-n", "default", "annotate", "--overwrite", secret, soon]).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), WORKFLOW).unwrap();
+    let path = file.path().display().to_string();
+    // Each request is answered, whichever certificate is shown; some more after the change, for whoever learns late.
+    let (begun, mut asked, mut after) = (Instant::now(), 0, 0);
+    while after < 10 {
+        space.kubectl(&["apply", "--dry-run=server", "-f", &path]).unwrap();
+        asked += 1;
+        if after > 0 || shown() != before {
+            after += 1;
+        }
+        assert!(begun.elapsed() < PATIENCE, "no other certificate is shown");
+    }
+    println!("{asked} requests, another certificate after {:.1} s", begun.elapsed().as_secs_f64());
 }

@@ -62,7 +62,8 @@ pub(super) fn begin(inside: &Inside, programs: &Path) -> Outcome {
             format!("--proxy-client-key-file={}", pki("front.key")),
             format!("--audit-policy-file={}", filled(inside, "audit.yaml", &[])?),
             format!("--audit-log-path={folder}/log/audit.json"),
-            "--audit-log-maxsize=100".to_owned(),
+            // All of a test is read at its end.
+            "--audit-log-maxsize=500".to_owned(),
             "--audit-log-maxbackup=1".to_owned(),
         ],
     )?;

@@ -10,6 +10,9 @@ use super::wait::until;
 use crate::Outcome;
 use crate::shell::{root, say};
 
+/// Keeps a process going, with a pause in which one that cannot begin uses no processor.
+const AGAIN: &str = "while :; do \"$@\"; sleep 1; done";
+
 /// A cluster that has begun.
 pub(crate) struct Inside {
     pub(crate) place: Place,
@@ -116,11 +119,12 @@ impl Inside {
         command
     }
 
-    /// Starts a process that goes on; what it says is in `log/NAME.log`.
+    /// Starts a process that goes on; what it says is in `log/NAME.log`. If it ends, it is started again, as systemd
+    /// would.
     pub(super) fn daemon(&self, name: &str, program: &Path, arguments: &[String]) -> Outcome {
         let log = File::create(self.place.path(&format!("log/{name}.log")))?;
-        let mut inner = self.command(program);
-        inner.args(arguments);
+        let mut inner = self.command("sh");
+        inner.args(["-c", AGAIN, name]).arg(program).args(arguments);
         let mut outer = Command::new("setsid");
         outer.arg(inner.get_program()).args(inner.get_args());
         let child = outer

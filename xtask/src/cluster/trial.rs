@@ -21,25 +21,30 @@ pub(crate) fn run_tests() -> Outcome {
     tried.and(ended)
 }
 
+/// Tests that others would not survive, each alone and in this order: modules of `e2e/tests/cluster`.
+const ALONE: &[&str] = &["faults::", "audit::"];
+
 fn tests(place: &Place, folder: &Path) -> Outcome {
     let chart = Chart { values: vec!["charts/aob/ci/small-values.yaml".into()], release: false };
     // A case of its own asks for a core; nothing else asks for whole ones.
     begin(place, &Up { pinning: true, bare: false, chart })?;
-    let folder = folder.to_string_lossy();
-    let arguments = [
-        "test",
-        // As everything else is built, so that nothing is built twice.
-        "--workspace",
-        "--features",
-        "aob-e2e/cluster",
-        "--test",
-        "cluster",
-        "--no-fail-fast",
-        "--",
-        // The node is small, and so is this machine.
-        "--test-threads=2",
-    ];
-    run("cargo", &arguments, &[("AOB_CLUSTER", &folder)])
+    // The node is small, and so is this machine.
+    let mut beside = vec!["--test-threads=2"];
+    beside.extend(ALONE.iter().flat_map(|module| ["--skip", *module]));
+    let mut tried = cargo(folder, &beside);
+    for module in ALONE {
+        tried = tried.and_then(|()| cargo(folder, &["--test-threads=1", module]));
+    }
+    tried
+}
+
+/// Tests of the cluster, all or those that the flags of the test program choose.
+fn cargo(folder: &Path, flags: &[&str]) -> Outcome {
+    // Features as everything else is built with, so that nothing is built twice.
+    let mut arguments = vec!["test", "--workspace", "--features", "aob-e2e/cluster"];
+    arguments.extend(["--test", "cluster", "--no-fail-fast", "--", "--show-output"]);
+    arguments.extend(flags);
+    run("cargo", &arguments, &[("AOB_CLUSTER", &folder.to_string_lossy())])
 }
 
 fn keep(from: &Path, to: &Path) -> std::io::Result<()> {
