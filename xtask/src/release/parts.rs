@@ -1,4 +1,4 @@
-//! What a program is made of, as a bill of materials in CycloneDX 1.6: https://cyclonedx.org/docs/1.6/json/.
+//! What a program is made of, as a bill of materials in CycloneDX 1.6: <https://cyclonedx.org/docs/1.6/json/>.
 //!
 //! Crates are those that cargo resolves for it and its build, those of tests left out; their digests are what Cargo.lock
 //! pins. The same commit is the same bytes: neither a time nor a random number is in it.
@@ -99,7 +99,7 @@ impl Parts {
     }
 }
 
-/// A package's name for everybody: https://github.com/package-url/purl-spec.
+/// A package's name for everybody: <https://github.com/package-url/purl-spec>.
 fn reference(package: &Package) -> String {
     format!("pkg:cargo/{}@{}", package.name, package.version.to_string().replace('+', "%2B"))
 }
