@@ -27,7 +27,7 @@ pub use address::{canonical, footprint};
 pub use check::{Checked, Ground, check_patch};
 pub use difference::{Difference, difference, operations_between};
 pub use keyed::{EdgeName, Keyed};
-pub use materialize::{apply_plain, materialize, same};
+pub use materialize::{apply_plain, materialize, materialize_from, same};
 pub use operation::{OnConflict, Op, Operation, PlainOperation, Request, digest, read, read_plain};
 pub use rebase::{Since, rebase};
 pub use record::{Accepted, Answer, Finding, Preview, Record};

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::fmt;
+use std::{fmt, mem};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -110,31 +110,70 @@ impl<'a> Keyed<'a> {
 
     /// The same, leaving out what has no name or that of an earlier one; with the first of those.
     pub(super) fn gather(document: &'a Value) -> (Self, Option<PatchError>) {
+        let items = |name| {
+            let list = document.get("spec").and_then(|spec| spec.get(name)?.as_array());
+            list.map_or(&[][..], Vec::as_slice).iter().map(Cow::Borrowed)
+        };
+        Self::named(items("nodes"), items("edges"))
+    }
+
+    /// The graph of a document, moved out of it, and what is left: to be put [`back`](Self::back).
+    ///
+    /// # Errors
+    /// As of [`Keyed::of`].
+    pub(super) fn take(mut document: Value) -> Result<(Self, Value), PatchError> {
+        let mut list = |name| match document.get_mut("spec").and_then(|spec| spec.get_mut(name)) {
+            Some(Value::Array(items)) => mem::take(items),
+            _ => Vec::new(),
+        };
+        let (nodes, edges) = (list("nodes"), list("edges"));
+        let owned = |items: Vec<Value>| items.into_iter().map(Cow::Owned);
+        match Self::named(owned(nodes), owned(edges)) {
+            (graph, None) => Ok((graph, document)),
+            (_, Some(error)) => Err(error),
+        }
+    }
+
+    fn named(
+        nodes: impl Iterator<Item = Cow<'a, Value>>,
+        edges: impl Iterator<Item = Cow<'a, Value>>,
+    ) -> (Self, Option<PatchError>) {
         let mut error = None;
-        let nodes = by_name(document, "nodes", &mut error);
-        let edges = by_name(document, "edges", &mut error);
+        let nodes = by_name(nodes, "nodes", &mut error);
+        let edges = by_name(edges, "edges", &mut error);
         (Self { nodes, edges }, error)
     }
 
     /// The document with this graph in place of its own: nodes by id, edges by name, everything else as
     /// it was. A document that lists no edges gets a list only if there are any.
     pub fn document(self, document: &Value) -> Value {
-        let nodes = listed(self.nodes);
-        let edges = listed(self.edges);
         let Some(outer) = document.as_object() else { return document.clone() };
-        let mut spec = Map::new();
-        let written = outer.get("spec").and_then(Value::as_object);
-        let rest = written.into_iter().flatten().filter(|(name, _)| !is_list(name));
-        spec.extend(rest.map(|(name, value)| (name.clone(), value.clone())));
-        spec.insert("nodes".to_owned(), nodes.into());
-        if !edges.is_empty() || written.is_some_and(|spec| spec.contains_key("edges")) {
-            spec.insert("edges".to_owned(), edges.into());
+        let without = |(name, value): (&String, &Value)| {
+            (name.clone(), if is_list(name) { Value::Null } else { value.clone() })
+        };
+        let left = outer.iter().map(|(name, value)| match value {
+            Value::Object(spec) if name == "spec" => {
+                (name.clone(), spec.iter().map(without).collect())
+            }
+            other => (name.clone(), other.clone()),
+        });
+        self.back(left.collect())
+    }
+
+    /// The same for a document whose lists are of no use any more.
+    pub(super) fn back(self, mut left: Value) -> Value {
+        let Some(outer) = left.as_object_mut() else { return left };
+        let spec = outer.entry("spec").or_insert(Value::Null);
+        if !spec.is_object() {
+            *spec = Value::Object(Map::new());
         }
-        let others = outer.iter().filter(|(name, _)| *name != "spec");
-        let mut whole: Map<String, Value> =
-            others.map(|(name, value)| (name.clone(), value.clone())).collect();
-        whole.insert("spec".to_owned(), Value::Object(spec));
-        Value::Object(whole)
+        if let Some(spec) = spec.as_object_mut() {
+            if !self.edges.is_empty() || spec.contains_key("edges") {
+                spec.insert("edges".to_owned(), listed(self.edges).into());
+            }
+            spec.insert("nodes".to_owned(), listed(self.nodes).into());
+        }
+        left
     }
 }
 
@@ -194,12 +233,11 @@ pub(super) fn is_id(text: &str) -> bool {
 }
 
 fn by_name<'a, K: Key>(
-    document: &'a Value,
+    items: impl Iterator<Item = Cow<'a, Value>>,
     list: &str,
     error: &mut Option<PatchError>,
 ) -> BTreeMap<K, Cow<'a, Value>> {
-    let items = document.get("spec").and_then(|spec| spec.get(list)).and_then(Value::as_array);
-    let mut named: Vec<(K, usize, &'a Value)> = Vec::with_capacity(items.map_or(0, Vec::len));
+    let mut named: Vec<(K, usize, Cow<'a, Value>)> = Vec::with_capacity(items.size_hint().0);
     let mut refuse = |at: usize, message: String| {
         error.get_or_insert_with(|| PatchError {
             entry: &PATCH_GRAPH,
@@ -208,8 +246,8 @@ fn by_name<'a, K: Key>(
             remedy: None,
         });
     };
-    for (at, item) in items.into_iter().flatten().enumerate() {
-        match K::of(item) {
+    for (at, item) in items.enumerate() {
+        match K::of(&item) {
             Some(key) => named.push((key, at, item)),
             None => refuse(
                 at,
@@ -230,7 +268,7 @@ fn by_name<'a, K: Key>(
         }
         twice
     });
-    named.into_iter().map(|(key, _, item)| (key, Cow::Borrowed(item))).collect()
+    named.into_iter().map(|(key, _, item)| (key, item)).collect()
 }
 
 fn listed<K>(items: BTreeMap<K, Cow<'_, Value>>) -> Vec<Value> {
@@ -315,9 +353,16 @@ mod tests {
         let mut wanted = document.clone();
         wanted["spec"]["nodes"].as_array_mut().unwrap().reverse();
         wanted["spec"]["edges"].as_array_mut().unwrap().reverse();
-        assert_eq!(Keyed::of(&document).unwrap().document(&document), wanted);
         let bare = json!({"spec": {"nodes": []}});
-        assert_eq!(Keyed::of(&bare).unwrap().document(&bare), bare);
+        let missing = json!({"kind": "Workflow"});
+        let empty = json!({"kind": "Workflow", "spec": {"nodes": []}});
+        for (document, wanted) in
+            [(document, wanted), (bare.clone(), bare), (missing, empty), (json!(1), json!(1))]
+        {
+            assert_eq!(Keyed::of(&document).unwrap().document(&document), wanted);
+            let (graph, left) = Keyed::take(document).unwrap();
+            assert_eq!(graph.back(left), wanted);
+        }
     }
 
     #[test]

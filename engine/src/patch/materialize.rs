@@ -22,13 +22,18 @@ use crate::catalogue::{
 /// # Errors
 /// The first operation that cannot be applied, or a graph without names.
 pub fn materialize(document: &Value, overlays: &[&[Operation]]) -> Result<Value, PatchError> {
-    layered(document, overlays).map_err(|broken| match broken {
-        Broken::Graph(error) => error,
-        Broken::Operation { overlay, operation, fault } => fault.at(&match overlays.len() {
-            1 => format!("/operations/{operation}"),
-            _ => format!("/overlays/{overlay}/operations/{operation}"),
-        }),
-    })
+    layered(document, overlays).map_err(|broken| broken.told(overlays.len()))
+}
+
+/// As [`materialize`], of a document that is not needed any more: what does not change is moved.
+///
+/// # Errors
+/// As of [`materialize`].
+pub fn materialize_from(document: Value, overlays: &[&[Operation]]) -> Result<Value, PatchError> {
+    let size = size(&document);
+    let (mut graph, left) = Keyed::take(document)?;
+    lay(&mut graph, size, overlays).map_err(|broken| broken.told(overlays.len()))?;
+    Ok(graph.back(left))
 }
 
 /// Why overlays could not be applied.
@@ -40,21 +45,40 @@ pub(super) enum Broken {
     Operation { overlay: usize, operation: usize, fault: Fault },
 }
 
+impl Broken {
+    /// The same with a pointer into so many overlays.
+    fn told(self, overlays: usize) -> PatchError {
+        match self {
+            Self::Graph(error) => error,
+            Self::Operation { overlay, operation, fault } => fault.at(&match overlays {
+                1 => format!("/operations/{operation}"),
+                _ => format!("/overlays/{overlay}/operations/{operation}"),
+            }),
+        }
+    }
+}
+
 /// As [`materialize`], saying which operation of which overlay it was.
 pub(super) fn layered(document: &Value, overlays: &[&[Operation]]) -> Result<Value, Broken> {
-    let limits = PatchLimits::default();
     let mut graph = Keyed::of(document).map_err(Broken::Graph)?;
-    let mut meter = Meter::of(document, &limits);
+    lay(&mut graph, size(document), overlays)?;
+    Ok(graph.document(document))
+}
+
+/// Applies overlays to the graph of a document of so many bytes.
+fn lay<'a>(graph: &mut Keyed<'a>, size: usize, overlays: &[&'a [Operation]]) -> Result<(), Broken> {
+    let limits = PatchLimits::default();
+    let mut meter = Meter::of(size, &limits);
     for (overlay, operations) in overlays.iter().enumerate() {
         for (at, operation) in operations.iter().enumerate() {
-            apply(&mut graph, operation, &mut meter).map_err(|fault| Broken::Operation {
+            apply(graph, operation, &mut meter).map_err(|fault| Broken::Operation {
                 overlay,
                 operation: at,
                 fault,
             })?;
         }
     }
-    Ok(graph.document(document))
+    Ok(())
 }
 
 /// A document with a patch of RFC 6902 applied. The result is bounded by [`PatchLimits`].
@@ -63,7 +87,7 @@ pub(super) fn layered(document: &Value, overlays: &[&[Operation]]) -> Result<Val
 /// The first operation that cannot be applied, with a pointer into the patch: `/2/path`.
 pub fn apply_plain(document: &Value, operations: &[PlainOperation]) -> Result<Value, PatchError> {
     let limits = PatchLimits::default();
-    let mut meter = Meter::of(document, &limits);
+    let mut meter = Meter::of(size(document), &limits);
     let mut result = document.clone();
     for (at, operation) in operations.iter().enumerate() {
         apply_one(&mut result, operation, &mut meter)
@@ -101,8 +125,7 @@ struct Meter<'l> {
 }
 
 impl<'l> Meter<'l> {
-    fn of(document: &Value, limits: &'l PatchLimits) -> Self {
-        let bytes = size(document);
+    fn of(bytes: usize, limits: &'l PatchLimits) -> Self {
         Self { limits, bytes, most: bytes.max(limits.result) }
     }
 
@@ -502,6 +525,7 @@ mod tests {
             {"from": "check", "to": "save", "after": "success"}, {"from": "fetch", "to": "check", "when": "1 < 2"}
         ]);
         assert_eq!(materialize(&workflow(), &[&first, &second]).unwrap(), wanted);
+        assert_eq!(materialize_from(workflow(), &[&first, &second]).unwrap(), wanted);
         let halfway = materialize(&workflow(), &[&first]).unwrap();
         assert_eq!(materialize(&halfway, &[&second]).unwrap(), wanted);
     }
@@ -549,6 +573,8 @@ mod tests {
                 "{op} {path}"
             );
             let error = materialize(&workflow(), &[&[], &operations]).unwrap_err();
+            let moved = materialize_from(workflow(), &[&[], &operations]).unwrap_err();
+            assert_eq!(moved.to_string(), error.to_string());
             assert_eq!(error.pointer, format!("/overlays/1/operations/1/{field}"));
         }
         let kept = [
@@ -629,7 +655,7 @@ mod tests {
     fn what_is_counted_is_what_is_there() {
         let limits = PatchLimits::default();
         let mut document = json!({"a": [1, 2, {"b": "c"}], "d": {"e": null}});
-        let mut meter = Meter::of(&document, &limits);
+        let mut meter = Meter::of(size(&document), &limits);
         for patch in [
             json!({"op": "add", "path": "/a/1", "value": "x"}),
             json!({"op": "add", "path": "/d/e", "value": [1, 2, 3]}),

@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use aob_engine::canonical::canonical_json;
 use aob_engine::ir::Ir;
-use aob_engine::patch::{Operation, materialize};
+use aob_engine::patch::{Operation, materialize_from};
 use aob_engine::state::{IrSet, State};
 use serde_json::Value;
 
@@ -120,7 +120,7 @@ impl Runs {
             .iter()
             .filter_map(|record| Some(record.accepted()?.operations.as_slice()))
             .collect();
-        let document = materialize(&base, &overlays).map_err(|error| {
+        let document = materialize_from(base, &overlays).map_err(|error| {
             let message = format!("revision {revision} of {}: {error}", state.head.run);
             aob_store::Error::Corrupt(message)
         })?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aob_engine::event::{Change, Event};
 use aob_engine::ir::Ir;
-use aob_engine::patch::materialize;
+use aob_engine::patch::materialize_from;
 use aob_engine::state::{CancelMode, IrSet, State, encode, fold};
 use aob_engine::step::{Input, Verdict};
 use serde_json::Value;
@@ -148,7 +148,7 @@ impl Runs {
             };
             irs.insert(0, judge(0, &document).await?);
             for (at, overlay) in self.overlays(state).await?.iter().enumerate() {
-                document = materialize(&document, &[&overlay.operations]).map_err(|error| {
+                document = materialize_from(document, &[&overlay.operations]).map_err(|error| {
                     aob_store::Error::Corrupt(format!("patch {}: {error}", overlay.id))
                 })?;
                 let revision = at as u32 + 1;
