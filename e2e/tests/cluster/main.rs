@@ -3,7 +3,13 @@
 //! `AOB_CLUSTER` names its folder. Tests leave what they found: each has a namespace of its own. Those in `faults`,
 //! `upgrade`, `audit` and `drill` disturb all others, or look at what all have done: they run alone, in this order.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects, and panics")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test says what it expects, and panics"
+)]
 
 mod audit;
 mod chart;

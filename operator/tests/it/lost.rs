@@ -163,7 +163,7 @@ async fn a_run_that_the_store_lost_is_missing_and_one_that_it_dropped_is_gone() 
         state.is_some_and(|state| !state.is_ended())
     };
     assert!(is_live(id(&ended)).await);
-    first.map(Guarded::kill);
+    first.into_iter().for_each(Guarded::kill);
     let second = operators(&plot, &server, "b");
     until("what came back is ended", async || !is_live(id(&ended)).await).await;
     assert!(is_live(id(&kept)).await);
@@ -173,7 +173,7 @@ async fn a_run_that_the_store_lost_is_missing_and_one_that_it_dropped_is_gone() 
     // One that ended and was dropped, in a store that has lost nothing since it was seen.
     plot.apply(&run("short", "quick"));
     let short = plot.until("run/short", "it goes on", goes);
-    second.map(Guarded::kill);
+    second.into_iter().for_each(Guarded::kill);
     until("it has ended", async || !is_live(id(&short)).await).await;
     let store = server.ask().await;
     for shard in 0..store.shards() {
