@@ -95,6 +95,8 @@ pub mod reason {
     pub const CANCELLED: &str = "Cancelled";
     /// Complete, Succeeded: it was kept no longer, and how it went was not seen.
     pub const GONE: &str = "Gone";
+    /// Complete, Succeeded: the store does not have it, nor all that it had when the run was last seen.
+    pub const MISSING: &str = "Missing";
     /// Applied: it made the revision in the status.
     pub const APPLIED: &str = "Applied";
     /// Applied: a rule was broken; the message and the findings name it with its place.

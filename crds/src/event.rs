@@ -27,6 +27,8 @@ pub const SUCCEEDED: &str = "Succeeded";
 pub const FAILED: &str = "Failed";
 /// Run: it was cancelled.
 pub const CANCELLED: &str = "Cancelled";
+/// Run: the store does not have it, and cannot say why.
+pub const MISSING: &str = "Missing";
 /// RunPatch: it made a revision.
 pub const PATCH_APPLIED: &str = "PatchApplied";
 /// RunPatch: a rule was broken.
@@ -57,6 +59,7 @@ pub const ALL: &[&str] = &[
     SUCCEEDED,
     FAILED,
     CANCELLED,
+    MISSING,
     PATCH_APPLIED,
     PATCH_REFUSED,
     PATCH_UNDONE,

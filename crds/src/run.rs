@@ -136,6 +136,10 @@ pub struct RunStatus {
     /// The run's id in the store.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
+    /// The epoch of the store in which the run was last seen, in hex. That a run is not there proves that it is over only in
+    /// a store which remembers that epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store_epoch: Option<String>,
     /// The version that it began on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,

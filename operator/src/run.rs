@@ -67,8 +67,8 @@ async fn reconcile(object: Arc<Run>, context: Arc<Context>) -> Result<Action> {
     if touches && finalizer::hold(&api, &mut object, label::RUN_CLEANUP).await? {
         return Ok(Action::await_change());
     }
-    let facts = apply::apply(&context, &asked, facts, step).await?;
     let before = object.status.as_ref();
+    let facts = apply::apply(&context, &asked, facts, step, before).await?;
     let after = status::status(&asked, &facts, before, Timestamp::now());
     publish(&context, &api, &object, &after).await?;
     // Patches wait for its begin, and are told by others that take them out.
@@ -114,6 +114,7 @@ async fn finished(
     if finalizer::release(api, object, label::RUN_CLEANUP).await? {
         return Ok(Action::await_change());
     }
+    cleanup::end_what_came_back(context, asked, object.status.as_ref()).await?;
     if let Some(after) = status::observed(asked, object.status.as_ref()) {
         publish(context, api, object, &after).await?;
     }

@@ -189,6 +189,10 @@ impl Store for Embedded {
         self.shared.epoch
     }
 
+    async fn continues(&self, _: &str, epoch: u64) -> Result<bool> {
+        Ok(epoch == self.shared.epoch)
+    }
+
     async fn commit(&self, commit: Commit) -> Result<Committed> {
         self.shared.commit(commit).await
     }

@@ -47,6 +47,10 @@ pub trait Store: Send + Sync + 'static {
     /// The present epoch: one half of every fence.
     fn epoch(&self) -> u64;
 
+    /// Whether all that was acknowledged about a run in an epoch is here: the store is still in that epoch, or knows it
+    /// as one of which nothing was lost. False where it cannot tell: then it proves nothing that a run is not here.
+    async fn continues(&self, run: &str, epoch: u64) -> Result<bool>;
+
     /// Commits items, each whole or not at all, linked ones together; then claims.
     ///
     /// # Errors

@@ -147,6 +147,11 @@ impl Store for RedisStore {
         self.session.epoch()
     }
 
+    async fn continues(&self, run: &str, epoch: u64) -> Result<bool> {
+        let shard = self.keys.shard(run)?;
+        self.session.continues(&self.client, &self.keys, shard, epoch).await
+    }
+
     async fn commit(&self, commit: Commit) -> Result<Committed> {
         self.commit_items(commit).await
     }

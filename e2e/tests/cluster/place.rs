@@ -50,6 +50,18 @@ pub(crate) fn helm(arguments: &[&str]) -> Command {
     command
 }
 
+/// `aob`, as it was built for the images, asking a gateway at an address.
+pub(crate) fn aob(url: &str, tenant: &str, token: &str, arguments: &[&str]) -> Output {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::create_dir(home.path().join("aob")).unwrap();
+    let server = serde_json::json!({"server": url, "tenant": tenant});
+    let config = serde_json::json!({"current": "test", "contexts": {"test": server}});
+    std::fs::write(home.path().join("aob/config.yaml"), config.to_string()).unwrap();
+    let mut command = Command::new(crate::inside::built("aob"));
+    command.args(arguments).env("XDG_CONFIG_HOME", home.path()).env("AOB_TOKEN", token);
+    command.stdin(Stdio::null()).output().unwrap()
+}
+
 /// What a command prints; it must succeed.
 pub(crate) fn done(mut command: Command) -> String {
     let output = command.output().unwrap();

@@ -18,6 +18,11 @@ impl Gateway {
         Self { forward, http, runtime: tokio::runtime::Runtime::new().unwrap() }
     }
 
+    /// Where it is reached.
+    pub(crate) fn url(&self) -> &str {
+        &self.forward.url
+    }
+
     pub(crate) fn ask(&self, token: Option<&str>, path: &str, body: Option<Value>) -> (u16, Value) {
         self.try_ask(token, path, body).unwrap()
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aob_crds::RunStatus;
 use aob_crds::condition::reason;
 use aob_engine::issue::Issue;
 use aob_engine::step::{Input, Refusal};
@@ -26,6 +27,7 @@ pub(super) async fn apply(
     asked: &Asked,
     facts: Facts,
     step: Step,
+    before: Option<&RunStatus>,
 ) -> Result<Facts> {
     match step {
         Step::Look => Ok(facts),
@@ -42,7 +44,7 @@ pub(super) async fn apply(
             for change in changes {
                 act(context, asked, change).await?;
             }
-            dereference(context, asked, None).await
+            dereference(context, asked, before).await
         }
     }
 }

@@ -36,9 +36,17 @@ pub(super) fn build(asked: &Asked, facts: &Facts) -> Step {
     }
     let hold =
         |reason, message: String, is_final| Step::Hold(NotBegun { reason, message, is_final });
-    if facts.was_there {
-        // It is over and was dropped. It is not started again.
+    // It is over and was dropped, or may be there again tomorrow: in no case is it started again.
+    if facts.is_dropped {
         return hold(reason::GONE, format!("{} is not kept any more", asked.run), true);
+    }
+    if facts.was_there {
+        let message = format!(
+            "the store has no {}, nor all that it had when that was seen last: it is empty, or was restored from a copy. \
+             The run goes on when it is there again; to begin anew, make another Run",
+            asked.run
+        );
+        return hold(reason::MISSING, message, false);
     }
     if !asked.cancel.is_none() {
         let message = "it was cancelled before it began".to_owned();
@@ -96,10 +104,16 @@ mod tests {
         let asked = sample::asked();
         let found = Facts { digest: Some("sha256:a".into()), ..Facts::default() };
         assert_eq!(step(&asked, &found), Step::Start { digest: "sha256:a".into() });
-        let gone = Facts { was_there: true, digest: None, ..Facts::default() };
+        let gone = Facts { was_there: true, is_dropped: true, ..Facts::default() };
         assert!(matches!(
             step(&asked, &gone),
             Step::Hold(NotBegun { reason: "Gone", is_final: true, .. })
+        ));
+        // Whatever is there to begin on, it is not begun a second time.
+        let missing = Facts { was_there: true, ..found };
+        assert!(matches!(
+            step(&asked, &missing),
+            Step::Hold(NotBegun { reason: "Missing", is_final: false, .. })
         ));
         let none = step(&asked, &Facts::default());
         assert!(matches!(

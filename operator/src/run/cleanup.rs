@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aob_crds::{Run, event, label};
+use aob_crds::condition::{self, kind};
+use aob_crds::{Run, RunStatus, event, label};
 use aob_engine::state::CancelMode;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{DeleteParams, Preconditions};
 use kube::runtime::controller::Action;
 use kube::{Api, ResourceExt as _};
 
+use super::dereference::continues;
 use super::validate::Asked;
 use crate::context::Context;
 use crate::error::{Result, is_gone};
@@ -65,6 +67,30 @@ async fn cancel(context: &Context, asked: &Asked) -> Result<()> {
     let reason = Some(format!("Run {} was deleted", asked.named.name));
     let by = &asked.changed_by;
     context.runs.cancel(&asked.run, CancelMode::Graceful, by, reason).await?;
+    Ok(())
+}
+
+/// Cancels a run whose end is known and which goes on all the same: it came back with an older copy of the store, and what
+/// it did since then would be done twice.
+pub(super) async fn end_what_came_back(
+    context: &Context,
+    asked: &Asked,
+    before: Option<&RunStatus>,
+) -> Result<()> {
+    let is_known = before.is_some_and(|before| {
+        let succeeded = condition::find(&before.conditions, kind::SUCCEEDED);
+        before.id.is_some() && succeeded.is_some_and(|one| one.status != "Unknown")
+    });
+    if !is_known || continues(context, &asked.run, before).await? {
+        return Ok(());
+    }
+    let Some(state) = context.runs.store().load(&asked.run).await? else { return Ok(()) };
+    if state.is_ended() || state.head.cancel.is_some() {
+        return Ok(());
+    }
+    context.lease.check()?;
+    let reason = format!("Run {} ended before the store was restored", asked.named.name);
+    context.runs.cancel(&asked.run, CancelMode::Now, &asked.changed_by, Some(reason)).await?;
     Ok(())
 }
 

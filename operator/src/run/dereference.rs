@@ -17,7 +17,7 @@ use crate::workflow::MAIN;
 
 /// Most tickets told of.
 const MOST_TICKETS: usize = 10;
-/// How often a run looks for its workflow by itself.
+/// How often a run looks by itself for its workflow, or for itself in a store that does not have it.
 pub(super) const UNFOUND: Duration = Duration::from_secs(30);
 
 /// What is known.
@@ -29,6 +29,10 @@ pub(super) struct Facts {
     pub(super) tickets: Vec<OpenTicket>,
     /// Whether it has been seen in the store before.
     pub(super) was_there: bool,
+    /// Whether the store has dropped it, and has not just lost it.
+    pub(super) is_dropped: bool,
+    /// The epoch of the store in which it is seen.
+    pub(super) epoch: u64,
     /// What it would begin on; looked for while there is no run.
     pub(super) digest: Option<String>,
     /// Why it has not begun.
@@ -54,17 +58,40 @@ pub(super) async fn dereference(
     before: Option<&RunStatus>,
 ) -> Result<Facts> {
     let was_there = before.is_some_and(|before| before.id.is_some());
-    let state = context.runs.store().load(&asked.run).await?;
+    let store = context.runs.store();
+    // Before the run is read: what is seen of it is of this epoch or a later one.
+    let epoch = store.epoch();
+    let mut state = store.load(&asked.run).await?;
+    let mut is_dropped = false;
+    if state.is_none() && was_there && continues(context, &asked.run, before).await? {
+        // Of the store that has just said so, which may be another one than was read before.
+        state = store.load(&asked.run).await?;
+        is_dropped = state.is_none();
+    }
     let tickets = match &state {
         Some(state) if waits(state) => tickets(state, context.runs.ir_of(state).await?.as_ref()),
         _ => Vec::new(),
     };
-    let mut facts = Facts { state, tickets, was_there, ..Facts::default() };
+    let mut facts = Facts { state, tickets, was_there, is_dropped, epoch, ..Facts::default() };
     if facts.state.is_none() && !was_there {
         facts.digest = digest(context, asked).await?;
-        facts.again = facts.digest.is_none().then_some(UNFOUND);
     }
+    let is_unfound = facts.state.is_none() && !is_dropped && facts.digest.is_none();
+    facts.again = is_unfound.then_some(UNFOUND);
     Ok(facts)
+}
+
+/// Whether the store has everything that it had when a run was last seen there.
+pub(super) async fn continues(
+    context: &Context,
+    run: &str,
+    before: Option<&RunStatus>,
+) -> Result<bool> {
+    let seen = before.and_then(|before| before.store_epoch.as_deref());
+    match seen.and_then(|seen| u64::from_str_radix(seen, 16).ok()) {
+        Some(seen) => Ok(context.runs.store().continues(run, seen).await?),
+        None => Ok(false),
+    }
 }
 
 /// The version that a run would begin on. One of `main` is waited for where the spec is newer than the store.

@@ -28,11 +28,11 @@ pub(super) fn status(
             ..seen(asked, facts, state)
         },
         // What was last seen of it stays.
-        (None, Some(why)) if why.is_final && facts.was_there => RunStatus {
+        (None, Some(why)) if facts.was_there => RunStatus {
             observed_generation: generation,
             tickets: Vec::new(),
             message: Some(why.message.clone()),
-            conditions: merge(gone(old, why)),
+            conditions: merge(not_there(old, why)),
             ..before.cloned().unwrap_or_default()
         },
         (None, why) => {
@@ -63,6 +63,7 @@ fn seen(asked: &Asked, facts: &Facts, state: &State) -> RunStatus {
     let begun_on = head.base.as_ref().unwrap_or(&head.digest);
     RunStatus {
         id: Some(asked.run.to_string()),
+        store_epoch: Some(format!("{:016x}", facts.epoch)),
         digest: Some(begun_on.to_string()),
         phase: phase(state),
         progress: Some(format!("{}/{}", head.settled, head.instances)),
@@ -148,18 +149,19 @@ fn not_begun(why: &NotBegun) -> Vec<Said> {
     ]
 }
 
-/// It was seen before and is kept no longer: whether it was admitted is known, how it went is not.
-fn gone(old: &[condition::Condition], why: &NotBegun) -> Vec<Said> {
+/// It was seen before and is not there: whether it was admitted is known, how it went is not.
+fn not_there(old: &[condition::Condition], why: &NotBegun) -> Vec<Said> {
     let admitted = condition::find(old, kind::ADMITTED).map(|one| match one.reason.as_str() {
         "TierHeavy" => reason::TIER_HEAVY,
         "TierStandard" => reason::TIER_STANDARD,
         _ => reason::TIER_SIMPLE,
     });
     let text = why.message.clone();
+    let complete = if why.is_final { Truth::True } else { Truth::Unknown };
     vec![
         Said::new(kind::ADMITTED, true, admitted.unwrap_or(reason::TIER_SIMPLE), ""),
         Said::new(kind::WAITING, false, reason::NOTHING_ASKED, ""),
-        Said::new(kind::COMPLETE, true, why.reason, text.clone()),
+        Said::new(kind::COMPLETE, complete, why.reason, text.clone()),
         Said::new(kind::SUCCEEDED, Truth::Unknown, why.reason, text),
     ]
 }
@@ -202,6 +204,13 @@ pub(super) fn notes(before: Option<&RunStatus>, after: &RunStatus) -> Vec<Note> 
         .is_some_and(|(status, reason)| status == "False" && reason != reason::WORKFLOW_NOT_FOUND);
     if is_refused && before.and_then(admitted) != admitted(after) {
         notes.push(Note::warning(event::NOT_ADMITTED, message.clone()));
+    }
+    let is_missing = |status: &RunStatus| {
+        let complete = condition::find(&status.conditions, kind::COMPLETE);
+        complete.is_some_and(|one| one.reason == reason::MISSING)
+    };
+    if is_missing(after) && !before.is_some_and(is_missing) {
+        notes.push(Note::warning(event::MISSING, message.clone()));
     }
     if was == Some(after.phase) {
         return notes;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aob_crds::label;
 use aob_engine::issue::Issue;
 use aob_engine::patch::{PatchLimits, read};
 use aob_engine::registry::KeptType;
@@ -51,7 +52,10 @@ pub(super) async fn review(asked: &Value, runs: &Runs) -> Option<Value> {
     }
     if said.refused.is_empty() {
         let user = request.get("userInfo").unwrap_or(&Value::Null);
-        let operations = if is_deleted { Vec::new() } else { stamps(user, object, before) };
+        let mut operations = if is_deleted { Vec::new() } else { stamps(user, object, before) };
+        if before.is_none() && request.pointer("/kind/kind") == Some(&json!("Run")) {
+            operations.extend(held(object));
+        }
         if !operations.is_empty() {
             let patch = BASE64.encode(Value::from(operations).to_string().as_bytes());
             response.insert("patchType".to_owned(), json!("JSONPatch"));
@@ -64,6 +68,16 @@ pub(super) async fn review(asked: &Value, runs: &Runs) -> Option<Value> {
     Some(
         json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}),
     )
+}
+
+/// A Run is made with the finalizer that it needs from its begin on: a write less before that.
+fn held(object: &Value) -> Option<Value> {
+    let name = label::RUN_CLEANUP;
+    match object.pointer("/metadata/finalizers").and_then(Value::as_array) {
+        Some(all) if all.iter().any(|one| one == name) => None,
+        Some(_) => Some(json!({"op": "add", "path": "/metadata/finalizers/-", "value": name})),
+        None => Some(json!({"op": "add", "path": "/metadata/finalizers", "value": [name]})),
+    }
 }
 
 async fn judge(

@@ -126,6 +126,10 @@ impl Store for Archived {
         self.inner.epoch()
     }
 
+    async fn continues(&self, run: &str, epoch: u64) -> Result<bool> {
+        self.inner.continues(run, epoch).await
+    }
+
     async fn commit(&self, commit: Commit) -> Result<Committed> {
         self.inner.commit(commit).await
     }

@@ -77,6 +77,33 @@ impl Session {
         self.epoch.store(epoch, Ordering::Release);
         Ok(())
     }
+
+    /// Whether a shard is in an epoch or has it among its kin. The server itself is asked: it may have become another
+    /// one since the last call, and then it has to be opened before it knows.
+    pub(super) async fn continues(
+        &self,
+        client: &Client,
+        keys: &Keys,
+        shard: u32,
+        epoch: u64,
+    ) -> Result<bool> {
+        for _ in 0..4 {
+            let mut pipeline = ::redis::pipe();
+            pipeline.cmd("INFO").arg("server").cmd("GET").arg(keys.of(shard, "epoch"));
+            let answers = client.calls(&pipeline).await?;
+            let part = |at: usize| answers.get(at).map(text).unwrap_or_default();
+            let [info, stored] = [part(0), part(1)].map(String::from_utf8_lossy);
+            let mut words = stored.split(' ');
+            let (present, owner) = (words.next(), words.next());
+            if owner.is_some() && owner == field(&info, "run_id") {
+                let wanted = hex(epoch);
+                // After them the end of the grace, and whether writes are on disk first.
+                return Ok(present.into_iter().chain(words.skip(2)).any(|one| one == wanted));
+            }
+            self.again(client, keys, self.epoch()).await?;
+        }
+        Err(Error::Unreachable("the server restarts again and again".into()))
+    }
 }
 
 /// A call of a function on a shard, with room for so many bytes of arguments.

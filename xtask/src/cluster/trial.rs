@@ -22,7 +22,7 @@ pub(crate) fn run_tests() -> Outcome {
 }
 
 /// Tests that others would not survive, each alone and in this order: modules of `e2e/tests/cluster`.
-const ALONE: &[&str] = &["faults::", "audit::"];
+const ALONE: &[&str] = &["faults::", "upgrade::", "audit::", "drill::"];
 
 fn tests(place: &Place, folder: &Path) -> Outcome {
     let chart = Chart { values: vec!["charts/aob/ci/small-values.yaml".into()], release: false };

@@ -69,11 +69,22 @@ fn a_run_that_is_dropped_is_over_and_nobody_knows_how_it_went() {
     let asked = sample::asked();
     let live = status(&asked, &sample::live(|_| {}), None, at(1));
     let why = NotBegun { reason: reason::GONE, message: "gone".into(), is_final: true };
-    let facts = Facts { was_there: true, not_begun: Some(why), ..Facts::default() };
+    let facts = Facts { was_there: true, not_begun: Some(why.clone()), ..Facts::default() };
     let gone = status(&asked, &facts, Some(&live), at(2));
     assert_eq!(truth(&gone, "Complete"), pair("True", "Gone"));
     assert_eq!(truth(&gone, "Succeeded"), pair("Unknown", "Gone"));
-    assert_eq!((gone.id, gone.phase), (live.id, Phase::Running));
+    assert_eq!((&gone.id, gone.phase), (&live.id, Phase::Running));
+    // One that is missing may come back, and is told of once.
+    let why = NotBegun { reason: reason::MISSING, is_final: false, ..why };
+    let facts = Facts { not_begun: Some(why), ..facts };
+    let missing = status(&asked, &facts, Some(&live), at(2));
+    assert_eq!(truth(&missing, "Admitted").0, "True");
+    assert_eq!(truth(&missing, "Complete"), pair("Unknown", "Missing"));
+    assert_eq!((&missing.id, &missing.store_epoch), (&live.id, &live.store_epoch));
+    let said = |before: &RunStatus| notes(Some(before), &missing).len();
+    assert_eq!([said(&live), said(&missing)], [1, 0]);
+    let back = status(&asked, &sample::live(|_| {}), Some(&missing), at(3));
+    assert_eq!(truth(&back, "Complete"), pair("False", "Running"));
 }
 
 #[test]

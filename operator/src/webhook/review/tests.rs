@@ -74,3 +74,30 @@ async fn what_is_no_review_is_not_answered() {
         assert_eq!(review(&odd, &runs()).await, None);
     }
 }
+
+#[tokio::test]
+async fn a_run_is_made_with_its_finalizer_and_an_old_one_is_not_given_it_again() {
+    let runs = runs();
+    let added = async |kind: &str, about: Value, before: Value| {
+        let object = json!({"metadata": about, "spec": {"workflowRef": {"name": "a"}}});
+        let said = review(&asked(kind, object, before), &runs).await.unwrap();
+        let patch = said["response"]["patch"].as_str().unwrap_or_default();
+        let patch = BASE64.decode(patch.as_bytes()).unwrap();
+        let operations: Vec<Value> = serde_json::from_slice(&patch).unwrap_or_default();
+        let of = |one: &&Value| one["path"].as_str().unwrap().starts_with("/metadata/finalizers");
+        operations.iter().find(of).cloned()
+    };
+    let own = label::RUN_CLEANUP;
+    let first = added("Run", json!({}), Value::Null).await.unwrap();
+    assert_eq!((&first["path"], &first["value"]), (&json!("/metadata/finalizers"), &json!([own])));
+    let beside = added("Run", json!({"finalizers": ["other"]}), Value::Null).await.unwrap();
+    assert_eq!(
+        (&beside["path"], &beside["value"]),
+        (&json!("/metadata/finalizers/-"), &json!(own))
+    );
+    assert_eq!(added("Run", json!({"finalizers": [own]}), Value::Null).await, None);
+    // One that is over has let go of it.
+    let over = json!({"metadata": {}, "spec": {"workflowRef": {"name": "a"}}});
+    assert_eq!(added("Run", json!({}), over).await, None);
+    assert_eq!(added("NodeType", json!({}), Value::Null).await, None);
+}

@@ -85,7 +85,7 @@ macro_rules! conformance {
             }
             answered { first_is_remembered, one_is_the_first, keys_are_bounded }
             restart {
-                keeps_everything_acknowledged, kill_keeps_everything_acknowledged, epoch_changes, unclaimed_after_it,
+                keeps_everything_acknowledged, kill_keeps_everything_acknowledged, epoch_changes, epoch_is_continued, unclaimed_after_it,
                 once_that_began_is_lost, reported_stays_reported,
             }
             model { follows_the_model, follows_the_model_through_restarts }

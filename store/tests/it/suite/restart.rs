@@ -184,6 +184,22 @@ pub(crate) async fn epoch_changes(launcher: &mut dyn Launcher) {
     }
 }
 
+/// An epoch that nobody has heard of is not continued: what it had may be missing.
+pub(crate) async fn epoch_is_continued(launcher: &mut dyn Launcher) {
+    let store = launcher.open().await;
+    let run = run_id();
+    applied(&*store, start(&*store, &run, 1).publish(0)).await;
+    assert!(store.continues(&run, store.epoch()).await.unwrap());
+    assert!(!store.continues(&run, !store.epoch()).await.unwrap());
+    let before = store.epoch();
+    let store = launcher.kill(store).await;
+    assert!(store.continues(&run, store.epoch()).await.unwrap());
+    // Where it says yes after a restart, nothing is missing.
+    if store.continues(&run, before).await.unwrap() {
+        assert!(store.load(&run).await.unwrap().is_some());
+    }
+}
+
 /// What nobody had claimed is there to be claimed, once.
 pub(crate) async fn unclaimed_after_it(launcher: &mut dyn Launcher) {
     let mut store = launcher.open().await;
