@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::state::{
-    Allowed, Amount, Asks, CancelMode, Cap, EdgeState, NodeError, Parent, RunOutcome,
+    Allowed, Amount, Asks, CancelMode, Cap, EdgeState, NodeError, Parent, Part, RunOutcome,
 };
 
 /// One entry of a run's log.
@@ -140,6 +140,8 @@ pub enum Change {
         due: Option<u64>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         error: Option<NodeError>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wants: Option<Amount>,
     },
     /// One of several approvals.
     Voted { at: String, ticket: String, by: String },
@@ -185,12 +187,22 @@ pub enum Change {
     },
     /// A delay began.
     Delayed { at: String, due: u64 },
-    /// A child run began.
+    /// A child run began, with its part of the run's agents.
     Child {
         at: String,
         run: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         due: Option<u64>,
+        #[serde(default, skip_serializing_if = "Part::is_empty")]
+        part: Part,
+    },
+    /// What a child run has had of its part of the run's agents; the rest is free again.
+    Counted {
+        at: String,
+        #[serde(default, skip_serializing_if = "is_zero")]
+        agents: u32,
+        #[serde(default, skip_serializing_if = "is_zero")]
+        starts: u32,
     },
     /// Suspended or resumed.
     Suspended { on: bool },

@@ -4,6 +4,7 @@
 //! events, so that the state after a step *is* the fold of its event.
 
 mod begin;
+mod below;
 mod budget;
 mod container;
 mod decide;
@@ -21,7 +22,7 @@ mod view;
 pub use budget::{Budget, run_budget};
 pub use patch::{Candidate, RefusedPatch, apply_patch, apply_patch_with, preview, refuse_patch};
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -54,7 +55,7 @@ pub const DEEPEST_CHILD: u32 = 5;
 /// Most places named at which an input does not fit.
 const MOST_MISFITS: usize = 100;
 
-/// The first step of a run.
+/// The first step of a run whose child runs, if it begins with any, have no agents.
 ///
 /// # Errors
 /// [`Refusal::Start`] if the input does not fit `spec.input` or is too large.
@@ -62,6 +63,21 @@ pub fn start(
     irs: &IrSet,
     revision: u32,
     request: &StartRequest,
+    now: Now,
+) -> Result<Step, Refusal> {
+    let context: BTreeMap<String, Envelope> = BTreeMap::new();
+    start_with(irs, revision, request, &context, now)
+}
+
+/// The same of any run: `context` holds what its child runs may have of agents ([`crate::step::Reach`]).
+///
+/// # Errors
+/// As [`start`], and [`Refusal::Missing`] as [`advance`].
+pub fn start_with(
+    irs: &IrSet,
+    revision: u32,
+    request: &StartRequest,
+    context: &dyn Context,
     now: Now,
 ) -> Result<Step, Refusal> {
     let ir = irs.get(revision)?;
@@ -96,8 +112,7 @@ pub fn start(
     let stamp = Stamp { n: 1, t: now.time, rev: revision, epoch: now.epoch, by: &request.by };
     let state = state::begin(&started, &stamp, irs)?;
     let deadline = started.deadline;
-    let context: BTreeMap<String, Envelope> = BTreeMap::new();
-    let mut router = Router::new(irs, state, &context, now, &request.by);
+    let mut router = Router::new(irs, state, context, now, &request.by);
     router.replay.clone_from(&request.replay);
     router.emit(Change::Started(Box::new(started)))?;
     router.keep_value("input", &request.input);
@@ -166,6 +181,12 @@ pub(crate) struct Router<'a> {
     replay: Option<Arc<Replay>>,
     /// The agent whose proposal this step applies with a person's word.
     applies: Option<String>,
+    /// A child run has given money back.
+    freed: bool,
+    /// Nodes whose instances were found to wait for what child runs hold, since inputs were last taken.
+    waits: BTreeSet<Arc<str>>,
+    /// Among how many agents and child runs what is left is divided, since then.
+    hungry: Option<u32>,
 }
 
 impl<'a> Router<'a> {
@@ -183,11 +204,16 @@ impl<'a> Router<'a> {
             drains: VecDeque::new(),
             replay: None,
             applies: None,
+            freed: false,
+            waits: BTreeSet::new(),
+            hungry: None,
         }
     }
 
     /// Works until nothing follows any more, then fills the window, and gives the child runs of it their money.
     fn run(&mut self) -> Result<(), Refusal> {
+        self.waits.clear();
+        self.hungry = None;
         loop {
             while let Some(work) = self.work.pop_front() {
                 match work {
@@ -198,6 +224,8 @@ impl<'a> Router<'a> {
             }
             if let Some(scope) = self.drains.pop_front() {
                 self.drain(&scope)?;
+            } else if std::mem::take(&mut self.freed) {
+                self.wake()?;
             } else if !self.publish_next()? {
                 return self.allot();
             }

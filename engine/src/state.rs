@@ -5,6 +5,7 @@
 
 pub(crate) mod allowance;
 mod apply;
+mod below;
 mod encode;
 mod error;
 mod fence;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use apply::{Corrupt, IrSet, fold};
 pub(crate) use apply::{Stamp, apply, begin, seal};
+pub use below::{Below, Part, Taken};
 pub use encode::{Fields, Undecodable, decode, diff, encode};
 pub use error::NodeError;
 pub(crate) use fence::epoch;
@@ -140,6 +142,9 @@ pub struct Head {
     /// What its tenant allowed it when it began.
     #[serde(default, skip_serializing_if = "Allowed::is_open")]
     pub allowed: Allowed,
+    /// What child runs have had of its agents.
+    #[serde(default, skip_serializing_if = "Below::is_empty")]
+    pub below: Below,
     /// Bytes of outputs so far.
     pub bytes: u64,
     /// How deep in child runs this one is; 0 is asked for by a person.
@@ -310,6 +315,12 @@ pub struct Live {
     /// What the attempt has reserved and not yet booked.
     #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
     pub reserved: Option<Amount>,
+    /// What a budget did not reach for, where that is asked.
+    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
+    pub wants: Option<Amount>,
+    /// What the child run was given of the run's agents.
+    #[serde(rename = "p", default, skip_serializing_if = "Part::is_empty")]
+    pub part: Part,
 }
 
 /// Progress of a foreach or loop.

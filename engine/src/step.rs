@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::event::{Event, Settled};
-use crate::state::{Allowed, Amount, Asks, CancelMode, Cap, Fence, NodeError, Parent, State};
+use crate::state::{Allowed, Amount, Asks, CancelMode, Cap, Fence, NodeError, Parent, Part, State};
 
 /// The moment of a decision, given from outside.
 #[derive(Debug, Clone, Copy)]
@@ -94,7 +94,7 @@ pub enum Input {
         /// Output, or why not.
         result: Answer,
     },
-    /// The end of a child run whose agents have used something.
+    /// The end of a child run that has or had agents.
     Child {
         /// The instance.
         instance: String,
@@ -104,6 +104,12 @@ pub enum Input {
         result: Answer,
         /// What all of its agents have used, those of its own child runs among them.
         used: Amount,
+        /// How many there ever were of them.
+        #[serde(default)]
+        agents: u32,
+        /// How often one of them was started.
+        #[serde(default)]
+        starts: u32,
     },
     /// An attempt's lease ran out.
     Lost {
@@ -454,6 +460,62 @@ pub struct ChildStart {
     pub depth: u32,
     /// Micro-dollars that are reserved for it in the run that waits; none if that has no limit.
     pub spend: Option<u64>,
+    /// What it may have of the agents of the run that waits.
+    pub part: Part,
+}
+
+/// What agents a workflow may have, with the child runs that it starts: looked up when one of it is about to begin, under
+/// a key of the context that no instance has.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reach {
+    /// Agents of its own graph.
+    pub own: u32,
+    /// With those of the workflows that its nodes name, and so on.
+    pub agents: u32,
+    /// Whether it may come to more: by a patch of an agent, or below a workflow that is below itself.
+    pub grows: bool,
+    /// Digest of the graph that this was found of, and that is to be started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+}
+
+impl Reach {
+    /// What its keys begin with.
+    pub const KEYS: &str = "workflow ";
+
+    /// The key of a workflow, at a tag or a digest, `main` without.
+    pub fn key(name: &str, version: Option<&str>) -> String {
+        format!("{}{name}@{}", Self::KEYS, version.unwrap_or("main"))
+    }
+
+    /// Name and version behind a key.
+    pub fn asked(key: &str) -> Option<(&str, &str)> {
+        key.strip_prefix(Self::KEYS)?.rsplit_once('@')
+    }
+
+    /// Name and version that the config of a child node names.
+    pub fn named(config: &Value) -> Option<(&str, Option<&str>)> {
+        let text = |key: &str| config.get(key).and_then(Value::as_str);
+        Some((text("name")?, text("digest").or_else(|| text("tag"))))
+    }
+
+    /// What was found, as the context holds it; nothing is known of a workflow that is not to be had.
+    pub fn of(entry: &Envelope) -> Self {
+        let value = entry.value.as_deref();
+        value.and_then(|value| Self::deserialize(value).ok()).unwrap_or_default()
+    }
+
+    /// The entry that the context holds.
+    pub fn entry(&self) -> Envelope {
+        let value = serde_json::to_value(self).ok().map(Arc::new);
+        Envelope {
+            fence: Fence(0, 0),
+            outcome: Settled::Succeeded,
+            digest: None,
+            value,
+            error: None,
+        }
+    }
 }
 
 /// One entry of a run's context: an output and the record that it was applied, in one.

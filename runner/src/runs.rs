@@ -15,6 +15,7 @@ mod graph;
 mod patch;
 mod patch_set;
 mod query;
+mod reach;
 mod recent;
 mod replay;
 mod share;

@@ -145,7 +145,8 @@ pub(crate) fn line(change: &Change, event: &Event, picture: &Picture) -> Option<
         Change::Ready { .. }
         | Change::Edge { .. }
         | Change::Failing { .. }
-        | Change::Reserved { .. } => return None,
+        | Change::Reserved { .. }
+        | Change::Counted { .. } => return None,
     };
     Some(plain(&text))
 }

@@ -161,7 +161,7 @@ impl Picture {
                 row.started.get_or_insert(t);
                 row.due = Some(*due);
             }),
-            Change::Child { at, run, due } => self.with(at, |row| {
+            Change::Child { at, run, due, .. } => self.with(at, |row| {
                 row.state = NodeState::Active;
                 row.attempts += 1;
                 row.started.get_or_insert(t);
@@ -177,6 +177,7 @@ impl Picture {
             | Change::DecisionRefused { .. }
             | Change::Notified { .. }
             | Change::Reserved { .. }
+            | Change::Counted { .. }
             | Change::Booked { .. }
             | Change::Capped { .. }
             | Change::Cancelled { .. }

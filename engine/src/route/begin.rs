@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::below::Share;
 use super::view::failed;
 use super::{At, DEEPEST_CHILD, Router, WINDOW};
 use crate::event::{Cause, Change, Settled};
 use crate::ir::{Effect, Kind};
 use crate::layer::{self, Judge};
 use crate::state::{Asks, NodeError, NodeState, Parent};
-use crate::step::{ChildStart, Due, Envelope, Publish, Refusal, Timer};
+use crate::step::{ChildStart, Due, Envelope, Publish, Reach, Refusal, Timer};
 
 impl Router<'_> {
     /// Begins an enabled instance.
@@ -67,12 +68,14 @@ impl Router<'_> {
             return Ok(false);
         }
         let is_money_out = self.is_money_out()?;
+        let any_waits = is_money_out || !self.waits.is_empty();
         let ready = self.state.scopes.iter().find_map(|(scope, marking)| {
-            let ir = if is_money_out { self.irs.get(marking.revision).ok() } else { None };
+            let ir = if any_waits { self.irs.get(marking.revision).ok() } else { None };
             let waits = |slot: usize| {
                 ir.is_some_and(|ir| {
-                    let ix = ir.body(marking.body).nodes.start + slot as u32;
-                    matches!(ir.node(ix).kind, Kind::Child { .. })
+                    let node = ir.node(ir.body(marking.body).nodes.start + slot as u32);
+                    let is_child = matches!(node.kind, Kind::Child { .. });
+                    (is_child && is_money_out) || self.waits.contains(&node.id)
                 })
             };
             let mut nodes = marking.nodes.iter().enumerate();
@@ -104,18 +107,18 @@ impl Router<'_> {
         };
         let current = self.irs.get(self.state.head.revision)?;
         let limits = &current.limits;
-        let allowed = self.state.head.allowed;
-        let starts = allowed.agent_starts(limits);
-        if *agent && self.state.head.agent_starts >= starts {
-            let why = format!("skipped://agent_limit: {starts} agents were started in this run");
+        // Those that are gone count on, whoever let the patches pass that took them out; so do those of child runs.
+        let head = &self.state.head;
+        let ever = u64::from(current.agents) + head.agents_gone.len() as u64;
+        let ever = ever + u64::from(head.below.agents());
+        let most = head.allowed.agents(limits);
+        if *agent && ever > u64::from(most) && layer::judges(Judge::Dispatch) {
+            let below = self.state.told_below();
+            let why = format!("skipped://agent_limit: {ever} agents{below}; at most {most}");
             return self.pass(at, Cause::AgentLimit, &why);
         }
-        // Those that are gone count on, whoever let the patches pass that took them out.
-        let ever = u64::from(current.agents) + self.state.head.agents_gone.len() as u64;
-        let most = allowed.agents(limits);
-        if *agent && ever > u64::from(most) && layer::judges(Judge::Dispatch) {
-            let why = format!("skipped://agent_limit: {ever} agents, at most {most}");
-            return self.pass(at, Cause::AgentLimit, &why);
+        if *agent && !self.may_start_agent(at)? {
+            return Ok(());
         }
         let mut input = match self.render(&at.scope, config)? {
             Ok(input) => input,
@@ -229,8 +232,7 @@ impl Router<'_> {
                 return self.fail(at, failed("the config", &error), Cause::Expression, None);
             }
         };
-        let text = |key: &str| config.get(key).and_then(Value::as_str).map(str::to_owned);
-        let Some(workflow) = text("name") else {
+        let Some((workflow, version)) = Reach::named(&config) else {
             return self.fail(
                 at,
                 NodeError::new("config", "`name` names a workflow"),
@@ -242,10 +244,19 @@ impl Router<'_> {
             let message = format!("child runs nest at most {DEEPEST_CHILD} deep");
             return self.fail(at, NodeError::new("depth", message), Cause::Limit, None);
         }
+        let reach = match self.kept(&Reach::key(workflow, version))? {
+            Some(known) => Reach::of(known),
+            None => Reach::default(),
+        };
+        let part = match self.agents_for(at, &reach)? {
+            Share::Of(part) => part,
+            Share::Later => return self.wait_for_agents(at),
+            Share::None(why) => return self.pass(at, Cause::AgentLimit, &why),
+        };
         let name = at.name();
         let run: Arc<str> = self.derived_id("run", &name).into();
         let due = at.node().timeout.map(|ms| self.now.time.saturating_add(ms));
-        self.emit(Change::Child { at: name.clone(), run: run.to_string(), due })?;
+        self.emit(Change::Child { at: name.clone(), run: run.to_string(), due, part })?;
         let fence = self.fence();
         if let Some(due) = due {
             self.effects
@@ -254,12 +265,13 @@ impl Router<'_> {
         }
         self.effects.children.push(ChildStart {
             run,
-            name: workflow,
-            version: text("digest").or_else(|| text("tag")),
+            name: workflow.to_owned(),
+            version: reach.digest.or(version.map(str::to_owned)),
             input: Arc::new(config.get("input").cloned().unwrap_or_else(|| json!({}))),
             parent: Parent { run: self.state.head.run.clone(), instance: name.into(), fence },
             depth: self.state.head.depth + 1,
             spend: None,
+            part,
         });
         Ok(())
     }

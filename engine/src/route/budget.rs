@@ -64,7 +64,8 @@ impl Router<'_> {
         }
         let may_wait = !self.is_draining(&at.scope) && !at.scope.starts_with("finally");
         if may_wait {
-            self.ask(&at, Asks::Budget, &json!({"error": &error}), None, Some(error))?;
+            let about = json!({"error": &error});
+            self.ask_for(&at, Asks::Budget, &about, None, Some(error), Some(amount))?;
         } else {
             self.fail(&at, error, Cause::Limit, None)?;
         }
@@ -100,7 +101,10 @@ impl Router<'_> {
                 && self.live(at).is_some_and(|live| live.fence == fence)
         });
         match live {
-            Some(at) if !amount.is_zero() => self.emit(Change::Booked { at: at.name(), amount }),
+            Some(at) if !amount.is_zero() => {
+                self.freed = true;
+                self.emit(Change::Booked { at: at.name(), amount })
+            }
             _ => Ok(()),
         }
     }
@@ -109,6 +113,7 @@ impl Router<'_> {
     pub(super) fn release_child(&mut self, at: &At) -> Result<(), Refusal> {
         let is_child = matches!(at.node().kind, Kind::Child { .. });
         if is_child && self.live(at).is_some_and(|live| live.reserved.is_some()) {
+            self.freed = true;
             return self.emit(Change::Booked { at: at.name(), amount: Amount::default() });
         }
         Ok(())
@@ -143,24 +148,40 @@ impl Router<'_> {
         self.emit(Change::Capped { agent: agent.to_owned(), cap, reason: reason.clone() })?;
         for at in self.waiting_for_budget()? {
             let least = Amount { calls: 1, ms: 1, tokens: 1, usd: 1 };
-            if self.short(&at, least)?.is_some() {
-                continue;
+            if self.short(&at, least)?.is_none() {
+                self.spend_on(&at, by, reason.clone())?;
             }
-            let Some(ticket) = self.live(&at).and_then(|live| live.ticket.clone()) else {
-                continue;
-            };
-            let raise = Decision {
-                instance: at.name(),
-                ticket: Some(ticket.id.to_string()),
-                answer: Reply::Retry,
-                by: by.to_owned(),
-                groups: Vec::new(),
-                reason: reason.clone(),
-            };
-            self.answered(&at, &ticket.id, &raise, "raise")?;
-            self.begin_again(&at)?;
         }
         Ok(Verdict::Applied)
+    }
+
+    /// What waits for money goes on if a child run has given enough of it back.
+    pub(super) fn wake(&mut self) -> Result<(), Refusal> {
+        for at in self.waiting_for_budget()? {
+            let wants = self.live(&at).and_then(|live| live.wants);
+            let Some(wants) = wants.filter(|_| !self.is_draining(&at.scope)) else { continue };
+            if self.short(&at, wants)?.is_none() {
+                let reason = "a child run has given back what it did not use";
+                self.spend_on(&at, "system", Some(reason.to_owned()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes the question of an instance whose budget reaches now, and begins it again.
+    fn spend_on(&mut self, at: &At, by: &str, reason: Option<String>) -> Result<(), Refusal> {
+        let ticket = self.live(at).and_then(|live| live.ticket.clone());
+        let Some(ticket) = ticket else { return Ok(()) };
+        let raise = Decision {
+            instance: at.name(),
+            ticket: Some(ticket.id.to_string()),
+            answer: Reply::Retry,
+            by: by.to_owned(),
+            groups: Vec::new(),
+            reason,
+        };
+        self.answered(at, &ticket.id, &raise, "raise")?;
+        self.begin_again(at)
     }
 
     /// Somebody stops a run whose budget is used up: its exit handler still runs.

@@ -34,8 +34,9 @@ impl Router<'_> {
         }
         match input {
             Input::Settled { instance, fence, result } => self.completed(instance, *fence, result),
-            Input::Child { instance, fence, result, used } => {
+            Input::Child { instance, fence, result, used, agents, starts } => {
                 self.book_child(instance, *fence, *used)?;
+                self.count_child(instance, *fence, *agents, *starts)?;
                 self.completed(instance, *fence, result)
             }
             Input::Lost { instance, fence, begun } => self.lost(instance, *fence, *begun, false),
@@ -90,6 +91,7 @@ impl Router<'_> {
         }
         let tries = live.failures + 1;
         self.release_child(&at)?;
+        self.give_back_agents(&at)?;
         match result {
             Answer::Output(output) => self.succeed(&at, output.clone(), Cause::Completion)?,
             Answer::Error { error, retryable } => {
@@ -190,6 +192,7 @@ impl Router<'_> {
             return Ok(Verdict::Superseded);
         }
         self.release_child(&at)?;
+        self.give_back_agents(&at)?;
         if self.is_draining(&at.scope) {
             self.fail(&at, error.clone(), Cause::Limit, None)?;
             return Ok(Verdict::Applied);

@@ -148,6 +148,7 @@ impl Router<'_> {
             attempt = live.attempt() - u32::from(between);
         }
         self.book_open(at)?;
+        self.count_open(at)?;
         self.let_go(at);
         self.emit(Change::Settled { at: name, outcome, cause, attempt, digest, bytes, error })?;
         self.work.push_back(Work::Scope(at.scope.clone()));

@@ -5,7 +5,7 @@
 
 use super::{Budget, Router, run_budget};
 use crate::event::Change;
-use crate::ir::{BodyIx, Ir, Kind, NodeIx};
+use crate::ir::{BodyIx, Ir, Kind, Node, NodeIx};
 use crate::state::{Amount, Live, Marking, NodeState};
 use crate::step::Refusal;
 
@@ -25,7 +25,7 @@ impl Router<'_> {
         let Some(Budget { used, reserved, cap }) = self.capped()? else { return Ok(()) };
         let Some(most) = cap.usd else { return Ok(()) };
         let left = most.saturating_sub(used.plus(reserved).usd);
-        let part = left.checked_div(self.hungry()?).unwrap_or(left);
+        let part = left.checked_div(self.hungry(&MONEY)?).unwrap_or(left);
         for at in 0..self.effects.children.len() {
             let Some(child) = self.effects.children.get(at).filter(|child| child.spend.is_none())
             else {
@@ -58,20 +58,35 @@ impl Router<'_> {
         Ok(is_capped.then(|| run_budget(&self.state, limits)))
     }
 
-    /// How many instances may use money now or next and hold none: agents and child runs, each iteration that may begin.
-    fn hungry(&self) -> Result<u64, Refusal> {
+    /// How many instances may use something now or next and hold none: agents and child runs, each iteration that may
+    /// begin.
+    pub(super) fn hungry(&self, what: &Use) -> Result<u64, Refusal> {
         let mut sum = 0_u64;
         for (scope, marking) in &self.state.scopes {
             let ir = self.ir(scope)?;
-            sum = sum.saturating_add(next(&ir, marking.body, Some(marking)));
+            sum = sum.saturating_add(next(what, &ir, marking.body, Some(marking)));
         }
         Ok(sum)
     }
 }
 
-/// Those of a body that use money, hold none and wait for no other of it that does; of one that has not begun without a
-/// marking.
-fn next(ir: &Ir, body: BodyIx, marking: Option<&Marking>) -> u64 {
+/// What is divided.
+pub(super) struct Use {
+    /// Which tasks use of it; child runs all do.
+    by: fn(&Node) -> bool,
+    /// Whether a live instance holds some.
+    held: fn(NodeState, &Live) -> bool,
+}
+
+const MONEY: Use = Use { by: Node::asks_a_model, held: |_, live| live.reserved.is_some() };
+
+/// Agents and their starts.
+pub(super) const COUNTED: Use =
+    Use { by: Node::is_agent, held: |state, _| state == NodeState::Active };
+
+/// Those of a body that use something, hold none and wait for no other of it that does; of one that has not begun
+/// without a marking.
+fn next(what: &Use, ir: &Ir, body: BodyIx, marking: Option<&Marking>) -> u64 {
     let nodes = ir.body(body).nodes.clone();
     let mut open: Vec<usize> = nodes.clone().map(|ix| ir.node(ix).ins.len()).collect();
     let mut behind = vec![false; nodes.len()];
@@ -82,9 +97,9 @@ fn next(ir: &Ir, body: BodyIx, marking: Option<&Marking>) -> u64 {
         let state = marking.and_then(|marking| marking.nodes.get(slot)).copied();
         let live = marking.and_then(|marking| marking.live.get(&(slot as u32)));
         let is_open = !state.is_some_and(NodeState::is_settled);
-        let uses = is_open && spends(ir, ix);
+        let uses = is_open && uses(what, ir, ix);
         if uses && !behind[slot] {
-            sum = sum.saturating_add(wanted(ir, ix, live));
+            sum = sum.saturating_add(wanted(what, ir, ix, state.zip(live)));
         }
         for &edge in &ir.node(ix).outs {
             let to = ir.edge(edge).to;
@@ -100,25 +115,25 @@ fn next(ir: &Ir, body: BodyIx, marking: Option<&Marking>) -> u64 {
 }
 
 /// How many parts an open node is to get.
-fn wanted(ir: &Ir, ix: NodeIx, live: Option<&Live>) -> u64 {
+fn wanted(what: &Use, ir: &Ir, ix: NodeIx, live: Option<(NodeState, &Live)>) -> u64 {
     let Some(body) = ir.node(ix).kind.body() else {
-        return u64::from(live.is_none_or(|live| live.reserved.is_none()));
+        return u64::from(live.is_none_or(|(state, live)| !(what.held)(state, live)));
     };
     // Iterations that have begun are scopes of their own; how many a container will have at once is known when it begins.
-    let room = live.and_then(|live| live.container.as_ref()).map_or(1, |progress| {
+    let room = live.and_then(|(_, live)| live.container.as_ref()).map_or(1, |progress| {
         let free = progress.concurrency.saturating_sub(progress.live());
         free.min(progress.total.saturating_sub(progress.next))
     });
-    u64::from(room).saturating_mul(if room == 0 { 0 } else { next(ir, body, None) })
+    u64::from(room).saturating_mul(if room == 0 { 0 } else { next(what, ir, body, None) })
 }
 
-/// Whether a node uses money, itself or within.
-fn spends(ir: &Ir, ix: NodeIx) -> bool {
+/// Whether a node uses something, itself or within.
+fn uses(what: &Use, ir: &Ir, ix: NodeIx) -> bool {
     match &ir.node(ix).kind {
-        Kind::Task { .. } => ir.node(ix).asks_a_model(),
+        Kind::Task { .. } => (what.by)(ir.node(ix)),
         Kind::Child { .. } => true,
         Kind::Foreach { body, .. } | Kind::Loop { body, .. } => {
-            ir.body(*body).nodes.clone().any(|ix| spends(ir, ix))
+            ir.body(*body).nodes.clone().any(|ix| uses(what, ir, ix))
         }
         Kind::Delay { .. } | Kind::Approval { .. } | Kind::Unknown => false,
     }

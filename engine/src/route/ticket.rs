@@ -10,7 +10,7 @@ use crate::canonical;
 use crate::event::Change;
 use crate::guarded;
 use crate::ir::Kind;
-use crate::state::{Asks, NodeError};
+use crate::state::{Amount, Asks, NodeError};
 use crate::step::{Decision, Due, Notified, Refusal, TicketNotice, Timer, Verdict};
 
 impl Router<'_> {
@@ -23,6 +23,19 @@ impl Router<'_> {
         due: Option<u64>,
         error: Option<NodeError>,
     ) -> Result<(), Refusal> {
+        self.ask_for(at, asks, about, due, error, None)
+    }
+
+    /// The same about a budget that does not reach for what is wanted.
+    pub(super) fn ask_for(
+        &mut self,
+        at: &At,
+        asks: Asks,
+        about: &Value,
+        due: Option<u64>,
+        error: Option<NodeError>,
+        wants: Option<Amount>,
+    ) -> Result<(), Refusal> {
         let name = at.name();
         self.book_open(at)?;
         self.let_go(at);
@@ -33,7 +46,7 @@ impl Router<'_> {
         );
         let id = self.derived_id("ticket", &name);
         let ticket = id.clone();
-        self.emit(Change::Waiting { at: name.clone(), ticket, asks, binds, due, error })?;
+        self.emit(Change::Waiting { at: name.clone(), ticket, asks, binds, due, error, wants })?;
         if let Some(due) = due {
             let seq = self.live(at).map_or(fence.1, |live| live.fence.1);
             self.effects

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Asks, Cancel, Container, EdgeState, Fence, Head, Live, Marking, NodeState, Phase, ScopePath,
-    State, Ticket, iteration_scope, split_instance,
+    Asks, Cancel, Container, EdgeState, Fence, Head, Live, Marking, NodeState, Part, Phase,
+    ScopePath, State, Ticket, iteration_scope, split_instance,
 };
 use crate::event::{Change, Event, Settled, Started, chain};
 use crate::ir::{After, BodyIx, Ir, NodeIx, ROOT};
@@ -96,6 +96,7 @@ pub(crate) fn begin(started: &Started, event: &Stamp<'_>, irs: &IrSet) -> Result
         spent: Default::default(),
         caps: Default::default(),
         allowed: started.allowed,
+        below: Default::default(),
         bytes: started.bytes,
         depth: started.depth,
         by: event.by.into(),
@@ -218,7 +219,7 @@ pub(crate) fn apply(
             live.returns += u32::from(*returned);
             place.marking(state)?.nodes[place.slot] = NodeState::Ready;
         }
-        Change::Waiting { at, ticket, asks, binds, due, error } => {
+        Change::Waiting { at, ticket, asks, binds, due, error, wants } => {
             release(state, irs, at)?;
             // The fence of a lost attempt stays: its late answer settles the instance.
             let place = Place::find(state, irs, at)?;
@@ -231,6 +232,7 @@ pub(crate) fn apply(
             live.losses += u32::from(*asks == Asks::Unknown);
             live.due = *due;
             live.error.clone_from(error);
+            live.wants = *wants;
             live.ticket = Some(Ticket {
                 id: ticket.as_str().into(),
                 asks: *asks,
@@ -277,10 +279,22 @@ pub(crate) fn apply(
         Change::Delayed { at, due } => {
             set(state, irs, at, NodeState::Waiting, fence)?.due = Some(*due);
         }
-        Change::Child { at, run, due } => {
+        Change::Child { at, run, due, part } => {
             let live = set(state, irs, at, NodeState::Active, fence)?;
             live.child = Some(run.as_str().into());
             live.due = *due;
+            live.part = *part;
+            if !part.is_empty() {
+                let known = state.head.below.agents.entry(split_instance(at).1.into()).or_default();
+                *known = part.agents.max(*known);
+            }
+        }
+        Change::Counted { at, agents, starts } => {
+            let place = Place::find(state, irs, at)?;
+            place.live(state, at)?.part = Part::default();
+            let below = &mut state.head.below;
+            below.grown = below.grown.saturating_add(*agents);
+            below.starts = below.starts.saturating_add(*starts);
         }
         Change::Suspended { on } => state.head.suspended = *on,
         Change::Cancelled { mode, outcome, grace, .. } => {
@@ -456,6 +470,8 @@ fn set<'a>(
         container: None,
         child: None,
         reserved: None,
+        wants: None,
+        part: Part::default(),
     });
     live.fence = fence;
     Ok(live)

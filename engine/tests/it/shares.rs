@@ -1,5 +1,6 @@
 //! The money of child runs: a part of what their run has, reserved from their beginning to their end.
 
+mod agents;
 mod tree;
 
 use aob_engine::event::Change;
@@ -41,7 +42,9 @@ fn books(run: &Run) -> (u64, u64) {
 fn ends(run: &mut Run, at: &str, used: u64, result: Answer) -> Verdict {
     let child = run.sim.children.iter().rev().find(|child| &*child.parent.instance == at);
     let (instance, fence) = (at.to_owned(), child.expect("a child").parent.fence);
-    run.sim.take(&[Input::Child { instance, fence, result, used: usd(used) }]).remove(0)
+    run.sim
+        .take(&[Input::Child { instance, fence, result, used: usd(used), agents: 0, starts: 0 }])
+        .remove(0)
 }
 
 fn done() -> Answer {
@@ -148,6 +151,34 @@ fn who_is_given_up_counts_as_having_used_its_part() {
     assert_eq!((books(&run), run.code("a").as_deref()), ((50, 50), Some("timeout")));
     assert_eq!(ends(&mut run, "a", 3, done()), Verdict::Conflicting);
     assert_eq!(books(&run), (50, 50), "nothing is given back on a late word");
+}
+
+/// An agent of the run itself that waits for money goes on with what a child run gives back, if that is enough for it.
+#[test]
+fn an_agent_that_waits_is_woken_by_what_a_child_run_gives_back() {
+    let mut run = start(
+        "nodes: [{id: a, type: workflow, config: {name: kid}}, {id: b, type: workflow, config: {name: kid}},
+            {id: own, type: agent, config: {model: a/b, prompt: p}}]",
+    );
+    let asks = |run: &mut Run| {
+        let (instance, fence) = ("own".to_owned(), run.task("own").fence);
+        let verdict =
+            run.sim.take(&[Input::Reserve { instance, fence, amount: usd(70), kept: None }]);
+        verdict[0] == Verdict::Applied
+    };
+    assert_eq!((parts(&run).len(), asks(&mut run)), (2, false));
+    let ticket = run.ticket("own");
+    ends(&mut run, "a", 20, done());
+    assert_eq!(run.state("own"), "waiting", "47 are left, 70 are wanted");
+    ends(&mut run, "b", 10, done());
+    assert_eq!((run.out(), run.sim.tickets.len()), (vec!["own".to_owned()], 0));
+    let answered = run.changes().find_map(|change| match change {
+        Change::Answered { ticket, by, .. } => Some((ticket.clone(), by.clone())),
+        _ => None,
+    });
+    assert_eq!(answered, Some((ticket, "system".to_owned())));
+    assert!(asks(&mut run));
+    assert_eq!(books(&run), (30, 70));
 }
 
 /// A question that cost more than the most it could is in the books as it was.

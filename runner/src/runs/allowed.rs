@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aob_engine::state::{Allowed, micros};
+use aob_engine::step::ChildStart;
 
 /// What runs are allowed, by tenant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -53,14 +54,17 @@ impl AgentLimits {
         }
     }
 
-    /// What a child run is allowed: no more money than is reserved for it in the run above.
-    pub(super) fn of_child(&self, tenant: &str, reserved: Option<u64>) -> Allowed {
-        let own = self.of(tenant);
-        let spend = match (own.spend, reserved) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
-        Allowed { spend, ..own }
+    /// What a child run is allowed: no more than its part of what the run above has.
+    pub(super) fn of_child(&self, tenant: &str, child: &ChildStart) -> Allowed {
+        fn least<N: Ord>(one: Option<N>, other: Option<N>) -> Option<N> {
+            one.into_iter().chain(other).min()
+        }
+        let (own, part) = (self.of(tenant), child.part);
+        Allowed {
+            agents: least(own.agents, Some(part.agents.saturating_add(part.room))),
+            agent_starts: least(own.agent_starts, Some(part.starts)),
+            spend: least(own.spend, child.spend),
+        }
     }
 }
 

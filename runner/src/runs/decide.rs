@@ -7,11 +7,12 @@ use aob_engine::patch::Record;
 use aob_engine::route;
 use aob_engine::state::{Amount, CancelMode, IrSet, NodeError, RunOutcome, State};
 use aob_engine::step::{
-    Answer, ChildStart, Envelope, Input, Now, Refusal, StartRequest, Step, Verdict,
+    Answer, ChildStart, Effects, Envelope, Input, Now, Refusal, StartRequest, Step, Verdict,
 };
 use aob_store::{Item, Signal};
 
 use super::cache::Known;
+use super::reach::forget_reaches;
 use super::ticket::call_for_notices;
 use super::{Error, Runs};
 use crate::clock;
@@ -96,13 +97,12 @@ impl Runs {
         for _ in 0..MOST_LOADS {
             let now = Now { time: clock::now(), epoch: self.store.epoch() };
             match route::advance(&irs, &before, &known.context, inputs, now) {
-                Ok(step) => return Ok(Some(Decided { before, step, known, ir })),
+                Ok(step) => {
+                    forget_reaches(&mut known.context);
+                    return Ok(Some(Decided { before, step, known, ir }));
+                }
                 Err(Refusal::Missing(keys)) => {
-                    let mut found = self.store.context(run, &keys).await?;
-                    for key in keys {
-                        let entry = found.remove(&key);
-                        known.context.insert(key, entry);
-                    }
+                    self.load(&before.head.tenant, run, keys, &mut known.context).await?;
                 }
                 Err(refusal) => return Err(refusal.into()),
             }
@@ -120,10 +120,18 @@ impl Runs {
     ) -> Result<(Vec<Item>, Learnt), Error> {
         call_for_notices(&mut decided.step);
         let (mut children, mut failed) = (Vec::new(), Vec::new());
-        for child in &decided.step.effects.children {
-            match self.start_child(&decided.step.state, child).await? {
-                Ok(item) => match self.count_child(&decided.step.state, child, &item).await? {
-                    None => children.push(Item { link, ..item }),
+        let begun = |state: &Arc<State>, effects: &Effects| -> Vec<_> {
+            effects.children.iter().map(|child| (state.clone(), child.clone())).collect()
+        };
+        let mut next = begun(&Arc::new(decided.step.state.clone()), &decided.step.effects);
+        while let Some((parent, child)) = next.pop() {
+            match self.start_child(&parent, &child).await? {
+                Ok(item) => match self.count_child(&parent, &child, &item).await? {
+                    None => {
+                        // A run may begin with child runs of its own.
+                        next.extend(begun(&item.after, &item.effects));
+                        children.push(Item { link, ..item });
+                    }
                     Some(deferred) => failed.push(deferred),
                 },
                 Err(error) => {
@@ -168,7 +176,7 @@ impl Runs {
             }
             Err(error) => return Err(error),
         };
-        let allowed = self.agents.of_child(tenant, child.spend);
+        let allowed = self.agents.of_child(tenant, child);
         let (input, by) = (child.input.clone(), parent.head.by.clone());
         let request = StartRequest {
             parent: Some(child.parent.clone()),
@@ -176,8 +184,7 @@ impl Runs {
             allowed,
             ..StartRequest::new(child.run.clone(), tenant.clone(), input, by)
         };
-        let now = Now { time: clock::now(), epoch: self.store.epoch() };
-        match route::start(&IrSet::new(0, ir.clone()), 0, &request, now) {
+        match self.first_step(&IrSet::new(0, ir.clone()), 0, &request, clock::now()).await? {
             Ok(step) => Ok(Ok(self.first_item(step, &ir, None, None))),
             Err(Refusal::Start(issues)) => {
                 let messages: Vec<String> =
@@ -233,11 +240,12 @@ impl Decided {
         if let Some((parent, answer)) = &effects.answer {
             let (instance, fence) = (parent.instance.to_string(), parent.fence);
             let used = state.head.spent.values().fold(Amount::default(), |all, one| all.plus(*one));
+            let (agents, starts) = (state.agents_taken().had, state.starts_taken().had);
             let result = answer.clone();
-            // What its agents have used counts in the run above too.
-            let input = match used.is_zero() {
+            // Its agents and what they have used count in the run above too.
+            let input = match used.is_zero() && agents == 0 {
                 true => Input::Settled { instance, fence, result },
-                false => Input::Child { instance, fence, result, used },
+                false => Input::Child { instance, fence, result, used, agents, starts },
             };
             send.push(Signal { run: parent.run.clone(), input, t: time });
         }

@@ -22,6 +22,7 @@ pub(super) use trail::Trails;
 
 use super::cache::Known;
 use super::decide::Decided;
+use super::reach::forget_reaches;
 use super::{Error, Runs};
 use crate::{clock, measure};
 
@@ -185,14 +186,14 @@ impl Runs {
             let step =
                 route::apply_patch_with(&irs, state, context, &candidate, &claimed, then, now);
             match step {
-                Ok(Ok(step)) => break step,
+                Ok(Ok(step)) => {
+                    forget_reaches(&mut known.context);
+                    break step;
+                }
                 Ok(Err(issues)) => return Ok(Decision::Refused(COMMIT, judged.placed(issues))),
                 Err(Refusal::Missing(keys)) => {
-                    let mut found = self.store.context(&state.head.run, &keys).await?;
-                    for key in keys {
-                        let entry = found.remove(&key);
-                        known.context.insert(key, entry);
-                    }
+                    let head = &state.head;
+                    self.load(&head.tenant, &head.run, keys, &mut known.context).await?;
                 }
                 Err(refusal) => return Err(refusal.into()),
             }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use aob_engine::canonical::canonical_json;
 use aob_engine::ir::Ir;
 use aob_engine::patch::Record;
-use aob_engine::route;
 use aob_engine::state::IrSet;
 use aob_engine::step::{Now, Replay, StartRequest};
 use aob_store::{Commit, Item, Outcome, id};
@@ -185,7 +184,8 @@ impl Runs {
                     options.by.clone(),
                 )
             };
-            let step = route::start(&IrSet::new(revision, ir.clone()), revision, &request, now)?;
+            let irs = IrSet::new(revision, ir.clone());
+            let step = self.first_step(&irs, revision, &request, now.time).await??;
             // What cannot start does not count; what is tried again counts once.
             if attempt == 0 {
                 let about =

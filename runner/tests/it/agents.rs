@@ -14,3 +14,4 @@ mod scripted;
 mod served;
 mod stale;
 mod tiers;
+mod tree;

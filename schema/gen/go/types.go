@@ -294,8 +294,28 @@ type ChangeChild struct {
 	// When its timer goes off: milliseconds since 1970.
 	Due *int64 `json:"due,omitzero"`
 
+	// What a child run is given of the agents of the run that waits for it; what is
+	// left out is 0.
+	Part *Part `json:"part,omitzero"`
+
 	// `run_...`.
 	Run string `json:"run"`
+}
+
+// What a child run has had of its part of the run's agents; the rest is free
+// again.
+type ChangeCounted struct {
+	// Agents beyond those of its graph.
+	Agents *int64 `json:"agents,omitzero"`
+
+	// The instance: `fetch`, `each[3]/fetch`, `finally/tell`.
+	At string `json:"at"`
+
+	// Change corresponds to the JSON schema field "change".
+	Change string `json:"change"`
+
+	// Dispatches of agents.
+	Starts *int64 `json:"starts,omitzero"`
 }
 
 // An answer was refused; it changed nothing.
@@ -752,6 +772,9 @@ type ChangeWaiting struct {
 
 	// `ticket_...`.
 	Ticket string `json:"ticket"`
+
+	// An amount of all that is counted; what is left out is 0.
+	Wants *Amount `json:"wants,omitzero"`
 }
 
 type ChangeWaitingAsks string
@@ -1155,6 +1178,20 @@ type Parent struct {
 
 	// The waiting run.
 	Run string `json:"run"`
+}
+
+// What a child run is given of the agents of the run that waits for it; what is
+// left out is 0.
+type Part struct {
+	// Agents of its graph and of those below: they count once for all runs of its
+	// node.
+	Agents *int64 `json:"agents,omitzero"`
+
+	// Agents that it may have beyond these.
+	Room *int64 `json:"room,omitzero"`
+
+	// Dispatches of agents.
+	Starts *int64 `json:"starts,omitzero"`
 }
 
 // What the agent may do to the graph. Absent: nothing. Not a template, so that no

@@ -139,6 +139,8 @@ func (*ChangeDelayed) knownChange() {}
 
 func (*ChangeChild) knownChange() {}
 
+func (*ChangeCounted) knownChange() {}
+
 func (*ChangeSuspended) knownChange() {}
 
 func (*ChangeCancelled) knownChange() {}
@@ -205,6 +207,8 @@ func (c Change) Decode() (KnownChange, error) {
 		into = new(ChangeDelayed)
 	case "child":
 		into = new(ChangeChild)
+	case "counted":
+		into = new(ChangeCounted)
 	case "suspended":
 		into = new(ChangeSuspended)
 	case "cancelled":

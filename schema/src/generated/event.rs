@@ -242,6 +242,9 @@ A question was opened.*/
         error: ::std::option::Option<NodeError>,
         /// `ticket_...`.
         ticket: ::std::string::String,
+        /// An amount of all that is counted; what is left out is 0.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        wants: ::std::option::Option<Amount>,
     },
     /** Voted
 
@@ -362,8 +365,25 @@ A child run began.*/
         /// When its timer goes off: milliseconds since 1970.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         due: ::std::option::Option<u64>,
+        /// What a child run is given of the agents of the run that waits for it; what is left out is 0.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        part: ::std::option::Option<Part>,
         /// `run_...`.
         run: ::std::string::String,
+    },
+    /** Counted
+
+What a child run has had of its part of the run's agents; the rest is free again.*/
+    #[serde(rename = "counted")]
+    Counted {
+        /// Agents beyond those of its graph.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        agents: ::std::option::Option<u32>,
+        /// The instance: `fetch`, `each[3]/fetch`, `finally/tell`.
+        at: ::std::string::String,
+        /// Dispatches of agents.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        starts: ::std::option::Option<u32>,
     },
     /** Suspended
 
@@ -1181,6 +1201,20 @@ pub struct Parent {
     pub instance: ::std::string::String,
     /// The waiting run.
     pub run: ::std::string::String,
+}
+/// What a child run is given of the agents of the run that waits for it; what is left out is 0.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// Agents of its graph and of those below: they count once for all runs of its node.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub agents: ::std::option::Option<u32>,
+    /// Agents that it may have beyond these.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub room: ::std::option::Option<u32>,
+    /// Dispatches of agents.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub starts: ::std::option::Option<u32>,
 }
 /// The run whose recorded answers it began with.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]

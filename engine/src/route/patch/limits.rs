@@ -36,11 +36,12 @@ pub(super) fn refused_at_once(state: &State, old: &Ir, candidate: &Candidate) ->
     ever.extend(new.nodes.iter().filter(is_agent).map(|node| &*node.id));
     let most = head.allowed.agents(limits);
     let counts = layer::judges(Judge::Commit);
-    if counts && ever.len() > most as usize && ever.len() > known {
+    let below = head.below.agents().saturating_add(state.agents_taken().held);
+    let all = ever.len() + below as usize;
+    if counts && all > most as usize && ever.len() > known {
+        let below = state.told_below();
         return refuse(format!(
-            "the run would have had {} agents; at most {} are allowed",
-            ever.len(),
-            most
+            "the run would have had {all} agents{below}; at most {most} are allowed"
         ));
     }
     let root = |ir: &Ir| ir.body(ROOT).nodes.len() as u64;

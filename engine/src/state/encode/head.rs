@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Fields, Sink, Undecodable, bad, required};
 use crate::state::{
-    Allowed, Amount, Cancel, Cap, Head, NodeError, Parent, Phase, RunOutcome, State,
+    Allowed, Amount, Below, Cancel, Cap, Head, NodeError, Parent, Phase, RunOutcome, State,
 };
 
 /// Version of the layout; another one is refused.
@@ -60,6 +60,8 @@ struct Fixed {
     caps: BTreeMap<Arc<str>, Cap>,
     #[serde(default, skip_serializing_if = "Allowed::is_open")]
     allowed: Allowed,
+    #[serde(default, skip_serializing_if = "Below::is_empty")]
+    below: Below,
 }
 
 /// What most events change.
@@ -155,6 +157,7 @@ pub(super) fn read(fields: &Fields, seen: &mut usize) -> Result<(Head, u32), Und
         denials: fixed.denials,
         caps: fixed.caps,
         allowed: fixed.allowed,
+        below: fixed.below,
         spent: moving.spent,
     };
     Ok((head, moving.cells))
@@ -187,6 +190,7 @@ fn fixed(head: &Head) -> Fixed {
         denials: head.denials,
         caps: head.caps.clone(),
         allowed: head.allowed,
+        below: head.below.clone(),
     }
 }
 
@@ -221,6 +225,7 @@ fn same_fixed(was: &Head, is: &Head) -> bool {
         && was.patchers == is.patchers
         && was.caps == is.caps
         && was.allowed == is.allowed
+        && was.below == is.below
         && was.base == is.base
         && was.agents_gone == is.agents_gone
         && was.placed == is.placed

@@ -8,8 +8,8 @@ use proptest::sample::select;
 
 use super::{Fields, decode, diff, encode};
 use crate::state::{
-    Allowed, Amount, Asks, Cancel, CancelMode, Cap, Container, EdgeState, Fence, Head, Live,
-    Marking, NodeError, NodeState, Parent, Phase, RunOutcome, State, Ticket,
+    Allowed, Amount, Asks, Below, Cancel, CancelMode, Cap, Container, EdgeState, Fence, Head, Live,
+    Marking, NodeError, NodeState, Parent, Part, Phase, RunOutcome, State, Ticket,
 };
 
 proptest! {
@@ -145,6 +145,7 @@ fn chain(nodes: usize) -> State {
         spent: Default::default(),
         caps: Default::default(),
         allowed: Default::default(),
+        below: Default::default(),
         bytes: 2,
         depth: 0,
         by: "user:ada".into(),
@@ -187,6 +188,8 @@ fn live(due: u64) -> Live {
         container: None,
         child: None,
         reserved: None,
+        wants: None,
+        part: Part::default(),
     }
 }
 
@@ -270,6 +273,8 @@ fn lives() -> impl Strategy<Value = Live> {
                 container,
                 child: child.then(|| "run_child".into()),
                 reserved: child.then_some(Amount { usd: 5, tokens: seq, calls: 1, ms: 0 }),
+                wants: child.then_some(Amount { usd: seq, ..Amount::default() }),
+                part: Part { agents: failures, room: u32::from(child), starts: failures },
             }
         })
 }
@@ -325,6 +330,11 @@ fn heads() -> impl Strategy<Value = Head> {
                     spent: [("triage".into(), Amount { usd: bytes, ..Amount::default() })].into(),
                     caps: [("".into(), Cap { usd: Some(bytes), ..Cap::default() })].into(),
                     allowed: Allowed { agents: Some(depth), ..Allowed::default() },
+                    below: Below {
+                        agents: [("call".into(), depth)].into(),
+                        grown: depth,
+                        starts: depth,
+                    },
                     patches: depth,
                     pinned: (0..depth).map(|revision| (revision, text.clone())).collect(),
                     workflow: text.clone(),

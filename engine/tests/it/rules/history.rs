@@ -45,6 +45,7 @@ fn told(change: &Change) -> String {
         Change::Capped { agent, .. } => format!("{agent} capped"),
         Change::Delayed { at, .. } => format!("{at} waits"),
         Change::Child { at, .. } => format!("{at} has a child"),
+        Change::Counted { at, agents, starts } => format!("{at} had {agents} more, {starts} times"),
         Change::Suspended { on: true } => "suspended".to_owned(),
         Change::Suspended { on: false } => "resumed".to_owned(),
         Change::Cancelled { mode: CancelMode::Graceful, .. } => "cancel gracefully".to_owned(),

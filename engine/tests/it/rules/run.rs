@@ -1,5 +1,6 @@
 //! A small workflow under test: written inline, driven by the names of its instances.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use aob_engine::check::Ceiling;
@@ -12,7 +13,7 @@ use aob_engine::registry::Registry;
 use aob_engine::route;
 use aob_engine::state::{CancelMode, IrSet, NodeError, RunOutcome, fold, split_instance};
 use aob_engine::step::{
-    Answer, Decision, Due, Input, Now, Publish, Reply, StartRequest, Step, Verdict,
+    Answer, Decision, Due, Envelope, Input, Now, Publish, Reply, StartRequest, Step, Verdict,
 };
 use serde_json::{Value, json};
 
@@ -84,15 +85,26 @@ impl Run {
     /// As somebody asks for it: another run, at some depth.
     #[track_caller]
     pub(crate) fn asked(spec: &str, request: &StartRequest) -> Self {
-        let irs = IrSet::new(0, Arc::new(whole(compiled(spec, &Ceiling::default()))));
+        Self::knowing(spec, &Ceiling::default(), request, &BTreeMap::new())
+    }
+
+    /// The same where it is known what agents the workflows of its child runs may have.
+    #[track_caller]
+    pub(crate) fn knowing(
+        spec: &str,
+        ceiling: &Ceiling,
+        request: &StartRequest,
+        known: &BTreeMap<String, Envelope>,
+    ) -> Self {
+        let irs = IrSet::new(0, Arc::new(whole(compiled(spec, ceiling))));
         let now = Now { time: 1_790_000_000_000, epoch: 7 };
-        let step = route::start(&irs, 0, request, now).expect("the run starts");
+        let step = route::start_with(&irs, 0, request, known, now).expect("the run starts");
         let event = step.event.expect("a start is an event");
         let state = fold(None, &event, &step.line, &irs).expect("the start folds");
         let sim = Simulation {
             irs,
             state,
-            context: step.effects.context.into_iter().collect(),
+            context: known.clone().into_iter().chain(step.effects.context).collect(),
             tasks: step.effects.publish.into_iter().map(|task| (task.cell, task)).collect(),
             tickets: step.effects.open.into_iter().map(|notice| notice.id).collect(),
             timers: step.effects.arm.into_iter().collect(),

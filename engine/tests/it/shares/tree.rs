@@ -1,25 +1,31 @@
 //! A run, its child runs and theirs, each decided by the engine itself: whatever happens to any of them, in whatever
-//! order they hear of one another, no more is paid than the run at the top may spend.
+//! order they hear of one another, no more is paid, and no more agents are there, than the run at the top may have.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use aob_engine::route::run_budget;
+use aob_engine::check::{Bound, Ceiling};
+use aob_engine::route::{Candidate, run_budget};
 use aob_engine::state::{Allowed, Amount, Asks, CancelMode, Cap, NodeError};
 use aob_engine::step::{
-    Answer, ChildStart, Decision, Due, Input, Publish, Reply, StartRequest, Verdict,
+    Answer, ChildStart, Decision, Due, Envelope, Input, Publish, Reach, Reply, StartRequest,
+    Verdict,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::rules::run::{Run, request};
+use crate::rules::run::{Run, compiled, request};
 use crate::simulate::{open_tickets, work};
 
 /// What the whole tree may spend, in micro-dollars.
 const CAP: u64 = 1_000;
 
-const TOP: &str = r#"limits: {spend: {usd: "0.001"}, agentStarts: 500},
+/// Agents that the whole tree may have, and how often they may be started.
+const AGENTS: u32 = 14;
+const STARTS: u32 = 40;
+
+const TOP: &str = r#"limits: {spend: {usd: "0.001"}, agents: 14, agentStarts: 40},
     nodes: [
         {id: own, type: agent, onError: continue, config: {model: a/b, prompt: p}},
         {id: one, type: workflow, onError: continue, config: {name: kid}},
@@ -32,7 +38,7 @@ const TOP: &str = r#"limits: {spend: {usd: "0.001"}, agentStarts: 500},
     edges: [{from: one, to: late, after: always}]"#;
 
 /// A child run that has one below it.
-const KID: &str = r#"limits: {agentStarts: 500}, nodes: [
+const KID: &str = r#"nodes: [
         {id: a, type: agent, retry: {attempts: 3, backoff: 1s}, onError: continue, config: {model: a/b, prompt: p}},
         {id: b, type: agent, onError: continue, config: {model: a/b, prompt: p}},
         {id: deep, type: workflow, onError: continue, config: {name: leaf}}
@@ -55,6 +61,8 @@ enum Move {
     Raise(u64),
     Stop(usize),
     Cancel(usize, bool),
+    /// A patch brings a run another agent.
+    Grow(usize),
 }
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
@@ -69,6 +77,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         2 => which.clone().prop_map(Move::Time),
         1 => (1_u64..300).prop_map(Move::Raise),
         1 => which.clone().prop_map(Move::Stop),
+        3 => which.clone().prop_map(Move::Grow),
         1 => (which, any::<bool>()).prop_map(|(at, now)| Move::Cancel(at, now)),
     ];
     vec(one, 1..90)
@@ -82,15 +91,18 @@ struct Tree {
     cap: u64,
     /// How the next child runs begin: every so many is put off, every so many is not to be had.
     begun: usize,
+    /// What a run is of, and by which nodes it is reached from the top.
+    paths: BTreeMap<Arc<str>, (&'static str, String)>,
 }
 
 impl Tree {
     fn new() -> Self {
-        let run = Run::start(TOP);
+        let run = Run::knowing(TOP, &ceiling(), &request(json!({})), &known());
         let top = run.sim.state.head.run.clone();
         let children = run.sim.children.clone();
         let runs = [(top.clone(), run)].into();
-        let mut tree = Self { runs, top, words: Vec::new(), cap: CAP, begun: 0 };
+        let paths = [(top.clone(), (TOP, String::new()))].into();
+        let mut tree = Self { runs, top, words: Vec::new(), cap: CAP, begun: 0, paths };
         tree.begin(children);
         tree.check();
         tree
@@ -117,11 +129,22 @@ impl Tree {
                 run: child.run.clone(),
                 parent: Some(child.parent.clone()),
                 depth: child.depth,
-                allowed: Allowed { spend: child.spend, ..Allowed::default() },
+                allowed: Allowed {
+                    spend: child.spend,
+                    agents: Some(child.part.agents + child.part.room),
+                    agent_starts: Some(child.part.starts),
+                },
                 ..request(json!({}))
             };
             let spec = if child.name == "kid" { KID } else { LEAF };
-            let run = Run::asked(spec, &asked);
+            let run = Run::knowing(spec, &ceiling(), &asked, &known());
+            let node = child.parent.instance.rsplit('/').next().expect("an id");
+            let path = format!("{}/{node}", self.paths[&child.parent.run].1);
+            self.paths.insert(child.run.clone(), (spec, path));
+            if run.sim.state.is_ended() {
+                let result = Answer::Output(Arc::default());
+                self.words.push((parent, Input::Settled { instance, fence, result }));
+            }
             let below = run.sim.children.clone();
             self.runs.insert(child.run.clone(), run);
             self.begin(below);
@@ -138,9 +161,11 @@ impl Tree {
             let spent = run.sim.state.head.spent.values();
             let used = spent.fold(Amount::default(), |sum, one| sum.plus(*one));
             let (instance, fence) = (parent.instance.to_string(), parent.fence);
-            let word = match used.is_zero() {
+            let state = &run.sim.state;
+            let (agents, starts) = (state.agents_taken().had, state.starts_taken().had);
+            let word = match used.is_zero() && agents == 0 {
                 true => Input::Settled { instance, fence, result },
-                false => Input::Child { instance, fence, result, used },
+                false => Input::Child { instance, fence, result, used, agents, starts },
             };
             self.words.push((parent.run, word));
         }
@@ -251,6 +276,10 @@ impl Tree {
                 };
                 assert_eq!(self.take(&run, Input::Decision(decision)), Verdict::Applied);
             }
+            Move::Grow(at) => {
+                let ids: Vec<_> = self.runs.keys().cloned().collect();
+                self.grow(&ids[at % ids.len()]);
+            }
             Move::Cancel(at, now) => {
                 let ids: Vec<_> = self.runs.keys().cloned().collect();
                 let id = ids[at % ids.len()].clone();
@@ -261,6 +290,54 @@ impl Tree {
                 self.take(&id, Input::Cancel { mode, by, reason: None, claimed });
             }
         }
+    }
+
+    /// A patch that adds an agent: taken, if the run may have one more.
+    fn grow(&mut self, id: &Arc<str>) {
+        let (spec, _) = self.paths[id];
+        let Some(run) = self.runs.get_mut(id) else { return };
+        let revision = run.sim.state.head.revision;
+        let more: String = (0..=revision)
+            .map(|n| format!("{{id: g{n}, type: agent, onError: continue, config: {{model: a/b, prompt: p}}}},"))
+            .collect();
+        let spec = spec.replacen("nodes: [", &format!("nodes: [{more}"), 1);
+        let ir = Arc::new(compiled(&spec, &ceiling()).expect("it compiles"));
+        let candidate = Candidate {
+            id: format!("patch_{revision}"),
+            operations: String::new(),
+            ir,
+            cancel: Vec::new(),
+            approves: Vec::new(),
+            by: "user:eve".to_owned(),
+            reason: None,
+            undoes: None,
+            verdicts: Vec::new(),
+        };
+        let known = run.sim.children.len();
+        let claimed: Vec<String> = run.out();
+        if let Err(issues) = run.sim.patch(&candidate, &claimed) {
+            let codes: Vec<&str> = issues.iter().map(|issue| issue.entry.name).collect();
+            assert!(matches!(codes[..], ["PATCH_LIMIT" | "PATCH_OVER"]), "{issues:?}");
+        }
+        let children = run.sim.children[known..].to_vec();
+        self.begin(children);
+        self.check();
+    }
+
+    /// Agents that ever were: those of a workflow once for all runs at a place, those of patches for each.
+    fn agents_ever(&self) -> usize {
+        let of = |(id, run): (&Arc<str>, &Run)| -> Vec<String> {
+            let head = &run.sim.state.head;
+            let ir = run.sim.irs.get(head.revision).expect("the graph");
+            let ids = ir.nodes.iter().filter(|node| node.is_agent()).map(|node| node.id.clone());
+            let (_, path) = &self.paths[id];
+            let place = |agent: &str| match agent.starts_with('g') {
+                true => format!("{id} {agent}"),
+                false => format!("{path} {agent}"),
+            };
+            ids.map(|agent| place(&agent)).collect()
+        };
+        self.runs.iter().flat_map(of).collect::<BTreeSet<_>>().len()
     }
 
     fn waiting(&self) -> Vec<(Arc<str>, String)> {
@@ -276,7 +353,7 @@ impl Tree {
     fn paid(&self) -> u64 {
         let of = |run: &Run| {
             let state = &run.sim.state;
-            let ir = run.sim.irs.get(0).expect("the graph");
+            let ir = run.sim.irs.get(state.head.revision).expect("the graph");
             let is_agent = |id: &str| ir.find(id).is_some_and(|ix| ir.node(ix).is_agent());
             let spent = state.head.spent.iter().filter(|(id, _)| is_agent(id));
             let spent: u64 = spent.map(|(_, amount)| amount.usd).sum();
@@ -301,6 +378,13 @@ impl Tree {
         let paid = self.paid();
         assert!(paid <= self.cap, "{paid} are paid of {}", self.cap);
         assert!(paid <= used + reserved, "{paid} are paid, {used} and {reserved} are in the books");
+        let state = &self.runs[&self.top].sim.state;
+        let (agents, starts) = (state.agents_taken().all(), state.starts_taken().all());
+        assert!(agents <= AGENTS && starts <= STARTS, "{agents} agents, {starts} starts");
+        let ever = self.agents_ever();
+        assert!(ever <= agents as usize, "there were {ever} agents, {agents} are counted");
+        let started: u32 = self.runs.values().map(|run| run.sim.state.head.agent_starts).sum();
+        assert!(started <= starts, "{started} were started, {starts} are counted");
     }
 
     /// All runs come to their end, and the books hold what was paid.
@@ -309,6 +393,8 @@ impl Tree {
             if self.runs.values().all(|run| run.sim.state.is_ended()) {
                 let (used, reserved) = self.top();
                 assert_eq!(reserved, 0, "an ended run holds nothing");
+                let state = &self.runs[&self.top].sim.state;
+                assert_eq!((state.agents_taken().held, state.starts_taken().held), (0, 0));
                 assert!(self.paid() <= used, "what was paid is booked");
                 return;
             }
@@ -335,6 +421,18 @@ impl Tree {
     }
 }
 
+fn ceiling() -> Ceiling {
+    let bound = |most| Bound { default: most, most };
+    Ceiling { agents: bound(50), agent_starts: bound(500), ..Ceiling::default() }
+}
+
+fn known() -> BTreeMap<String, Envelope> {
+    let reach = |own, agents| Reach { own, agents, grows: true, digest: None }.entry();
+    [("kid", reach(2, 3)), ("leaf", reach(1, 1))]
+        .map(|(name, reach)| (Reach::key(name, None), reach))
+        .into()
+}
+
 fn usd(usd: u64) -> Amount {
     Amount { usd, calls: 1, ..Amount::default() }
 }
@@ -343,7 +441,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_more_is_paid_than_the_run_at_the_top_may_spend(moves in moves()) {
+    fn no_more_is_paid_and_no_more_agents_are_there_than_the_run_at_the_top_may_have(moves in moves()) {
         let mut tree = Tree::new();
         for next in moves {
             tree.make(next);

@@ -21,8 +21,11 @@ pub struct Scene {
     pub graph: Value,
     /// Ids of the agents in that graph.
     pub agents_here: Vec<String>,
-    /// Agents that were ever in the run.
+    /// Agents that were ever in the run, or that child runs have or hold.
     pub agents: u32,
+    /// How many of these are of child runs.
+    #[serde(default)]
+    pub below: u32,
     /// Registered types whose nodes are agents.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub agent_types: Vec<String>,

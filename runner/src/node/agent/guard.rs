@@ -91,8 +91,12 @@ pub(super) fn before_patch(
     let ever = scene.agents.saturating_add(agents);
     if agents > 0 && ever > scene.most_agents {
         let (had, most) = (scene.agents, scene.most_agents);
+        let below = match scene.below {
+            0 => String::new(),
+            below => format!(" ({below} of them in or held by child runs)"),
+        };
         let message = format!(
-            "the run has had {had} agents and may have {most}; with this patch it would be {ever}"
+            "the run has had {had} agents{below} and may have {most}; with this patch it would be {ever}"
         );
         let remedy = match most.saturating_sub(had) {
             0 => "Do the work without another agent: use a `transform`, or answer it yourself."
@@ -160,6 +164,9 @@ mod tests {
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].message.contains("would be 6"), "{}", found[0].message);
         assert!(found[0].remedy.contains("without another agent"), "{}", found[0].remedy);
+        let tree = Scene { below: 3, ..scene(5, 2) };
+        let found = before_patch(&tree, Some(&policy), &agents(1));
+        assert!(found[0].message.contains("(3 of them in or held by child runs)"), "{found:?}");
         assert!(before_model(&scene(5, 0)).is_ok());
         assert_eq!(before_model(&scene(6, 0)).unwrap_err().code, "agent_limit");
     }

@@ -9,7 +9,7 @@ use aob_engine::catalogue::AGENT_RECEIVED;
 use aob_engine::issue::Issue;
 use aob_engine::layer::{self, Judge};
 use aob_engine::patch::{Op, Operation};
-use aob_engine::state::{Head, split_instance};
+use aob_engine::state::{State, split_instance};
 use serde_json::Value;
 
 /// Nodes that an agent may add where its policy does not say.
@@ -18,7 +18,7 @@ const NODES: u64 = 5;
 /// Why an agent's patch is not taken. Canonical operations: every path names a node or an edge. `ceiling` is the most
 /// agents that any run of this installation may have, `is_agent` which types are agents.
 pub(in crate::runs) fn receive(
-    head: &Head,
+    state: &State,
     agent: &str,
     document: &Value,
     operations: &[Operation],
@@ -28,7 +28,7 @@ pub(in crate::runs) fn receive(
     if !layer::judges(Judge::Receiver) {
         return Vec::new();
     }
-    let id = split_instance(agent).1;
+    let (head, id) = (&state.head, split_instance(agent).1);
     let nodes = document.pointer("/spec/nodes").and_then(Value::as_array);
     let nodes = nodes.map_or(&[][..], Vec::as_slice);
     let named = |node: &&Value| node.get("id").and_then(Value::as_str) == Some(id);
@@ -84,7 +84,7 @@ pub(in crate::runs) fn receive(
     let limit = document.pointer("/spec/limits/agents").and_then(Value::as_u64);
     let limit = limit.unwrap_or(NODES).min(ceiling);
     let limit = head.allowed.agents.map_or(limit, |most| limit.min(u64::from(most)));
-    let ever = u64::from(head.agents) + agents;
+    let ever = u64::from(state.agents_taken().all()) + agents;
     if agents > 0 && ever > limit {
         let message = format!("the run would have had {ever} agents; at most {limit} are allowed");
         issues.push(refuse("/operations", message, "Do the work without another agent."));

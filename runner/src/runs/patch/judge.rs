@@ -59,7 +59,7 @@ impl Runs {
             if let Ok(operations) = canonical(&request.operations, Some(current)) {
                 let most = self.ceiling.agents.most;
                 let is_agent = |name: &str| registry.get(name).is_some_and(TypeInfo::is_agent);
-                let issues = receive(&state.head, agent, current, &operations, most, &is_agent);
+                let issues = receive(state, agent, current, &operations, most, &is_agent);
                 if !issues.is_empty() {
                     return Ok(Err(issues));
                 }

@@ -32,6 +32,7 @@ export type Change =
   | ChangeCapped
   | ChangeDelayed
   | ChangeChild
+  | ChangeCounted
   | ChangeSuspended
   | ChangeCancelled
   | ChangeStopped
@@ -426,9 +427,31 @@ export interface ChangeChild {
    */
   due?: number;
   /**
+   * What a child run is given of the agents of the run that waits for it; what is left out is 0.
+   */
+  part?: Part;
+  /**
    * `run_...`.
    */
   run: string;
+}
+/**
+ * What a child run has had of its part of the run's agents; the rest is free again.
+ */
+export interface ChangeCounted {
+  /**
+   * Agents beyond those of its graph.
+   */
+  agents?: number;
+  /**
+   * The instance: `fetch`, `each[3]/fetch`, `finally/tell`.
+   */
+  at: string;
+  change: "counted";
+  /**
+   * Dispatches of agents.
+   */
+  starts?: number;
 }
 /**
  * An answer was refused; it changed nothing.
@@ -932,6 +955,10 @@ export interface ChangeWaiting {
    * `ticket_...`.
    */
   ticket: string;
+  /**
+   * An amount of all that is counted; what is left out is 0.
+   */
+  wants?: Amount;
 }
 /**
  * Waits for a length of time or until a moment. Exactly one of the two is given.
@@ -1320,6 +1347,23 @@ export interface Parent {
    * The waiting run.
    */
   run: string;
+}
+/**
+ * What a child run is given of the agents of the run that waits for it; what is left out is 0.
+ */
+export interface Part {
+  /**
+   * Agents of its graph and of those below: they count once for all runs of its node.
+   */
+  agents?: number;
+  /**
+   * Agents that it may have beyond these.
+   */
+  room?: number;
+  /**
+   * Dispatches of agents.
+   */
+  starts?: number;
 }
 /**
  * What the agent may do to the graph. Absent: nothing. Not a template, so that no output can widen it.

@@ -82,6 +82,7 @@ pub(crate) fn start(store: &dyn Store, run: &Arc<str>, nodes: usize) -> Draft {
         settled: 0,
         instances: nodes as u64,
         agent_starts: 0,
+        below: Default::default(),
         agents: 0,
         agents_gone: Default::default(),
         placed: Default::default(),
@@ -200,6 +201,8 @@ impl Draft {
             container: None,
             child: None,
             reserved: None,
+            wants: None,
+            part: Default::default(),
         };
         let attempt = live.attempt();
         root.nodes[slot as usize] = NodeState::Active;
@@ -273,6 +276,8 @@ impl Draft {
             container: None,
             child: None,
             reserved: None,
+            wants: None,
+            part: Default::default(),
         };
         root.live.insert(slot, live);
         self.effects.open.push(notice);

@@ -399,26 +399,26 @@ class ChangeCapped(Model):
     """
 
 
-class ChangeChild(Model):
+class ChangeCounted(Model):
     """
-    A child run began.
+    What a child run has had of its part of the run's agents; the rest is free again.
     """
 
     model_config = ConfigDict(
         extra='forbid',
     )
+    agents: Annotated[int | None, Field(ge=0, le=4294967295)] = None
+    """
+    Agents beyond those of its graph.
+    """
     at: Annotated[str, Field(max_length=512, min_length=1)]
     """
     The instance: `fetch`, `each[3]/fetch`, `finally/tell`.
     """
-    change: Literal['child']
-    due: Annotated[int | None, Field(ge=0, le=9007199254740991)] = None
+    change: Literal['counted']
+    starts: Annotated[int | None, Field(ge=0, le=4294967295)] = None
     """
-    When its timer goes off: milliseconds since 1970.
-    """
-    run: Annotated[str, Field(max_length=64, min_length=1)]
-    """
-    `run_...`.
+    Dispatches of agents.
     """
 
 
@@ -1225,6 +1225,28 @@ class Parent(Model):
     """
 
 
+class Part(Model):
+    """
+    What a child run is given of the agents of the run that waits for it; what is left out is 0.
+    """
+
+    model_config = ConfigDict(
+        extra='forbid',
+    )
+    agents: Annotated[int | None, Field(ge=0, le=4294967295)] = None
+    """
+    Agents of its graph and of those below: they count once for all runs of its node.
+    """
+    room: Annotated[int | None, Field(ge=0, le=4294967295)] = None
+    """
+    Agents that it may have beyond these.
+    """
+    starts: Annotated[int | None, Field(ge=0, le=4294967295)] = None
+    """
+    Dispatches of agents.
+    """
+
+
 AllowItem = TypeAliasType(
     "AllowItem",
     Annotated[str, Field(max_length=63, pattern='^[a-z][a-z0-9_.-]{0,62}$')],
@@ -1679,6 +1701,33 @@ class ChangeBackoff(Model):
     """
 
 
+class ChangeChild(Model):
+    """
+    A child run began.
+    """
+
+    model_config = ConfigDict(
+        extra='forbid',
+    )
+    at: Annotated[str, Field(max_length=512, min_length=1)]
+    """
+    The instance: `fetch`, `each[3]/fetch`, `finally/tell`.
+    """
+    change: Literal['child']
+    due: Annotated[int | None, Field(ge=0, le=9007199254740991)] = None
+    """
+    When its timer goes off: milliseconds since 1970.
+    """
+    part: Part | None = None
+    """
+    What a child run is given of the agents of the run that waits for it; what is left out is 0.
+    """
+    run: Annotated[str, Field(max_length=64, min_length=1)]
+    """
+    `run_...`.
+    """
+
+
 class ChangeEnded(Model):
     """
     The run is over.
@@ -2044,6 +2093,10 @@ class ChangeWaiting(Model):
     """
     `ticket_...`.
     """
+    wants: Amount | None = None
+    """
+    An amount of all that is counted; what is left out is 0.
+    """
 
 
 class JobConfig(Model):
@@ -2307,7 +2360,7 @@ class Workflow(Model):
 Change = TypeAliasType(
     "Change",
     Annotated[
-        ChangeStarted | ChangePublished | ChangeReady | ChangeBegun | ChangeIteration | ChangeIterationEnded | ChangeSettled | ChangeEdge | ChangeBackoff | ChangeLost | ChangeWaiting | ChangeVoted | ChangeAnswered | ChangeDecisionRefused | ChangeNotified | ChangeReserved | ChangeBooked | ChangeCapped | ChangeDelayed | ChangeChild | ChangeSuspended | ChangeCancelled | ChangeStopped | ChangeFailing | ChangeFinally | ChangePatched | ChangePatchRefused | ChangeEnded,
+        ChangeStarted | ChangePublished | ChangeReady | ChangeBegun | ChangeIteration | ChangeIterationEnded | ChangeSettled | ChangeEdge | ChangeBackoff | ChangeLost | ChangeWaiting | ChangeVoted | ChangeAnswered | ChangeDecisionRefused | ChangeNotified | ChangeReserved | ChangeBooked | ChangeCapped | ChangeDelayed | ChangeChild | ChangeCounted | ChangeSuspended | ChangeCancelled | ChangeStopped | ChangeFailing | ChangeFinally | ChangePatched | ChangePatchRefused | ChangeEnded,
         Field(discriminator='change', title='Change'),
     ],
 )
