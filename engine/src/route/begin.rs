@@ -266,7 +266,7 @@ impl Router<'_> {
         self.effects.children.push(ChildStart {
             run,
             name: workflow.to_owned(),
-            version: reach.digest.or(version.map(str::to_owned)),
+            version: reach.digest.or_else(|| version.map(str::to_owned)),
             input: Arc::new(config.get("input").cloned().unwrap_or_else(|| json!({}))),
             parent: Parent { run: self.state.head.run.clone(), instance: name.into(), fence },
             depth: self.state.head.depth + 1,
