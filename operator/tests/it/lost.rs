@@ -114,7 +114,7 @@ async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_the_store_lost_is_missing_and_one_that_it_dropped_is_gone() {
-    let plot = Plot::new("lost");
+    let plot = Plot::new("missing");
     let mut server = Server::start();
     let _runner = runner(server.folder.path(), &server.address);
     let first = operators(&plot, &server, "a");
