@@ -102,7 +102,7 @@ async fn serve(runs: &Arc<Runs>, mut entries: Vec<SignalEntry>) -> Result<(), cr
             }
         }
         for work in &raced {
-            runs.store().hold(&work.run, &holder, 100).await?;
+            runs.store().hold(&work.run, &holder, 100, false).await?;
         }
         works = raced;
         if works.is_empty() {

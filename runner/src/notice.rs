@@ -186,7 +186,7 @@ impl Notices {
         let holder = runs.new_holder();
         for _ in 0..RACES {
             match runs.commit_as(Some(&holder), &work).await?.pop() {
-                Some(Done::Raced) => drop(runs.store().hold(run, &holder, 100).await?),
+                Some(Done::Raced) => drop(runs.store().hold(run, &holder, 100, false).await?),
                 Some(Done::Failed(error)) => return Err(error),
                 _ => return Ok(()),
             }

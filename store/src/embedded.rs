@@ -231,8 +231,8 @@ impl Store for Embedded {
         self.shared.sweep(lease, now).await
     }
 
-    async fn hold(&self, run: &str, holder: &str, ms: u64) -> Result<bool> {
-        self.shared.hold(run, holder, ms)
+    async fn hold(&self, run: &str, holder: &str, ms: u64, patch: bool) -> Result<bool> {
+        self.shared.hold(run, holder, ms, patch)
     }
 
     async fn load(&self, run: &str) -> Result<Option<Arc<State>>> {

@@ -91,9 +91,10 @@ pub trait Store: Send + Sync + 'static {
     async fn sweep(&self, shard: u32, lease: Duration, now: u64) -> Result<(usize, Option<u64>)>;
 
     /// Tells rival committers of a run to stand back for at most `ms`, 100 at the most, until a commit of the holder
-    /// ([`Commit::holder`]) was applied; answers whether the hold was taken. It is not prolonged, and a second one needs
-    /// as long a pause.
-    async fn hold(&self, run: &str, holder: &str, ms: u64) -> Result<bool>;
+    /// ([`Commit::holder`]) was applied; answers whether the hold was taken. It is not prolonged, and the next one needs
+    /// as long a pause as it lasted. A `patch` does not wait for those who are none: it takes a hold or a pause of
+    /// theirs over.
+    async fn hold(&self, run: &str, holder: &str, ms: u64, patch: bool) -> Result<bool>;
 
     /// The state of a run, decoded. None if there is no such run.
     async fn load(&self, run: &str) -> Result<Option<Arc<State>>>;

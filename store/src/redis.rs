@@ -190,11 +190,12 @@ impl Store for RedisStore {
         self.sweep_shard(shard, lease, now).await
     }
 
-    async fn hold(&self, run: &str, holder: &str, ms: u64) -> Result<bool> {
+    async fn hold(&self, run: &str, holder: &str, ms: u64, patch: bool) -> Result<bool> {
         let mut args = Args::default();
         args.push(run);
         args.number(ms.min(100));
         args.push(holder);
+        args.push(if patch { "1" } else { "0" });
         Ok(value::int(&self.function("aob1_hold", self.keys.shard(run)?, &args).await?) == 1)
     }
 
@@ -396,6 +397,7 @@ impl Store for RedisStore {
         args.push("-");
         args.number(0);
         args.push("");
+        args.push("0");
         let before = self.session.epoch();
         for shard in 0..self.keys.shards() {
             self.function("aob1_hold", shard, &args).await?;

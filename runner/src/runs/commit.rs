@@ -249,7 +249,7 @@ impl Runs {
         for attempt in 0..20 {
             if attempt > 0 {
                 // Whoever lost that often goes first once.
-                self.store.hold(run, &holder, 100).await?;
+                self.store.hold(run, &holder, 100, false).await?;
             }
             self.commit_on(works, progress).await?;
             match progress.done.first_mut().and_then(Option::take) {

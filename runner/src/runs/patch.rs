@@ -120,7 +120,7 @@ impl Runs {
         for race in 0..MOST_RACES {
             if race >= PATIENCE {
                 // Whoever lost that often goes first once.
-                self.store.hold(run, &ask.id, 100).await?;
+                self.store.hold(run, &ask.id, 100, true).await?;
             }
             let (record, state) =
                 tokio::try_join!(self.store.patch(run, &ask.id), self.store.load(run))?;

@@ -168,8 +168,8 @@ impl Store for Archived {
         self.inner.sweep(shard, lease, now).await
     }
 
-    async fn hold(&self, run: &str, holder: &str, ms: u64) -> Result<bool> {
-        self.inner.hold(run, holder, ms).await
+    async fn hold(&self, run: &str, holder: &str, ms: u64, patch: bool) -> Result<bool> {
+        self.inner.hold(run, holder, ms, patch).await
     }
 
     async fn log(&self, run: &str, lines: &[LogLine]) -> Result<()> {

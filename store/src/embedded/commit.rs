@@ -119,7 +119,9 @@ impl Core {
                 && let Some(run) = self.runs.get_mut(&item.run)
                 && let Some(hold) = run.hold.as_mut().filter(|hold| *hold.by == *holder)
             {
+                // The others have as long for themselves as they stood back.
                 hold.until = now;
+                hold.again = hold.again.min(now + now.saturating_duration_since(hold.since));
             }
         }
     }

@@ -45,6 +45,10 @@ pub(super) struct Run {
 pub(super) struct Hold {
     /// Who goes first.
     pub(super) by: Arc<str>,
+    /// Whether it is a patch, which waits for no other holder.
+    pub(super) patch: bool,
+    /// Since then.
+    pub(super) since: Instant,
     /// Until then.
     pub(super) until: Instant,
     /// And nobody may ask for it again before then.

@@ -176,19 +176,20 @@ impl Shared {
         [Op::Parked(task.id), Op::Signal { id: self.next_signal(), signal }]
     }
 
-    pub(super) fn hold(&self, run: &str, holder: &str, ms: u64) -> Result<bool> {
+    pub(super) fn hold(&self, run: &str, holder: &str, ms: u64, patch: bool) -> Result<bool> {
         self.check()?;
         let now = Instant::now();
         let mut core = self.core();
         let Some(run) = core.runs.get_mut(run).filter(|run| run.ended.is_none()) else {
             return Ok(false);
         };
-        if run.hold.as_ref().is_some_and(|hold| hold.again > now) {
+        if run.hold.as_ref().is_some_and(|hold| hold.again > now && (hold.patch || !patch)) {
             return Ok(false);
         }
         let length = Duration::from_millis(ms.min(LONGEST_HOLD));
         let by = Arc::from(holder);
-        run.hold = Some(Hold { by, until: now + length, again: now + 2 * length });
+        let (until, again) = (now + length, now + 2 * length);
+        run.hold = Some(Hold { by, patch, since: now, until, again });
         Ok(true)
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aob_runner::runs::{Runs, Work};
 use serde_json::{Value, json};
@@ -16,6 +16,9 @@ use crate::turn::{Turn, number};
 
 /// How often two race.
 const RACES: u64 = 1_000;
+
+/// How long a patch takes at most, whoever else commits.
+const WITHIN: Duration = Duration::from_millis(100);
 
 /// A run that waits at a gate, so that nothing ends it.
 fn waiting(patches: u64) -> Value {
@@ -138,21 +141,27 @@ async fn a_patch_goes_before_rival_committers() {
     while commits.load(Ordering::Relaxed) < 200 {
         tokio::task::yield_now().await;
     }
-    let mut longest = 0;
-    for number in 0..20 {
-        let since = Instant::now();
-        let request = addition("x", &format!("n{number}"), number, "Strict");
-        let answer = patch(&runs, &run, &ask(request)).await;
-        assert_eq!(codes(&answer.record), [""; 0]);
-        longest = longest.max(since.elapsed().as_millis());
+    // The machine may stand still for a moment: then once more.
+    let mut rounds = Vec::new();
+    while rounds.len() < 3 && rounds.iter().all(|longest| *longest > WITHIN) {
+        let mut longest = Duration::ZERO;
+        for _ in 0..20 {
+            let revision = runs.store().load(&run).await.unwrap().unwrap().head.revision;
+            let request = addition("x", &format!("n{revision}"), revision, "Strict");
+            let since = Instant::now();
+            let answer = patch(&runs, &run, &ask(request)).await;
+            assert_eq!(codes(&answer.record), [""; 0]);
+            longest = longest.max(since.elapsed());
+        }
+        rounds.push(longest);
     }
     stop.store(true, Ordering::Relaxed);
     for rival in rivals {
         rival.await.unwrap();
     }
     println!(
-        "20 patches against {} rival commits: {longest} ms at most",
+        "20 patches against {} rival commits, the longest of each round: {rounds:?}",
         commits.load(Ordering::Relaxed)
     );
-    assert!(longest <= 1_000, "the hold lets a patch go first: {longest} ms");
+    assert!(rounds.iter().any(|longest| *longest <= WITHIN), "the hold lets a patch go first");
 }

@@ -363,8 +363,10 @@ local function apply(shard, all, args, at, cells)
     end
     local hold = shard.holds[run]
     if hold and hold.by == args[2] then
-      -- Whoever held it has come through: the others go on. It is not held again any sooner for that.
+      -- Whoever held it has come through: the others go on, and have as long for themselves as they stood back.
+      local time = now()
       hold.till = 0
+      hold.again = min(hold.again, time + max(0, time - hold.since))
     end
     p = p + 2 * context + 4 * tasks
   else

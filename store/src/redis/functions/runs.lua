@@ -1,6 +1,6 @@
 
--- args: epoch, run, ms, by whom. Answers 1 if the run is held from now on. Holds count in their own epoch and for a
--- moment: they are nowhere but here.
+-- args: epoch, run, ms, by whom, '1' if that is a patch, which does not wait for who is none. Answers 1 if the run is
+-- held from now on. Holds count in their own epoch and for a moment: they are nowhere but here.
 local function hold(keys, args)
   local shard = enter(keys, args)
   if not shard then
@@ -11,7 +11,8 @@ local function hold(keys, args)
     return 0
   end
   local time, ms, is = now(), min(100, tonumber(args[3])), shard.holds[run]
-  if is and time < is.again and is.again - time <= 200 then
+  local patch = args[5] == '1'
+  if is and time < is.again and is.again - time <= 200 and (is.patch or not patch) then
     return 0
   end
   if not is then
@@ -20,7 +21,7 @@ local function hold(keys, args)
       shard.holds, shard.hold_count = {}, 1
     end
   end
-  shard.holds[run] = {by = args[4], till = time + ms, again = time + 2 * ms}
+  shard.holds[run] = {by = args[4], patch = patch, since = time, till = time + ms, again = time + 2 * ms}
   return 1
 end
 

@@ -50,7 +50,7 @@ macro_rules! conformance {
             start { twice, state_comes_back, dedupe_key, dedupe_key_outlives_the_run }
             commit {
                 conflict_of_seq, conflict_of_revision, linked_items, unknown_and_ended, other_epoch_is_refused,
-                limits, hold_lets_its_holder_go_first,
+                limits, hold_lets_its_holder_go_first, a_patch_holds_before_others,
             }
             tasks {
                 carries_what_was_published, claimed_once_among_rivals, claim_is_woken, claim_by_type, no_more_than_wanted,

@@ -157,7 +157,7 @@ pub(crate) async fn a_held_run(launcher: &mut dyn Launcher) {
     // On a machine that stands still a hold may be over before it is looked at: then once more.
     loop {
         round += 1;
-        while !store.hold(&run, "holder", 100).await.unwrap() {
+        while !store.hold(&run, "holder", 100, false).await.unwrap() {
             assert!(since.elapsed() < super::fixture::LONG, "the run is never free to be held");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
