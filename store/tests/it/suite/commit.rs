@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Launcher;
-use super::fixture::{BEGIN, acks_alone, applied, claim, commit, next, run_id, start};
+use super::fixture::{BEGIN, LONG, acks_alone, applied, claim, commit, next, run_id, start, until};
 use aob_engine::state::Fence;
 use aob_store::{Commit, Error, Item, Outcome};
 use serde_json::json;
@@ -126,18 +126,13 @@ pub(crate) async fn hold_lets_its_holder_go_first(launcher: &mut dyn Launcher) {
             "{held:?}"
         );
     }
-    while since.elapsed() < Duration::from_millis(40) {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("it is held for a while", async || since.elapsed() >= Duration::from_millis(40)).await;
     let item = next(&*store, &state).settle(0, json!(0)).publish(1).item();
     let state = item.after.clone();
     let mine = Commit { items: vec![item], claim: None, holder: Some("me".into()) };
     assert_eq!(store.commit(mine).await.unwrap().outcomes, [Outcome::Applied]);
     let state = applied(&*store, next(&*store, &state).settle(1, json!(0))).await;
-    while !store.hold(&run, "you", 50, false).await.unwrap() {
-        assert!(since.elapsed() < Duration::from_secs(5), "a hold can be taken again");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("it can be held again", async || store.hold(&run, "you", 50, false).await.unwrap()).await;
     assert!(since.elapsed() >= Duration::from_millis(75), "no pause before the second hold");
     // Nobody comes through: it ends by itself.
     let item = || vec![next(&*store, &state).patched().item()];
@@ -160,10 +155,8 @@ pub(crate) async fn a_patch_holds_before_others(launcher: &mut dyn Launcher) {
     let begin = Instant::now();
     // On a machine that stands still a hold may be over before it is looked at: then once more.
     loop {
-        assert!(begin.elapsed() < super::fixture::LONG, "no hold was ever looked at in time");
-        while !store.hold(&run, "me", 100, false).await.unwrap() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        assert!(begin.elapsed() < LONG, "no hold was ever looked at in time");
+        until("it is held", async || store.hold(&run, "me", 100, false).await.unwrap()).await;
         let since = Instant::now();
         let first = store.hold(&run, "patch_1", 100, true).await.unwrap();
         let second = store.hold(&run, "patch_2", 100, true).await.unwrap();
@@ -173,9 +166,7 @@ pub(crate) async fn a_patch_holds_before_others(launcher: &mut dyn Launcher) {
         };
         let mine = store.commit(by("me")).await.unwrap().outcomes.remove(0);
         let patched = store.commit(by("patch_1")).await.unwrap().outcomes.remove(0);
-        while !store.hold(&run, "you", 100, false).await.unwrap() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        until("again", async || store.hold(&run, "you", 100, false).await.unwrap()).await;
         if since.elapsed() < Duration::from_millis(80) {
             assert!(first, "a patch waits for nobody who is none");
             assert!(!second, "a patch waits for another");

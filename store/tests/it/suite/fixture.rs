@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aob_engine::event::{Change, Event, Kind, Settled, chain};
 use aob_engine::patch::{Accepted, Answer, Finding, Preview, Record};
@@ -24,6 +24,15 @@ pub(crate) const AT_ONCE: Duration = Duration::ZERO;
 
 /// Longer than any case takes.
 pub(crate) const LONG: Duration = Duration::from_secs(30);
+
+/// Waits until it holds, for [`LONG`] at most.
+pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let since = Instant::now();
+    while !holds().await {
+        assert!(since.elapsed() < LONG, "{what}");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
 
 /// A step that has not been committed.
 pub(crate) struct Draft {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::Launcher;
 use super::fixture::{
     BEGIN, Draft, accepted, applied, claim, commit, graph, instances, next, refused, run_id, start,
+    until,
 };
 
 /// The bytes of a revision's document.
@@ -157,10 +158,7 @@ pub(crate) async fn a_held_run(launcher: &mut dyn Launcher) {
     // On a machine that stands still a hold may be over before it is looked at: then once more.
     loop {
         round += 1;
-        while !store.hold(&run, "holder", 100, false).await.unwrap() {
-            assert!(since.elapsed() < super::fixture::LONG, "the run is never free to be held");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until("it is held", async || store.hold(&run, "holder", 100, false).await.unwrap()).await;
         let held = Instant::now();
         let results = refusal(&*store, next(&*store, &state).settle(0, json!(0))).await;
         let other = refusal(&*store, next(&*store, &state).refused("patch_r", BEGIN)).await;
