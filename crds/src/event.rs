@@ -37,6 +37,8 @@ pub const PATCH_REFUSED: &str = "PatchRefused";
 pub const PATCH_UNDONE: &str = "PatchUndone";
 /// RunPatch: it could not be taken out again, and its object goes all the same.
 pub const UNDO_REFUSED: &str = "UndoRefused";
+/// Namespace: an annotation that should limit it cannot be read.
+pub const LIMIT_UNREADABLE: &str = "LimitUnreadable";
 /// NodeType: it is registered.
 pub const REGISTERED: &str = "Registered";
 /// Any: what its deletion should have done could not be done in time, and it goes all the same.
@@ -64,6 +66,7 @@ pub const ALL: &[&str] = &[
     PATCH_REFUSED,
     PATCH_UNDONE,
     UNDO_REFUSED,
+    LIMIT_UNREADABLE,
     REGISTERED,
     LET_GO,
     UNREADABLE,

@@ -21,6 +21,15 @@ pub const TUNED: &str = "aob.dev/tuned";
 /// Annotation of Deployments: what they were built from.
 pub const BUILT_FROM: &str = "aob.dev/built-from";
 
+/// Annotations of a Namespace: what its tenant is limited to.
+pub mod limit {
+    /// What they begin with.
+    pub const PREFIX: &str = "limits.aob.dev/";
+    /// Every one: agents of a run; US dollars that agents may cost in a day of UTC; runs started in a minute.
+    pub const ALL: &[&str] =
+        &["limits.aob.dev/agents", "limits.aob.dev/usd-per-day", "limits.aob.dev/runs-per-minute"];
+}
+
 /// Finalizer: a run that still goes is cancelled first.
 pub const RUN_CLEANUP: &str = "aob.dev/run-cleanup";
 /// Finalizer: an applied patch is undone first.

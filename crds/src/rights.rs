@@ -134,6 +134,13 @@ pub const CLUSTER: &[Right] = &[
         why: "what has become of them",
     },
     Right {
+        group: "",
+        resources: &["namespaces"],
+        verbs: &["list", "watch"],
+        names: &[],
+        why: "what their annotations limit their tenants to",
+    },
+    Right {
         group: "apiextensions.k8s.io",
         resources: &["customresourcedefinitions"],
         verbs: &["get"],

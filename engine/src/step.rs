@@ -147,6 +147,9 @@ pub enum Input {
         /// What its next attempt goes on from, if it has to wait for a person: kept under `<instance>#turns`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         kept: Option<Arc<Value>>,
+        /// What does not reach for it, beside the run's own budgets.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        short: Option<ShortUntil>,
     },
     /// What an agent's attempt has used of what it had reserved.
     Book {
@@ -214,6 +217,15 @@ pub enum Input {
         /// Who asks.
         by: String,
     },
+}
+
+/// What lies outside a run and does not reach for an attempt before a moment: its tenant's money of the day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShortUntil {
+    /// What does not reach, in words.
+    pub why: String,
+    /// When it is asked for again, milliseconds since 1970.
+    pub until: u64,
 }
 
 /// An agent's patch that needs a person's word, with the answer that it came with.

@@ -118,7 +118,8 @@ struct Args {
     /// How log lines look: text on a terminal and JSON elsewhere, or always the same
     #[arg(long, env = "AOB_LOG_FORMAT", value_name = "FORMAT", default_value = "auto", value_parser = ["auto", "text", "json"])]
     log_format: String,
-    /// What each run may have of agents: agents=3, starts=20, spend=2.50 (US dollars), for everybody or for one tenant
+    /// What agents may have in each run, agents=3, starts=20, spend=2.50 (US dollars), and in a day of UTC,
+    /// usd-per-day=100; for everybody or for one tenant
     #[arg(
         long,
         env = "AOB_AGENT_LIMITS",

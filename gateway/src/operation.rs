@@ -21,9 +21,9 @@ use serde_json::Value;
 use crate::problem::{Problem, Result};
 
 pub use answer::{
-    About, BacklogRow, Done, EventPage, GraphAt, Head, Kept, LogPage, NamedSet, Needs, NodeRules,
-    Page, ParentRun, PatchAnswer, PatchOf, Published, RunRow, Standing, Started, TicketRow,
-    Verified, Version, VersionRow, Waits, WorkflowRow,
+    About, BacklogRow, Done, EventPage, GraphAt, Head, Kept, LimitsRow, LogPage, NamedSet, Needs,
+    NodeRules, Page, ParentRun, PatchAnswer, PatchOf, Published, RunRow, Standing, Started,
+    TicketRow, Verified, Version, VersionRow, Waits, WorkflowRow,
 };
 pub use kind::Kind;
 pub use request::{Choice, Failure, Mode, Most, Next, Request};

@@ -22,8 +22,8 @@ use serde_json::{Value, json};
 
 use crate::caller::Caller;
 use crate::operation::{
-    About, Answered, BacklogRow, Done, EventPage, Kept, LogPage, Mode, NamedSet, Operations,
-    Published, Request, Started, TypeGone, TypeRow, Verified, WorkflowRow,
+    About, Answered, BacklogRow, Done, EventPage, Kept, LimitsRow, LogPage, Mode, NamedSet,
+    Operations, Published, Request, Started, TypeGone, TypeRow, Verified, WorkflowRow,
 };
 use crate::problem::{Problem, Result};
 
@@ -280,6 +280,7 @@ impl Performer {
             }
             Request::Find { prefix } => json(store.find(tenant, &prefix).await?),
             Request::FindPatches { prefix } => json(list::patches(runs, tenant, &prefix).await?),
+            Request::Limits {} => json(LimitsRow::from(runs.tenant_standing(tenant).await?)),
             Request::Backlog {} => {
                 let rows = store.backlog().await?.into_iter().map(BacklogRow::from);
                 json(rows.collect::<Vec<_>>())

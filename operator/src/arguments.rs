@@ -44,9 +44,13 @@ pub struct Arguments {
     /// The webhook configurations whose certificate authority it keeps
     #[arg(long, env = "AOB_WEBHOOK_CONFIGURATION", default_value = "aob", value_name = "NAME")]
     pub webhook_configuration: String,
-    /// Runs that a tenant may start in a minute, by tier: `heavy=5`, or `TENANT/heavy=5`; without it 100, 20 and 5
+    /// Runs that a tenant may start in a minute, by tier: `heavy=5`, `all=200`, or `TENANT/heavy=5`; without it 100, 20 and 5
     #[arg(long, env = "AOB_TIER_LIMITS", value_delimiter = ',', value_name = "[TENANT/]TIER=N")]
     pub tier_limits: Vec<String>,
+    /// What agents may have in each run, `agents=3`, `starts=20`, `spend=2.50` (US dollars), and in a day of UTC,
+    /// `usd-per-day=100`; or for a tenant, `TENANT/spend=50`
+    #[arg(long, env = "AOB_AGENT_LIMITS", value_delimiter = ',', value_name = "[TENANT/]LIMIT=N")]
+    pub agent_limits: Vec<String>,
     /// Runner pods of tenants, as a JSON object: image, gateway, audience, min, max, idle; without it there are none
     #[arg(long, env = "AOB_TENANT_POOLS", value_name = "JSON")]
     pub tenant_pools: Option<String>,

@@ -19,6 +19,7 @@ pub mod identity;
 pub mod job;
 pub mod lanes;
 pub mod lease;
+pub mod namespace;
 pub mod node_type;
 pub mod note;
 pub mod password;

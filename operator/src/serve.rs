@@ -8,7 +8,7 @@ use aob_crds::manifest;
 use aob_engine::check::Ceiling;
 use aob_engine::registry::Registry;
 use aob_runner::node::{self, Policy};
-use aob_runner::runs::{Runs, Settings, TierLimits};
+use aob_runner::runs::{AgentLimits, Runs, Settings, TierLimits};
 use aob_runner::secret::Secrets;
 use aob_runner::service::{Service, ServiceOptions};
 use aob_runner::vitals;
@@ -32,7 +32,7 @@ use crate::job::{self, JobNode};
 use crate::lanes::{Guarded, Lanes};
 use crate::lease::{Keeper, Leadership, Named};
 use crate::note::Notes;
-use crate::{node_type, patch, pool, run, webhook, workflow};
+use crate::{namespace, node_type, patch, pool, run, webhook, workflow};
 
 /// The lease's name.
 const LEASE: &str = "aob-operator";
@@ -55,7 +55,8 @@ pub async fn serve(arguments: Arguments) -> Outcome {
     let client = Client::try_default().await?;
     let store = Arc::new(RedisStore::open(&arguments.redis).await?);
     let tiers = Some(TierLimits::parse(&arguments.tier_limits)?);
-    let settings = Settings { tiers, ..Settings::default() };
+    let agents = AgentLimits::parse(&arguments.agent_limits)?;
+    let settings = Settings { tiers, agents, ..Settings::default() };
     let pools = match arguments.tenant_pools.as_deref().filter(|text| !text.is_empty()) {
         Some(text) => {
             let read = text.parse::<pool::Settings>();
@@ -209,6 +210,8 @@ fn controllers(
         begin(&mut tasks, lane, patch::kind(), &context, stopped);
     }
     // They belong to the whole cluster, whatever namespaces are watched.
+    let (_, lane) = drive::lane(None, Api::all(client.clone()));
+    begin(&mut tasks, lane, namespace::kind(), &context, stopped);
     let (_, lane) = drive::lane(None, Api::all(client));
     begin(&mut tasks, lane, node_type::kind(), &context, stopped);
     (context, tasks)

@@ -108,10 +108,11 @@ struct Args {
     /// Let `http` nodes reach private and loopback addresses: all, or those named
     #[arg(long, env = "AOB_ALLOW_PRIVATE", value_name = "HOST|CIDR", num_args = 0.., require_equals = true, value_delimiter = ',')]
     allow_private: Option<Vec<String>>,
-    /// Child runs that a tenant may start in a minute, by tier: `heavy=5`, or `TENANT/heavy=5`; without it 100, 20 and 5
+    /// Child runs that a tenant may start in a minute, by tier: `heavy=5`, `all=200`, or `TENANT/heavy=5`; without it 100, 20 and 5
     #[arg(long, env = "AOB_TIER_LIMITS", value_delimiter = ',', value_name = "[TENANT/]TIER=N")]
     tier_limits: Vec<String>,
-    /// What each child run may have of agents: `agents=3`, `starts=20`, `spend=2.50` (US dollars), or `TENANT/spend=50`
+    /// What agents may have in each child run, `agents=3`, `starts=20`, `spend=2.50` (US dollars), and in a day of UTC,
+    /// `usd-per-day=100`; or for a tenant, `TENANT/spend=50`
     #[arg(long, env = "AOB_AGENT_LIMITS", value_delimiter = ',', value_name = "[TENANT/]LIMIT=N")]
     agent_limits: Vec<String>,
     /// Tell of each new question with a signed POST: an address, or one for a tenant

@@ -8,6 +8,7 @@ mod agent;
 mod allowed;
 mod cache;
 mod commit;
+mod day;
 mod decide;
 mod ending;
 mod error;
@@ -21,6 +22,7 @@ mod replay;
 mod share;
 mod start;
 mod tag;
+mod tenant;
 mod ticket;
 mod types;
 
@@ -43,6 +45,7 @@ pub use query::RunView;
 pub use replay::ReplayAsk;
 pub use start::{Derived, Published, StartOptions, Started, Tagged};
 pub use tag::TagMove;
+pub use tenant::{TenantLimits, TenantStanding};
 pub use ticket::{Approvers, TicketView};
 pub use types::TypeView;
 
@@ -79,6 +82,7 @@ pub struct Runs {
     process: String,
     holders: AtomicU64,
     agents: AgentLimits,
+    known: tenant::Known,
 }
 
 /// What a process does beside moving runs.
@@ -122,6 +126,7 @@ impl Runs {
             process: format!("{:032x}", rand::random::<u128>()),
             holders: AtomicU64::new(0),
             agents: settings.agents,
+            known: tenant::Known::default(),
         })
     }
 

@@ -18,8 +18,8 @@ pub const LONGEST_WINDOW: Duration = Duration::from_secs(3_600);
 pub struct Debit {
     /// Who owns it.
     pub tenant: Arc<str>,
-    /// What it counts as.
-    pub tier: Tier,
+    /// What it counts as; none: a start, of whatever tier.
+    pub tier: Option<Tier>,
     /// Names it: asked for again under the same name while it counts, it is not counted again.
     pub id: String,
     /// How many are taken within the window, 1..=[`MOST_DEBITS`].

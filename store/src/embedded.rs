@@ -25,6 +25,7 @@ mod recover;
 mod remember;
 mod run;
 mod shared;
+mod spend;
 mod tags;
 mod tail;
 mod tasks;
@@ -52,7 +53,7 @@ use crate::admission::{Admitted, Debit};
 use crate::task::{Beat, Claim, Kept, Signal, SignalEntry, Task, TaskRef};
 use crate::{
     Backlog, Chain, Commit, Committed, Demand, Expired, KeptType, LogLine, OpenTicket, Remembered,
-    Result, Store, Summary, Version, WorkBell,
+    Result, Spend, Spent, Store, Summary, Version, WorkBell,
 };
 
 /// A store in this process.
@@ -344,8 +345,20 @@ impl Store for Embedded {
         self.shared.admit(debit).await
     }
 
-    async fn refund(&self, tenant: &str, tier: Tier, id: &str) -> Result<()> {
+    async fn refund(&self, tenant: &str, tier: Option<Tier>, id: &str) -> Result<()> {
         self.shared.refund(tenant, tier, id).await
+    }
+
+    async fn spend(&self, spend: &Spend) -> Result<Spent> {
+        self.shared.take(spend).await
+    }
+
+    async fn limits(&self, tenant: &str) -> Result<Option<Vec<u8>>> {
+        self.shared.limits(tenant)
+    }
+
+    async fn put_limits(&self, tenant: &str, document: Option<&[u8]>) -> Result<()> {
+        self.shared.put_limits(tenant, document).await
     }
 
     async fn types(&self) -> Result<Vec<KeptType>> {

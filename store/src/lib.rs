@@ -10,6 +10,7 @@ pub mod embedded;
 mod error;
 mod patched;
 pub mod redis;
+pub mod spend;
 pub mod task;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -30,6 +31,7 @@ pub use answered::{LONGEST_ANSWER, Remembered};
 pub use aob_engine::id;
 pub use commit::{Commit, Committed, Item, Outcome};
 pub use error::Error;
+pub use spend::{Reserve, Spend, Spent};
 pub use task::{Beat, Claim, Kept, Signal, SignalEntry, Task, TaskRef};
 
 /// See [`Store::work_bell`]. Dropped, it waits no longer.
@@ -191,14 +193,30 @@ pub trait Store: Send + Sync + 'static {
     /// Names of workflows that have a tag, with their tags and digests.
     async fn workflows(&self, tenant: &str) -> Result<Vec<Version>>;
 
-    /// Counts a start against a tenant's tier, if it is within the limit; once for each id.
+    /// Counts a start against a tenant's tier, or against all its starts, if it is within the limit; once for each id.
     ///
     /// # Errors
     /// [`Error::Limit`] if a name or number is out of bounds.
     async fn admit(&self, debit: &Debit) -> Result<Admitted>;
 
     /// What was debited under this id no longer counts.
-    async fn refund(&self, tenant: &str, tier: Tier, id: &str) -> Result<()>;
+    async fn refund(&self, tenant: &str, tier: Option<Tier>, id: &str) -> Result<()>;
+
+    /// Settles what an attempt had reserved of its tenant's money of a day, and reserves what it asks for now, if the day
+    /// has room for it.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] if a name is out of bounds.
+    async fn spend(&self, spend: &Spend) -> Result<Spent>;
+
+    /// The document of a tenant's limits, as it was put.
+    async fn limits(&self, tenant: &str) -> Result<Option<Vec<u8>>>;
+
+    /// Keeps what a tenant is limited to, or forgets it.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] if the name is none, or the document larger than 4 KiB.
+    async fn put_limits(&self, tenant: &str, document: Option<&[u8]>) -> Result<()>;
 
     /// Every registered node type, by name.
     async fn types(&self) -> Result<Vec<KeptType>>;

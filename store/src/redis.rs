@@ -20,6 +20,7 @@ mod remember;
 mod request;
 mod session;
 mod signals;
+mod spend;
 mod tags;
 mod types;
 mod value;
@@ -47,7 +48,7 @@ use crate::admission::{Admitted, Debit};
 use crate::task::{Beat, Claim, Kept, Signal, SignalEntry, Task, TaskRef};
 use crate::{
     Backlog, Chain, Commit, Committed, Demand, Expired, KeptType, LogLine, OpenTicket, Remembered,
-    Result, Store, Summary, Version, WorkBell,
+    Result, Spend, Spent, Store, Summary, Version, WorkBell,
 };
 
 /// A store on a Redis or Valkey server.
@@ -311,8 +312,20 @@ impl Store for RedisStore {
         self.debit(debit).await
     }
 
-    async fn refund(&self, tenant: &str, tier: Tier, id: &str) -> Result<()> {
+    async fn refund(&self, tenant: &str, tier: Option<Tier>, id: &str) -> Result<()> {
         self.give_back(tenant, tier, id).await
+    }
+
+    async fn spend(&self, spend: &Spend) -> Result<Spent> {
+        self.take(spend).await
+    }
+
+    async fn limits(&self, tenant: &str) -> Result<Option<Vec<u8>>> {
+        self.read_limits(tenant).await
+    }
+
+    async fn put_limits(&self, tenant: &str, document: Option<&[u8]>) -> Result<()> {
+        self.write_limits(tenant, document).await
     }
 
     async fn types(&self) -> Result<Vec<KeptType>> {

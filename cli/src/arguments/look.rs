@@ -12,10 +12,11 @@ JSON and YAML are lists of objects; times are RFC 3339 in UTC.
 Examples:
   aob ls runs --status failed --since 24h
   aob ls tickets
+  aob ls limits
   aob ls runs --group-by patch-set
   aob ls runs -o json | jq -r '.[].run'")]
 pub(crate) struct List {
-    /// What to list: runs newest first, tickets oldest first
+    /// What to list: runs newest first, tickets oldest first, what the tenant is limited to
     #[arg(value_name = "WHAT")]
     pub(crate) what: Listed,
     /// Runs with this status: running, waiting, suspended, succeeded, failed, cancelled
@@ -45,6 +46,7 @@ pub(crate) enum Listed {
     Tickets,
     Types,
     PatchSets,
+    Limits,
 }
 
 /// Formats of a list.

@@ -68,12 +68,15 @@ impl View {
 
 /// The question, and the commands that answer it.
 pub(crate) fn asked(ticket: &Waits, flag: &str) -> String {
-    let Waits { ticket: id, run, instance, asks, title } = ticket;
+    let Waits { ticket: id, run, instance, asks, title, due } = ticket;
     let (title, instance) = (plain(title), plain(instance));
     let shell = crate::owner::quoted(&instance);
     match asks {
         Asks::Gate => format!(
             "{instance} waits for an approval: {title}\n  aob approve {id} approve{flag}\n  aob approve {id} reject{flag} --reason ..."
+        ),
+        Asks::Budget if due.is_some() => format!(
+            "{instance} waits for a budget: {title}\n  aob retry {run} {shell}{flag}   (asks again now)\n  aob approve {id} reject{flag} --reason ...   (stops the run)"
         ),
         Asks::Budget => format!(
             "{instance} waits for a budget: {title}\n  aob budget {run}{flag} --usd N\n  aob approve {id} reject{flag} --reason ...   (stops the run)"

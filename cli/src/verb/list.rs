@@ -7,7 +7,7 @@ use super::group::{Group, HEADER, Names, groups};
 use crate::arguments::{Format, GroupBy, List, ListFormat, Listed};
 use crate::exit::Exit;
 use crate::operations::{
-    NamedSet, Operations, Page, Request, RunRow, TicketRow, TypeRow, WorkflowRow,
+    LimitsRow, NamedSet, Operations, Page, Request, RunRow, TicketRow, TypeRow, WorkflowRow,
 };
 use crate::problem::Result;
 use crate::show::table::table;
@@ -98,6 +98,10 @@ pub(super) async fn list(arguments: &List, terminal: Terminal) -> Result<Exit> {
             let cells = |row: &[String; 3]| row.to_vec();
             let data = |[workflow, name, digest]: &[String; 3]| json!({"workflow": workflow, "name": name, "digest": digest});
             show(arguments, terminal, &["WORKFLOW", "NAME", "DIGEST"], &rows, cells, data);
+        }
+        Listed::Limits => {
+            let row: LimitsRow = operations.ask(Request::Limits {}).await?;
+            limits(arguments, terminal, row);
         }
         Listed::Types => {
             let registered: Vec<TypeRow> = operations.ask(Request::Types {}).await?;
@@ -225,6 +229,31 @@ fn show_runs(rows: &[RunRow], names: &Names, arguments: &List, terminal: Termina
         header.extend(["TIER", "REVISION", "PATCH SET", "STARTED", "ENDED"]);
     }
     show(arguments, terminal, &header, rows, cells, data);
+}
+
+/// What the tenant is limited to, and what of a day is used.
+fn limits(arguments: &List, terminal: Terminal, row: LimitsRow) {
+    let LimitsRow { agents, runs_per_minute, usd_per_day, usd_today, day_ends } = row;
+    let number = |number: u32| number.to_string();
+    let rows: Vec<(&str, String, Option<String>, Option<u64>)> = [
+        ("agents", agents.map(number), None, None),
+        ("runs-per-minute", runs_per_minute.map(number), None, None),
+        ("usd-per-day", usd_per_day, usd_today, day_ends),
+    ]
+    .into_iter()
+    .filter_map(|(limit, most, used, ends)| Some((limit, most?, used, ends)))
+    .collect();
+    show(
+        arguments,
+        terminal,
+        &["LIMIT", "MOST", "USED", "UNTIL"],
+        &rows,
+        |(limit, most, used, ends)| {
+            let ends = ends.map(rfc3339).unwrap_or_default();
+            vec![(*limit).to_owned(), most.clone(), used.clone().unwrap_or_default(), ends]
+        },
+        |(limit, most, used, ends)| json!({"limit": limit, "most": most, "used": used, "until": ends.map(rfc3339)}),
+    );
 }
 
 /// Built-in types, then those that are registered.

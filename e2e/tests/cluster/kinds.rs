@@ -133,6 +133,31 @@ fn a_tenant_starts_as_many_as_its_tier_says() {
 }
 
 #[test]
+fn annotations_of_a_namespace_limit_its_tenant() {
+    let space = Space::new("annotated");
+    let annotated = |annotation: &str| {
+        done(kubectl(&["annotate", "--overwrite", "namespace", &space.name, annotation]));
+    };
+    annotated("limits.aob.dev/runs-per-minute=1");
+    // The operator hears of it from its watch: some may begin before.
+    let mut admitted = Value::Null;
+    for number in 0..50 {
+        let name = format!("q{number}");
+        space.apply(&quick(&name, ""));
+        until(&format!("{name} is taken on or put off"), || {
+            admitted = condition(&space.get(&format!("run/{name}")), "Admitted");
+            admitted["reason"].is_string()
+        });
+        if admitted["reason"] == "TierLimit" {
+            break;
+        }
+    }
+    let message = admitted["message"].as_str().unwrap();
+    assert!(message.contains("may start 1 runs in 60 s"), "{message}");
+    annotated("limits.aob.dev/runs-per-minute-");
+}
+
+#[test]
 fn a_type_that_nobody_knows_is_told_of_everywhere_and_one_that_comes_later_is_known() {
     let space = Space::new("unknown");
     let kind = format!("acme.t{}", std::process::id());

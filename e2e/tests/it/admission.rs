@@ -51,7 +51,7 @@ async fn exactly_the_limit(sides: &[Arc<Runs>], tier: Tier, agents: usize, limit
                 match start {
                     Ok(_) => begun += 1,
                     Err(Error::Throttled(throttled)) => {
-                        assert_eq!(throttled.tier, tier);
+                        assert_eq!(throttled.tier, Some(tier));
                         refused.push(throttled.retry_after);
                     }
                     Err(error) => panic!("{error}"),
@@ -144,7 +144,7 @@ async fn refunds(sides: [Arc<Runs>; 2], store: &dyn Store) {
     // As many count as were accepted: one more is taken at a limit of one more, and none at their number.
     let ask = |limit: u64| Debit {
         tenant: "default".into(),
-        tier: Tier::Heavy,
+        tier: Some(Tier::Heavy),
         id: "probe".into(),
         limit: u32::try_from(limit).unwrap(),
         window: Duration::from_secs(3_600),

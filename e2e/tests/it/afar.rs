@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use aob_engine::read;
 use aob_engine::state::RunOutcome;
+use aob_runner::runs::TenantLimits;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -50,10 +51,7 @@ async fn secrets_and_models_are_used_where_the_tenant_has_them() {
     assert!(!lines.concat().contains(SECRET) && !far.said().contains(SECRET));
 
     // An agent asks its run over the gateway, and its patch counts with its answer.
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/agent-validates.yaml");
-    let text = std::fs::read(file).unwrap();
-    let read = read::documents(&text, &read::Limits::default()).unwrap().remove(0);
-    let digest = publish(&place.runs, &read.value).await;
+    let digest = publish(&place.runs, &patches()).await;
     let run = start(&place.runs, &digest, json!({})).await;
     let state = ended(&place.runs, &run).await;
     let why = far.said();
@@ -69,6 +67,44 @@ async fn secrets_and_models_are_used_where_the_tenant_has_them() {
     .await;
     far.signal(Signal::TERM);
     until("the runner ends", async || far.ended().is_some()).await;
+}
+
+/// The example with an agent that patches its run.
+fn patches() -> Value {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/agent-validates.yaml");
+    let text = std::fs::read(file).unwrap();
+    read::documents(&text, &read::Limits::default()).unwrap().remove(0).value
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_run_has_spent_of_its_tenants_day_another_waits_for() {
+    let place = Place::new().await;
+    let model = model("agent-validates.toml").await;
+    let far = place.far_with("far", &[], &[("OPENAI_BASE_URL", &model.base_url())]);
+    let per_day = |usd| TenantLimits { usd_per_day: Some(usd), ..TenantLimits::default() };
+    place.runs.put_limits("default", &per_day(1_000_000_000)).await.unwrap();
+    let digest = publish(&place.runs, &patches()).await;
+    let first = start(&place.runs, &digest, json!({})).await;
+    let state = ended(&place.runs, &first).await;
+    assert_eq!(state.head.outcome, Some(RunOutcome::Succeeded), "{}", far.said());
+    let spent = state.head.spent["triage"].usd;
+    let today = async || place.runs.tenant_standing("default").await.unwrap().today.unwrap().0;
+    assert!(spent > 0);
+    assert_eq!(today().await, spent, "the day is the run's books");
+    // What is left is not enough for a question.
+    place.runs.put_limits("default", &per_day(spent + 1)).await.unwrap();
+    let second = start(&place.runs, &digest, json!({})).await;
+    until("the second waits", async || {
+        place.runs.view(&second).await.unwrap().state.status() == "waiting"
+    })
+    .await;
+    let ticket = place.runs.ticket(&second, "triage").await.unwrap().expect("it asks");
+    assert!(ticket.title.contains("tenant default may spend"), "{}", ticket.title);
+    assert_eq!(ticket.due.map(|due| due % 86_400_000), Some(0), "until midnight");
+    place.runs.put_limits("default", &per_day(1_000_000_000)).await.unwrap();
+    let state = ended(&place.runs, &second).await;
+    assert_eq!(state.head.outcome, Some(RunOutcome::Succeeded), "{}", far.said());
+    assert_eq!(today().await, spent + state.head.spent["triage"].usd);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

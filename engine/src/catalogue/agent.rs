@@ -3,7 +3,7 @@
 use super::entries;
 
 entries! {
-    BUDGET "AOB9020" "a budget does not reach for what an agent is about to do" "What a call may cost is reserved before it is made: from the node's `budget`, and from the run's `limits.spend`." "Raise it: `aob budget RUN --usd 5`; or reject its ticket, and the run stops."
+    BUDGET "AOB9020" "a budget does not reach for what an agent is about to do" "What a call may cost is reserved before it is made: from the node's `budget`, from the run's `limits.spend`, and from what the tenant may spend in a day of UTC." "Raise it: `aob budget RUN --usd 5`, or for the tenant `limits.aob.dev/usd-per-day` of its Namespace; or reject its ticket, and the run stops. What waits for the tenant's day asks again by itself."
     PATCH_WORD "AOB9021" "an agent's patch needs a person's word" "An agent that was told what comes from outside adds what is pure, or of a type in its `patch.ungated`; anything else waits for a ticket." "`aob ls tickets` shows what it would change; approve or reject it."
     AGENT_SPAWN "AOB9022" "an agent's patch was stopped before it was sent" "The runner counts what a patch would add before it sends it: agents of the run, nodes that the agent may add, types that it may add." "Add less, or do without."
     AGENT_RECEIVED "AOB9023" "an agent's patch was refused by its receiver" "Whoever receives a patch judges its operations by the author's policy and the run's limits, whatever the sender says." "Add less, and only what the agent's `patch` allows."

@@ -13,7 +13,7 @@ use crate::catalogue;
 use crate::event::{Cause, Change};
 use crate::ir::{Kind, Limits};
 use crate::state::{Amount, Asks, Cap, Fence, NodeError, NodeState, RunOutcome, State};
-use crate::step::{Decision, Refusal, Reply, Verdict};
+use crate::step::{Decision, Refusal, Reply, ShortUntil, Verdict};
 
 /// What a run's agents have used and may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,13 +40,15 @@ pub fn run_budget(state: &State, limits: &Limits) -> Budget {
 
 impl Router<'_> {
     /// An attempt is about to use at most so much. If a budget does not reach, the instance waits for a person, and
-    /// `kept` stays readable under `<instance>#turns` for its next attempt.
+    /// `kept` stays readable under `<instance>#turns` for its next attempt. If something outside the run does not reach, it
+    /// waits until then at most, and no budget of the run that is raised helps it.
     pub(super) fn reserve(
         &mut self,
         instance: &str,
         fence: Fence,
         amount: Amount,
         kept: Option<&Arc<Value>>,
+        outside: Option<&ShortUntil>,
     ) -> Result<Verdict, Refusal> {
         let Some(at) = self.spender(instance, fence)? else { return Ok(Verdict::Superseded) };
         match self.live(&at).and_then(|live| live.reserved) {
@@ -54,9 +56,13 @@ impl Router<'_> {
             Some(_) => self.book_open(&at)?,
             None => {}
         }
-        let Some(short) = self.short(&at, amount)? else {
-            self.emit(Change::Reserved { at: at.name(), amount })?;
-            return Ok(Verdict::Applied);
+        let (short, until) = match (self.short(&at, amount)?, outside) {
+            (Some(short), _) => (short, None),
+            (None, Some(outside)) => (cut(&outside.why, 500), Some(outside.until)),
+            (None, None) => {
+                self.emit(Change::Reserved { at: at.name(), amount })?;
+                return Ok(Verdict::Applied);
+            }
         };
         let error = NodeError::new("budget", short.clone());
         if let Some(kept) = kept.filter(|kept| size(kept) <= LARGEST_OUTPUT) {
@@ -65,7 +71,8 @@ impl Router<'_> {
         let may_wait = !self.is_draining(&at.scope) && !at.scope.starts_with("finally");
         if may_wait {
             let about = json!({"error": &error});
-            self.ask_for(&at, Asks::Budget, &about, None, Some(error), Some(amount))?;
+            let wants = until.is_none().then_some(amount);
+            self.ask_for(&at, Asks::Budget, &about, until, Some(error), wants)?;
         } else {
             self.fail(&at, error, Cause::Limit, None)?;
         }
@@ -169,7 +176,12 @@ impl Router<'_> {
     }
 
     /// Closes the question of an instance whose budget reaches now, and begins it again.
-    fn spend_on(&mut self, at: &At, by: &str, reason: Option<String>) -> Result<(), Refusal> {
+    pub(super) fn spend_on(
+        &mut self,
+        at: &At,
+        by: &str,
+        reason: Option<String>,
+    ) -> Result<(), Refusal> {
         let ticket = self.live(at).and_then(|live| live.ticket.clone());
         let Some(ticket) = ticket else { return Ok(()) };
         let raise = Decision {
@@ -243,12 +255,20 @@ impl Router<'_> {
         Ok(sum)
     }
 
+    /// Whether an instance waits for a budget.
+    pub(super) fn asks_budget(&self, at: &At) -> bool {
+        let ticket = self.live(at).and_then(|live| live.ticket.as_ref());
+        ticket.is_some_and(|ticket| ticket.asks == Asks::Budget)
+    }
+
+    /// Whatever waits for a budget of this run.
     fn waiting_for_budget(&self) -> Result<Vec<At>, Refusal> {
         let mut found = Vec::new();
         for (scope, marking) in &self.state.scopes {
             let ir = self.ir(scope)?;
             for (&slot, live) in &marking.live {
-                if live.ticket.as_ref().is_some_and(|ticket| ticket.asks == Asks::Budget) {
+                let asks = live.ticket.as_ref().map(|ticket| ticket.asks);
+                if asks == Some(Asks::Budget) && live.due.is_none() {
                     let ix = ir.body(marking.body).nodes.start + slot;
                     found.push(At { scope: scope.clone(), ix, ir: ir.clone() });
                 }

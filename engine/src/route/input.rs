@@ -44,8 +44,8 @@ impl Router<'_> {
             Input::Timer(timer) => self.due(timer),
             Input::Overdue { claimed } => self.overdue(Some(claimed)),
             Input::Decision(decision) => self.decide(decision),
-            Input::Reserve { instance, fence, amount, kept } => {
-                self.reserve(instance, *fence, *amount, kept.as_ref())
+            Input::Reserve { instance, fence, amount, kept, short } => {
+                self.reserve(instance, *fence, *amount, kept.as_ref(), short.as_ref())
             }
             Input::Book { instance, fence, amount } => self.book(instance, *fence, *amount),
             Input::Propose { instance, fence, proposal } => {
@@ -223,6 +223,10 @@ impl Router<'_> {
             (Due::Deadline, NodeState::Waiting, Kind::Approval { .. }) => {
                 let message = format!("nobody approved before {time}");
                 self.fail(&at, NodeError::new("deadline", message), Cause::Timer, None)?;
+            }
+            (Due::Deadline, NodeState::Waiting, Kind::Task { .. }) if self.asks_budget(&at) => {
+                let reason = "what did not reach is asked for again";
+                self.spend_on(&at, "system", Some(reason.to_owned()))?;
             }
             (Due::Deadline, NodeState::Waiting, Kind::Task { .. }) => self.proposal_due(&at)?,
             (Due::Timeout, NodeState::Active, _) => {

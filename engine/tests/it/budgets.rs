@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use aob_engine::event::Change;
 use aob_engine::route::run_budget;
-use aob_engine::state::{Amount, Asks, CancelMode, Cap, NodeError, RunOutcome};
-use aob_engine::step::{Answer, Decision, Due, Input, Publish, Reply, Verdict};
+use aob_engine::state::{Amount, Asks, CancelMode, Cap, Live, NodeError, RunOutcome};
+use aob_engine::step::{Answer, Decision, Due, Input, Publish, Reply, ShortUntil, Timer, Verdict};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::json;
@@ -30,6 +30,7 @@ fn usd(usd: u64) -> Amount {
 #[derive(Debug, Clone, Copy)]
 enum Move {
     Reserve(usize, u64),
+    Short(usize),
     Book(usize, u64),
     Answer(usize),
     Stumble(usize),
@@ -44,6 +45,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
     let which = 0_usize..4;
     let one = prop_oneof![
         8 => (which.clone(), 1_u64..40).prop_map(|(at, most)| Move::Reserve(at, most)),
+        2 => which.clone().prop_map(Move::Short),
         8 => (which.clone(), 0_u64..=100).prop_map(|(at, share)| Move::Book(at, share)),
         2 => which.clone().prop_map(Move::Answer),
         2 => which.clone().prop_map(Move::Stumble),
@@ -92,8 +94,13 @@ impl Books {
                 let before = self.reserved(&task);
                 let (instance, fence) = named(&task);
                 let kept = Some(std::sync::Arc::new(json!(["so far"])));
-                let verdict =
-                    self.take(Input::Reserve { instance, fence, amount: usd(most), kept });
+                let verdict = self.take(Input::Reserve {
+                    instance,
+                    fence,
+                    amount: usd(most),
+                    kept,
+                    short: None,
+                });
                 match verdict {
                     Verdict::Applied => assert_eq!(self.reserved(&task), Some(usd(most))),
                     Verdict::Same => assert_eq!(before, Some(usd(most))),
@@ -104,6 +111,18 @@ impl Books {
                     }
                     other => panic!("{other:?}"),
                 }
+            }
+            Move::Short(at) => {
+                let Some(task) = self.agent(at) else { return };
+                let (instance, fence) = named(&task);
+                let until = self.run.now.time + 1_000;
+                let short = Some(ShortUntil { why: "none is left today".to_owned(), until });
+                let ask = Input::Reserve { instance, fence, amount: usd(0), kept: None, short };
+                let verdict = self.take(ask);
+                assert!(
+                    matches!(verdict, Verdict::Refused(entry, _) if entry.name == "BUDGET"),
+                    "{verdict:?}"
+                );
             }
             Move::Book(at, share) => {
                 let Some(task) = self.agent(at) else { return };
@@ -135,7 +154,11 @@ impl Books {
                 self.take(Input::Lost { instance, fence, begun: true });
             }
             Move::Wait => {
-                let due = self.run.timers.iter().filter(|(timer, _)| timer.what == Due::Backoff);
+                let due = self
+                    .run
+                    .timers
+                    .iter()
+                    .filter(|(timer, _)| matches!(timer.what, Due::Backoff | Due::Deadline));
                 let Some((timer, at)) =
                     due.min_by_key(|(_, at)| **at).map(|(t, at)| (t.clone(), *at))
                 else {
@@ -232,6 +255,7 @@ impl Books {
                 self.make(Move::Answer(0));
             } else if open_tickets(&self.run).iter().any(|(_, asks)| *asks == Asks::Budget) {
                 self.make(Move::Raise(1_000));
+                self.make(Move::Wait);
             } else {
                 self.make(Move::Wait);
             }
@@ -275,6 +299,7 @@ fn a_cap_is_passed_by_no_more_than_the_call_in_flight() {
         fence,
         amount: usd(amount),
         kept: None,
+        short: None,
     };
     let book = |amount| Input::Book { instance: instance.clone(), fence, amount: usd(amount) };
     assert_eq!(books.run.take(&[reserve(100)]), [Verdict::Applied]);
@@ -293,7 +318,8 @@ fn what_was_kept_is_there_when_the_budget_is_raised() {
     let task = books.agents().into_iter().find(|task| task.instance == "one").expect("it is out");
     let kept = Some(std::sync::Arc::new(json!(["so far"])));
     let (instance, fence) = (task.instance, task.fence);
-    let verdict = books.take(Input::Reserve { instance, fence, amount: usd(61), kept });
+    let verdict =
+        books.take(Input::Reserve { instance, fence, amount: usd(61), kept, short: None });
     assert!(matches!(verdict, Verdict::Refused(..)), "{verdict:?}");
     assert_eq!(books.run.context["one#turns"].value.as_deref(), Some(&json!(["so far"])));
     assert_eq!(open_tickets(&books.run), [("one".to_owned(), Asks::Budget)]);
@@ -310,4 +336,76 @@ fn what_was_kept_is_there_when_the_budget_is_raised() {
     assert!(open_tickets(&books.run).is_empty());
     let again = books.agents().into_iter().find(|task| task.instance == "one").expect("it goes on");
     assert_eq!(again.attempt, 1, "waiting is no failed attempt");
+}
+
+fn live(run: &Simulation, id: &str) -> Live {
+    let ir = run.irs.get(0).expect("the graph");
+    let slot = ir.slot(ir.find(id).expect("a node")) as u32;
+    run.state.scopes[""].live[&slot].clone()
+}
+
+/// What its tenant has no money for waits until the day is over, whatever is raised in the run; a person may have it ask
+/// again before, or stop the run. The run's own budget is looked at first.
+#[test]
+fn what_is_short_outside_the_run_waits_until_then() {
+    let until = 86_400_000 * 20_000;
+    let tell = |at: &str, fence, amount, short: bool| Input::Reserve {
+        instance: at.to_owned(),
+        fence,
+        amount: usd(amount),
+        kept: Some(std::sync::Arc::new(json!(["so far"]))),
+        short: short.then(|| ShortUntil { why: "the tenant's money".to_owned(), until }),
+    };
+    let mut books = Books { run: Run::start(SPEC).sim, cap: 100, stopped: false };
+    let fence = |books: &Books| {
+        books.agents().into_iter().find(|task| task.instance == "one").expect("it is out").fence
+    };
+    let first = fence(&books);
+    // It is refused by the run, and waits for that.
+    books.take(tell("one", first, 61, true));
+    let wants = |books: &Books| live(&books.run, "one").wants.is_some();
+    assert!(wants(&books) && live(&books.run, "one").due.is_none());
+    let cap = |usd| Cap { usd: Some(usd), ..Cap::default() };
+    let raise = |usd| Input::Cap {
+        agent: "one".into(),
+        cap: cap(usd),
+        by: "user:bob".into(),
+        reason: None,
+    };
+    assert_eq!(books.take(raise(70)), Verdict::Applied);
+    let second = fence(&books);
+    assert_ne!(first, second);
+    // Now the tenant has no money.
+    assert!(matches!(books.take(tell("one", second, 61, true)), Verdict::Refused(..)));
+    assert_eq!(live(&books.run, "one").due, Some(until));
+    let told = live(&books.run, "one").error.expect("it says why");
+    assert_eq!((told.code.as_str(), told.message.as_str()), ("budget", "the tenant's money"));
+    assert_eq!(books.run.context["one#turns"].value.as_deref(), Some(&json!(["so far"])));
+    let seq = live(&books.run, "one").fence.1;
+    let timer = Timer { instance: "one".into(), what: Due::Deadline, seq };
+    assert_eq!(books.run.timers.get(&timer), Some(&until));
+    assert_eq!(books.take(raise(90)), Verdict::Applied);
+    assert_eq!(open_tickets(&books.run), [("one".to_owned(), Asks::Budget)], "it waits on");
+    // A person has it ask again; the timer of before comes to nothing then.
+    let retry = Input::Decision(Decision {
+        instance: "one".into(),
+        ticket: None,
+        answer: Reply::Retry,
+        by: "user:bob".into(),
+        groups: Vec::new(),
+        reason: None,
+    });
+    assert_eq!(books.take(retry), Verdict::Applied);
+    assert!(!books.run.timers.contains_key(&timer));
+    assert_eq!(books.take(Input::Timer(timer)), Verdict::Superseded);
+    let third = fence(&books);
+    books.take(tell("one", third, 61, true));
+    // The day is over.
+    let seq = live(&books.run, "one").fence.1;
+    let timer = Timer { instance: "one".into(), what: Due::Deadline, seq };
+    assert_eq!(books.take(Input::Timer(timer)), Verdict::Applied);
+    assert!(open_tickets(&books.run).is_empty());
+    let last = fence(&books);
+    assert_eq!(books.take(tell("one", last, 61, false)), Verdict::Applied);
+    books.finish();
 }

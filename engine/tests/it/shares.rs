@@ -162,8 +162,13 @@ fn an_agent_that_waits_is_woken_by_what_a_child_run_gives_back() {
     );
     let asks = |run: &mut Run| {
         let (instance, fence) = ("own".to_owned(), run.task("own").fence);
-        let verdict =
-            run.sim.take(&[Input::Reserve { instance, fence, amount: usd(70), kept: None }]);
+        let verdict = run.sim.take(&[Input::Reserve {
+            instance,
+            fence,
+            amount: usd(70),
+            kept: None,
+            short: None,
+        }]);
         verdict[0] == Verdict::Applied
     };
     assert_eq!((parts(&run).len(), asks(&mut run)), (2, false));

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use aob_engine::patch::{Difference, Record};
-use aob_engine::state::{self, Asks, NodeError, RunOutcome};
-use aob_runner::runs::TicketView;
+use aob_engine::state::{self, Asks, NodeError, RunOutcome, dollars};
+use aob_runner::runs::{TenantStanding, TicketView};
 use aob_store::LogLine;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -310,6 +310,9 @@ pub struct Waits {
     pub asks: Asks,
     /// The gate's title, or why the node failed.
     pub title: String,
+    /// Until when it may be answered, or, of a budget, when it is asked for again; milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<u64>,
 }
 
 /// The graph of a run on a revision.
@@ -464,6 +467,40 @@ fn asks(asks: Asks) -> &'static str {
         Asks::Unknown => "unknown",
         Asks::Budget => "budget",
         Asks::Patch => "patch",
+    }
+}
+
+/// What a tenant is limited to, and what of it is used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LimitsRow {
+    /// Agents that may ever be in one of its runs; absent: as many as a workflow says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agents: Option<u32>,
+    /// Runs that it may start in a minute, of all tiers together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runs_per_minute: Option<u32>,
+    /// US dollars that its agents may cost in a day of UTC: `2.50`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usd_per_day: Option<String>,
+    /// US dollars that are used or reserved today, where a day is limited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usd_today: Option<String>,
+    /// When today ends, milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub day_ends: Option<u64>,
+}
+
+impl From<TenantStanding> for LimitsRow {
+    fn from(standing: TenantStanding) -> Self {
+        let TenantStanding { limits, today } = standing;
+        Self {
+            agents: limits.agents,
+            runs_per_minute: limits.runs_per_minute,
+            usd_per_day: limits.usd_per_day.map(dollars),
+            usd_today: today.map(|(taken, _)| dollars(taken)),
+            day_ends: today.map(|(_, ends)| ends),
+        }
     }
 }
 

@@ -390,6 +390,8 @@ pub enum Request {
         /// `patch_a`.
         prefix: String,
     },
+    /// What the tenant is limited to, and what of it is used today.
+    Limits {},
     /// Node types with tasks that nobody has taken.
     Backlog {},
     /// Registered node types that the tenant knows, by name.

@@ -121,6 +121,7 @@ impl Found {
                 instance,
                 asks: ticket.asks,
                 title,
+                due: live.due,
             });
         }
         Ok(())

@@ -6,9 +6,9 @@ use super::Kind::{Flag, List, Number, Text};
 use super::Method::{Delete, Get, Post, Put};
 use super::{Route, of};
 use crate::operation::{
-    About, Answered, BacklogRow, Done, EventPage, GraphAt, Kept, LogPage, NamedSet, Page,
-    PatchAnswer, PatchOf, Published, RunRow, Signs, Standing, Started, Tasks, TicketRow, TypeGone,
-    TypeRow, Verified, Version, VersionRow, WorkflowRow, schema,
+    About, Answered, BacklogRow, Done, EventPage, GraphAt, Kept, LimitsRow, LogPage, NamedSet,
+    Page, PatchAnswer, PatchOf, Published, RunRow, Signs, Standing, Started, Tasks, TicketRow,
+    TypeGone, TypeRow, Verified, Version, VersionRow, WorkflowRow, schema,
 };
 
 const SEE: (&str, &str) = ("get", "runs");
@@ -93,6 +93,7 @@ pub static ROUTES: &[Route] = &[
     Route::new(Get, "tickets", "/tickets", ("list", "runs"), of::<Vec<TicketRow>>)
         .query(&[("most", Number)]),
     Route::new(Post, "decide", "/tickets/{ticket}", ("approve", "gates"), of::<Done>),
+    Route::new(Get, "limits", "/limits", ("list", "runs"), of::<LimitsRow>),
     Route::new(Get, "backlog", "/backlog", ("list", "nodetypes"), of::<Vec<BacklogRow>>),
     // Registered types, and workers.
     Route::new(Get, "types", "/types", ("list", "nodetypes"), of::<Vec<TypeRow>>),

@@ -49,6 +49,7 @@ pub(crate) struct Place {
     server: Option<Server>,
     service: Option<Service>,
     options: ServeOptions,
+    pub(crate) runs: Arc<Runs>,
     pub(crate) asked: Asked,
     pub(crate) http: reqwest::Client,
     _dir: TempDir,
@@ -85,7 +86,7 @@ impl Place {
             idle: Duration::from_millis(50),
             drain: Duration::from_secs(1),
         });
-        let performer = Performer::new(runs, About::this(None));
+        let performer = Performer::new(runs.clone(), About::this(None));
         let options = ServeOptions { serve, performer, door, limits };
         let server = Server::on_address("127.0.0.1:0".parse().unwrap(), None, options.clone());
         let server = server.await.unwrap();
@@ -94,6 +95,7 @@ impl Place {
         Self {
             server: Some(server),
             service: Some(service),
+            runs,
             options,
             asked: Arc::new(client),
             http: reqwest::Client::builder().no_proxy().build().unwrap(),

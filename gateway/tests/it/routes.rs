@@ -3,6 +3,8 @@
 use aob_gateway::operation::{
     Choice, Done, GraphAt, Kept, Kind, PatchAnswer, Request, TicketRow, WorkflowRow,
 };
+use aob_runner::runs::TenantLimits;
+use aob_store::{Reserve, Spend, Spent};
 use serde_json::{Value, json};
 
 use crate::place::{Place, workflow};
@@ -232,4 +234,24 @@ async fn an_address_that_is_taken_is_told() {
     let nobody = Client::at(&address, Proof::User("ada".into()), None, None).unwrap();
     assert_eq!(nobody.about().await.unwrap_err().entry().unwrap().code, "AOB5006");
     place.end().await;
+}
+
+#[tokio::test]
+async fn a_tenant_is_told_what_it_is_limited_to_and_what_of_a_day_is_used() {
+    let place = Place::new().await;
+    assert_eq!(place.get("/api/v1/limits").await, (200, json!({})));
+    let limits =
+        TenantLimits { agents: Some(3), usd_per_day: Some(2_500_000), runs_per_minute: Some(60) };
+    place.runs.put_limits("default", &limits).await.unwrap();
+    let reserve = Some(Reserve { amount: 120_000, cap: 2_500_000 });
+    let spend =
+        Spend { tenant: "default".into(), id: "a".into(), call: 1, used: None, reserve, now: None };
+    assert_eq!(place.runs.store().spend(&spend).await.unwrap(), Spent::Taken);
+    let (_, mut told) = place.get("/api/v1/limits").await;
+    let ends = told["dayEnds"].take().as_u64().unwrap();
+    assert_eq!(ends % 86_400_000, 0);
+    let wanted = json!({
+        "agents": 3, "runsPerMinute": 60, "usdPerDay": "2.50", "usdToday": "0.12", "dayEnds": null,
+    });
+    assert_eq!(told, wanted);
 }

@@ -58,13 +58,8 @@ pub(super) async fn apply(
             match context.runs.patch(&run, &ask).await {
                 Ok(patched) => Ok(Done { record: Some(patched.record), ..done }),
                 Err(runs::Error::Throttled(throttled)) => {
-                    let message = format!(
-                        "it would make the run one of tier {}, of which {} may start {} in {} s and has",
-                        throttled.tier,
-                        throttled.tenant,
-                        throttled.limit,
-                        throttled.window.as_secs()
-                    );
+                    let message =
+                        format!("it would make the run dearer: {}", throttled.limit_told());
                     let again = Some(throttled.retry_after.max(Duration::from_millis(100)));
                     Ok(Done { waits: Some((reason::TIER_LIMIT, message, false)), again, ..done })
                 }

@@ -92,13 +92,7 @@ fn held(facts: Facts, error: runs::Error) -> Result<Facts> {
                 .and_then(|wait| Timestamp::now().checked_add(wait).ok());
             // To the second, so that a status is not written anew for each look.
             let at = at.map_or_else(String::new, |at| at.strftime("%FT%TZ").to_string());
-            let message = format!(
-                "{} may start {} runs of tier {} in {} s and has; one more is taken at {at}",
-                throttled.tenant,
-                throttled.limit,
-                throttled.tier,
-                throttled.window.as_secs()
-            );
+            let message = format!("{}; one more is taken at {at}", throttled.limit_told());
             hold(reason::TIER_LIMIT, message, false, Some(again))
         }
         none @ (runs::Error::NoWorkflow(_) | runs::Error::NoGraph(_)) => {

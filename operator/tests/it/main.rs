@@ -15,6 +15,7 @@ mod ground;
 mod guarded;
 mod health;
 mod jobs;
+mod limits;
 mod lost;
 mod many;
 mod plane;

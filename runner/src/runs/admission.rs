@@ -21,26 +21,22 @@ const WINDOW: Duration = Duration::from_secs(60);
 /// The most windows that a child run which is refused again and again is put off by, beyond what it is told.
 const MOST_WINDOWS: u64 = 10;
 
-/// Starts that are taken from a tenant within a window.
+/// Starts that are taken from a tenant within a window, by tier; none: of all tiers together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TierLimits {
-    usual: BTreeMap<Tier, u32>,
-    tenants: BTreeMap<(String, Tier), u32>,
+    usual: BTreeMap<Option<Tier>, u32>,
+    tenants: BTreeMap<(String, Option<Tier>), u32>,
     window: Duration,
 }
 
 /// A tenant has started as many runs of a tier as it may for now.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{tenant} may start {limit} runs of tier {tier} in {} s and has; one more is taken in {} ms",
-    window.as_secs_f64(),
-    retry_after.as_millis()
-)]
+#[error("{}; one more is taken in {} ms", self.limit_told(), retry_after.as_millis())]
 pub struct Throttled {
     /// Who asks.
     pub tenant: Arc<str>,
-    /// Of what.
-    pub tier: Tier,
+    /// Of what; none: of all tiers together.
+    pub tier: Option<Tier>,
     /// How many are taken within the window.
     pub limit: u32,
     /// How long a start counts.
@@ -49,15 +45,26 @@ pub struct Throttled {
     pub retry_after: Duration,
 }
 
+impl Throttled {
+    /// `acme may start 5 runs of tier heavy in 60 s and has`.
+    pub fn limit_told(&self) -> String {
+        let Self { tenant, tier, limit, window, .. } = self;
+        let tier = tier.map_or_else(String::new, |tier| format!(" of tier {tier}"));
+        format!("{tenant} may start {limit} runs{tier} in {} s and has", window.as_secs_f64())
+    }
+}
+
 impl Default for TierLimits {
     fn default() -> Self {
         let usual = [(Tier::Simple, 100), (Tier::Standard, 20), (Tier::Heavy, 5)];
-        Self { usual: usual.into(), tenants: BTreeMap::new(), window: WINDOW }
+        let usual = usual.map(|(tier, number)| (Some(tier), number)).into();
+        Self { usual, tenants: BTreeMap::new(), window: WINDOW }
     }
 }
 
 impl TierLimits {
-    /// The usual limits but for what a list says: `heavy=5` for everybody, `finance/heavy=50` for one tenant.
+    /// The usual limits but for what a list says: `heavy=5` for everybody, `finance/heavy=50` for one tenant;
+    /// `all` is every tier together.
     ///
     /// # Errors
     /// If an entry is not of this form, or its number not in 1..=10,000.
@@ -67,7 +74,7 @@ impl TierLimits {
             let entry = entry.as_ref().trim();
             let wrong = || {
                 format!(
-                    "`{entry}` is no limit; write `heavy=5`, or `TENANT/heavy=5` for one tenant"
+                    "`{entry}` is no limit; write `heavy=5`, `all=100`, or `TENANT/heavy=5` for one tenant"
                 )
             };
             let (name, number) = entry.split_once('=').ok_or_else(wrong)?;
@@ -77,7 +84,10 @@ impl TierLimits {
             }
             let (tenant, tier) = name.rsplit_once('/').map_or((None, name), |(a, b)| (Some(a), b));
             let named = |known: &Tier| known.name().eq_ignore_ascii_case(tier);
-            let tier = Tier::ALL.into_iter().find(named).ok_or_else(wrong)?;
+            let tier = match tier {
+                "all" => None,
+                _ => Some(Tier::ALL.into_iter().find(named).ok_or_else(wrong)?),
+            };
             match tenant {
                 None => limits.usual.insert(tier, number),
                 Some("") => return Err(wrong()),
@@ -93,76 +103,105 @@ impl TierLimits {
         Self { window: window.clamp(Duration::from_millis(1), LONGEST_WINDOW), ..self }
     }
 
-    /// How many starts of a tier are taken from a tenant.
-    pub fn of(&self, tenant: &str, tier: Tier) -> u32 {
+    /// How many starts of a tier, or of all together, are taken from a tenant; none: as many as it likes.
+    pub fn of(&self, tenant: &str, tier: Option<Tier>) -> Option<u32> {
         let own = self.tenants.get(&(tenant.to_owned(), tier));
-        own.or_else(|| self.usual.get(&tier)).copied().unwrap_or(1)
+        own.or_else(|| self.usual.get(&tier)).copied()
     }
 }
 
-/// A debit that has been made, and is to be given back if nothing comes of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Counted {
-    tenant: Arc<str>,
-    tier: Tier,
-    id: String,
-}
+/// Debits that have been made, and are to be given back if nothing comes of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Counted(Vec<Debit>);
 
 impl Runs {
-    /// Counts something against a tenant's tier, once for each `about`; none where starts are not limited.
+    /// Counts a start against all of a tenant's, and against those of its tier, once for each `about`.
     ///
     /// # Errors
     /// [`Error::Throttled`], or the store's.
-    pub(super) async fn count(
+    pub(super) async fn count_start(
         &self,
         tenant: &Arc<str>,
         tier: Tier,
         about: &[&str],
-    ) -> Result<Option<Counted>, Error> {
-        let Some(limits) = &self.tiers else { return Ok(None) };
+    ) -> Result<Counted, Error> {
+        let told = self.tiers.as_ref().and_then(|limits| limits.of(tenant, None));
+        let all = self.known_limits(tenant).await?.runs_per_minute.or(told);
+        let mut counted = Counted::default();
+        if let Some(limit) = all {
+            self.count(&mut counted, tenant, None, limit, about).await?;
+        }
+        self.count_tier(counted, tenant, tier, about).await
+    }
+
+    /// The same against those of a tier alone.
+    async fn count_tier(
+        &self,
+        mut counted: Counted,
+        tenant: &Arc<str>,
+        tier: Tier,
+        about: &[&str],
+    ) -> Result<Counted, Error> {
+        let limits = self.tiers.as_ref();
+        if let Some(limit) = limits.and_then(|limits| limits.of(tenant, Some(tier))) {
+            self.count(&mut counted, tenant, Some(tier), limit, about).await?;
+        }
+        Ok(counted)
+    }
+
+    async fn count(
+        &self,
+        counted: &mut Counted,
+        tenant: &Arc<str>,
+        tier: Option<Tier>,
+        limit: u32,
+        about: &[&str],
+    ) -> Result<(), Error> {
+        let window = self.tiers.as_ref().map_or(WINDOW, |limits| limits.window);
         let debit = Debit {
             tenant: tenant.clone(),
             tier,
             id: canonical::digest(&json!(about)),
-            limit: limits.of(tenant, tier),
-            window: limits.window,
+            limit: limit.clamp(1, MOST_DEBITS),
+            window,
             now: None,
         };
-        match self.store.admit(&debit).await? {
-            Admitted::Taken => Ok(Some(Counted { tenant: debit.tenant, tier, id: debit.id })),
-            Admitted::After(ms) => Err(Error::Throttled(Throttled {
-                tenant: debit.tenant,
-                tier,
-                limit: debit.limit,
-                window: debit.window,
-                retry_after: Duration::from_millis(ms),
-            })),
-        }
+        let retry_after = match self.store.admit(&debit).await? {
+            Admitted::Taken => {
+                counted.0.push(debit);
+                return Ok(());
+            }
+            Admitted::After(ms) => Duration::from_millis(ms),
+        };
+        self.give_back(std::mem::take(counted)).await;
+        let Debit { tenant, limit, .. } = debit;
+        Err(Error::Throttled(Throttled { tenant, tier, limit, window, retry_after }))
     }
 
     /// Gives back what nothing came of. If that fails it counts until its time is over.
-    pub(super) async fn give_back(&self, counted: Option<Counted>) {
-        let Some(Counted { tenant, tier, id }) = counted else { return };
-        if let Err(error) = self.store.refund(&tenant, tier, &id).await {
-            tracing::warn!(tenant = %tenant, %tier, %error, "a start that was refused stays counted");
+    pub(super) async fn give_back(&self, counted: Counted) {
+        for Debit { tenant, tier, id, .. } in counted.0 {
+            if let Err(error) = self.store.refund(&tenant, tier, &id).await {
+                tracing::warn!(tenant = %tenant, %error, "a start that was refused stays counted");
+            }
         }
     }
 
     /// Counts a patch that makes a run dearer, before it is written.
     ///
     /// # Errors
-    /// As [`Runs::count`].
+    /// As [`Runs::count_start`].
     pub(super) async fn count_patch(
         &self,
         before: &State,
         after: &State,
         patch: &str,
-    ) -> Result<Option<Counted>, Error> {
+    ) -> Result<Counted, Error> {
         let (head, tier) = (&before.head, after.head.tier());
         if tier <= head.tier() {
-            return Ok(None);
+            return Ok(Counted::default());
         }
-        self.count(&head.tenant, tier, &["patch", &*head.run, patch]).await
+        self.count_tier(Counted::default(), &head.tenant, tier, &["patch", &*head.run, patch]).await
     }
 
     /// Counts a child run; if it is not taken, what its parent is told: to ask again later.
@@ -178,7 +217,8 @@ impl Runs {
         let head = &parent.head;
         // A decision that lost its race names the run anew, but not who waits for it.
         let about = ["child", &*head.run, &*child.parent.instance];
-        let throttled = match self.count(&head.tenant, first.after.head.tier(), &about).await {
+        let throttled = match self.count_start(&head.tenant, first.after.head.tier(), &about).await
+        {
             Ok(_) => return Ok(None),
             Err(Error::Throttled(throttled)) => throttled,
             Err(error) => return Err(error),
@@ -208,10 +248,14 @@ mod tests {
     #[test]
     fn limits_are_the_usual_ones_but_for_what_is_said() {
         let limits = TierLimits::parse(&["heavy=7", "acme/heavy=50", "a/b/Simple=1"]).unwrap();
-        let of = |tenant: &str| Tier::ALL.map(|tier| limits.of(tenant, tier));
+        let of = |tenant: &str| Tier::ALL.map(|tier| limits.of(tenant, Some(tier)).unwrap());
         assert_eq!(of("default"), [100, 20, 7]);
         assert_eq!(of("acme"), [100, 20, 50]);
         assert_eq!(of("a/b"), [1, 20, 7]);
+        let limits = TierLimits::parse(&["all=30", "acme/all=3"]).unwrap();
+        let of = |tenant: &str| limits.of(tenant, None);
+        assert_eq!((of("default"), of("acme")), (Some(30), Some(3)));
+        assert_eq!(TierLimits::default().of("default", None), None);
         assert_eq!(TierLimits::parse::<&str>(&[]), Ok(TierLimits::default()));
     }
 

@@ -57,6 +57,7 @@ impl Desk for Runs {
         let cap = set.or(config.unwrap_or_default());
         let Budget { used, cap: all, .. } = run_budget(state, &ir.limits);
         let spent = state.head.spent.get(id).copied().unwrap_or_default();
+        let day = self.usd_per_day(&state.head.tenant).await.map_err(|error| failed(&error))?;
         let left = |cap: Cap, spent: Amount| cap.ms.map(|ms| ms.saturating_sub(spent.ms));
         Ok(Scene {
             workflow: ir.name.clone(),
@@ -69,9 +70,9 @@ impl Desk for Runs {
             placed: state.head.placed.get(id).copied().unwrap_or(0),
             agent_types: self.agent_types(state).await.map_err(|error| failed(&error))?,
             outputs,
-            money: cap.usd.is_some() || all.usd.is_some(),
+            money: cap.usd.is_some() || all.usd.is_some() || day.is_some(),
             left: [left(cap, spent), left(all, used)].into_iter().flatten().min(),
-            turns: self.kept_turns(state, task).await?,
+            turns: self.kept_turns(task).await?,
         })
     }
 
@@ -87,22 +88,28 @@ impl Desk for Runs {
         kept: Option<Arc<Value>>,
     ) -> Result<Granted, Failure> {
         let (instance, fence) = at(task)?;
+        // Of the tenant's first: should this process end in between, too much counts for the day, and never too little.
+        let short = self.reserve_of_day(task, used, amount).await;
+        let short = short.map_err(|error| failed(&error))?;
         let mut inputs = Vec::with_capacity(2);
         inputs.extend(used.map(|amount| Input::Book { instance: instance.clone(), fence, amount }));
-        inputs.push(Input::Reserve { instance, fence, amount, kept });
+        inputs.push(Input::Reserve { instance, fence, amount, kept, short });
         let verdicts = self.apply(&task.run, inputs).await.map_err(|error| failed(&error))?;
-        Ok(match verdicts.into_iter().next_back() {
-            Some(Verdict::Applied | Verdict::Same) => Granted::Yes,
+        let granted = match verdicts.into_iter().next_back() {
+            Some(Verdict::Applied | Verdict::Same) => return Ok(Granted::Yes),
             Some(Verdict::Refused(_, why)) => Granted::Waits(why),
             _ => Granted::Gone,
-        })
+        };
+        // Nothing is asked.
+        self.book_of_day(task, Some(0)).await.map_err(|error| failed(&error))?;
+        Ok(granted)
     }
 
     async fn book(&self, task: &Task, used: Amount) -> Result<(), Failure> {
         let (instance, fence) = at(task)?;
         let input = Input::Book { instance, fence, amount: used };
         self.apply(&task.run, vec![input]).await.map_err(|error| failed(&error))?;
-        Ok(())
+        self.book_of_day(task, Some(used.usd)).await.map_err(|error| failed(&error))
     }
 
     async fn judge(&self, task: &Task, request: &Value) -> Result<Judged, Failure> {
@@ -277,14 +284,11 @@ impl Runs {
     }
 
     /// What an attempt had come to that had to wait for a budget.
-    async fn kept_turns(&self, state: &State, task: &Task) -> Result<Option<Arc<Value>>, Failure> {
-        if task.attempt > 1 || !state.head.caps.is_empty() {
-            let key = format!("{}#turns", task.instance);
-            let kept = self.store.context(&task.run, std::slice::from_ref(&key)).await;
-            let mut kept = kept.map_err(|error| failed(&error.into()))?;
-            return Ok(kept.remove(&key).and_then(|kept| kept.value));
-        }
-        Ok(None)
+    async fn kept_turns(&self, task: &Task) -> Result<Option<Arc<Value>>, Failure> {
+        let key = format!("{}#turns", task.instance);
+        let kept = self.store.context(&task.run, std::slice::from_ref(&key)).await;
+        let mut kept = kept.map_err(|error| failed(&error.into()))?;
+        Ok(kept.remove(&key).and_then(|kept| kept.value))
     }
 }
 
@@ -293,7 +297,7 @@ fn too_dear(throttled: &Throttled) -> Finding {
     Finding {
         code: TIER_LIMIT.code.to_owned(),
         pointer: "/operations".to_owned(),
-        message: format!("with these agents the run is of tier {}: {throttled}", throttled.tier),
+        message: format!("with these agents the run is dearer: {throttled}"),
         remedy: "Do the work without another agent.".to_owned(),
         details: Vec::new(),
     }

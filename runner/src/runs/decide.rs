@@ -176,7 +176,7 @@ impl Runs {
             }
             Err(error) => return Err(error),
         };
-        let allowed = self.agents.of_child(tenant, child);
+        let allowed = self.allowed_child(tenant, child).await?;
         let (input, by) = (child.input.clone(), parent.head.by.clone());
         let request = StartRequest {
             parent: Some(child.parent.clone()),

@@ -20,6 +20,7 @@ use serde_json::Value;
 
 pub(super) use trail::Trails;
 
+use super::admission::Counted;
 use super::cache::Known;
 use super::decide::Decided;
 use super::reach::forget_reaches;
@@ -116,7 +117,7 @@ impl Runs {
         said: &[Layer],
     ) -> Result<Patched, Error> {
         let (request, dry_run) = (ask.digest(), ask.is_dry());
-        let mut counted = None;
+        let mut counted = Counted::default();
         for race in 0..MOST_RACES {
             if race >= PATIENCE {
                 // Whoever lost that often goes first once.
@@ -149,7 +150,7 @@ impl Runs {
                     self.write_patch(decided, judged, record, &ask.id).await?
                 }
                 Decision::Refused(layer, issues) => {
-                    self.give_back(counted.take()).await;
+                    self.give_back(std::mem::take(&mut counted)).await;
                     let record = ask.refused(&request, &issues);
                     if dry_run {
                         return Ok(Patched::refused(record));

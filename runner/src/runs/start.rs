@@ -10,6 +10,7 @@ use aob_engine::step::{Now, Replay, StartRequest};
 use aob_store::{Commit, Item, Outcome, id};
 use serde_json::Value;
 
+use super::admission::Counted;
 use super::cache::Known;
 use super::patch_set::Ground;
 use super::share::Told;
@@ -166,8 +167,9 @@ impl Runs {
                 .fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))),
             None => shard_of(random),
         } % self.store.shards();
+        let allowed = self.allowed(&options.tenant).await?;
         let mut alone = false;
-        let mut counted = None;
+        let mut counted = Counted::default();
         for attempt in 0..10 {
             let now = Now { time: clock::now(), epoch: self.store.epoch() };
             let time = options.derived.map_or(now.time, |derived| derived.time);
@@ -176,7 +178,7 @@ impl Runs {
                 on: on.clone(),
                 replay: options.replay.clone(),
                 keep: options.keep,
-                allowed: self.agents.of(&options.tenant),
+                allowed,
                 ..StartRequest::new(
                     run.clone(),
                     options.tenant.clone(),
@@ -191,7 +193,7 @@ impl Runs {
                 let about =
                     options.key.as_ref().map_or(["run", &*run], |key| ["key", key.as_str()]);
                 let tier = step.state.head.tier();
-                counted = self.count(&options.tenant, tier, &about).await?;
+                counted = self.count_start(&options.tenant, tier, &about).await?;
             }
             let record = overlay.as_ref().map(|overlay| overlay.record(&options.by, now, shard));
             let ending = follow.then(|| self.endings.of(&run));

@@ -9,7 +9,8 @@ use aob_engine::registry::Registry;
 use aob_engine::state::RunOutcome;
 use aob_engine::tier::Tier;
 use aob_runner::runs::{
-    Error, PatchAsk, ReplayAsk, Runs, Settings, StartOptions, Tagged, Throttled, TierLimits, What,
+    Error, PatchAsk, ReplayAsk, Runs, Settings, StartOptions, Tagged, TenantLimits, Throttled,
+    TierLimits, What,
 };
 use aob_store::embedded::Embedded;
 use serde_json::{Value, json};
@@ -55,10 +56,13 @@ fn options(digest: &str) -> StartOptions {
 }
 
 #[track_caller]
-fn throttled<T: std::fmt::Debug>(result: Result<T, Error>, tier: Tier) -> Throttled {
+fn throttled<T: std::fmt::Debug>(
+    result: Result<T, Error>,
+    tier: impl Into<Option<Tier>>,
+) -> Throttled {
     match result {
         Err(Error::Throttled(throttled)) => {
-            assert_eq!(throttled.tier, tier);
+            assert_eq!(throttled.tier, tier.into());
             assert!(throttled.retry_after <= throttled.window, "{throttled}");
             throttled
         }
@@ -259,4 +263,35 @@ async fn child_runs_wait_for_their_turn() {
     assert_eq!(starts.len(), 7);
     assert!(runs.verify(&run).await.unwrap().is_ok());
     service.stop().await;
+}
+
+/// All starts of a tenant are counted together too; what its tier refuses does not count there.
+#[tokio::test]
+async fn starts_of_all_tiers_together() {
+    let store = Arc::new(Embedded::volatile());
+    let with = |limits: &[&str]| {
+        let tiers = Some(TierLimits::parse(limits).expect("limits"));
+        let settings = Settings { tiers, ..Settings::default() };
+        Runs::with(store.clone(), Registry::builtin(), Ceiling::default(), settings)
+    };
+    let runs = with(&["simple=10", "heavy=1", "all=3"]);
+    let simple = published(&runs, 0).await;
+    let heavy = published(&runs, 3).await;
+    runs.start(&options(&heavy)).await.expect("the first");
+    throttled(runs.start(&options(&heavy)).await, Tier::Heavy);
+    runs.start(&options(&simple)).await.expect("the second");
+    runs.start(&options(&simple)).await.expect("the third: what was refused does not count");
+    let throttled_all = throttled(runs.start(&options(&simple)).await, None);
+    assert!(throttled_all.to_string().starts_with("default may start 3 runs in 60 s and has"));
+    // What is kept of the tenant comes before what a process is told, for a process that looks now.
+    let limits = TenantLimits { runs_per_minute: Some(4), agents: Some(2), ..Default::default() };
+    runs.put_limits("default", &limits).await.expect("written");
+    let runs = with(&["all=3"]);
+    let started = runs.start(&options(&simple)).await.expect("the fourth");
+    let state = runs.store().load(&started.run).await.expect("read").expect("a run");
+    assert_eq!(state.head.allowed.agents, Some(2));
+    assert_eq!(throttled(runs.start(&options(&simple)).await, None).limit, 4);
+    runs.put_limits("default", &TenantLimits::default()).await.expect("written");
+    assert_eq!(runs.store().limits("default").await.expect("read"), None);
+    assert_eq!(throttled(with(&["all=3"]).start(&options(&simple)).await, None).limit, 3);
 }

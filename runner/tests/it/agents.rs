@@ -3,6 +3,7 @@
 mod attacks;
 mod budgets;
 mod children;
+mod day;
 mod failures;
 mod feedback;
 mod fuzz;

@@ -14,8 +14,8 @@ use async_trait::async_trait;
 use super::Archived;
 use crate::{
     Admitted, Backlog, Beat, Chain, Claim, Commit, Committed, Debit, Demand, Expired, Kept,
-    KeptType, LogLine, OpenTicket, Remembered, Result, Signal, SignalEntry, Store, Summary, Task,
-    TaskRef, Version, WorkBell,
+    KeptType, LogLine, OpenTicket, Remembered, Result, Signal, SignalEntry, Spend, Spent, Store,
+    Summary, Task, TaskRef, Version, WorkBell,
 };
 
 #[async_trait]
@@ -237,8 +237,20 @@ impl Store for Archived {
         self.inner.admit(debit).await
     }
 
-    async fn refund(&self, tenant: &str, tier: Tier, id: &str) -> Result<()> {
+    async fn refund(&self, tenant: &str, tier: Option<Tier>, id: &str) -> Result<()> {
         self.inner.refund(tenant, tier, id).await
+    }
+
+    async fn spend(&self, spend: &Spend) -> Result<Spent> {
+        self.inner.spend(spend).await
+    }
+
+    async fn limits(&self, tenant: &str) -> Result<Option<Vec<u8>>> {
+        self.inner.limits(tenant).await
+    }
+
+    async fn put_limits(&self, tenant: &str, document: Option<&[u8]>) -> Result<()> {
+        self.inner.put_limits(tenant, document).await
     }
 
     async fn types(&self) -> Result<Vec<KeptType>> {

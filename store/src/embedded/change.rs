@@ -8,6 +8,7 @@ use aob_engine::tier::Tier;
 use aob_engine::timeline::Move;
 use serde_json::Value;
 
+use super::spend::Open;
 use crate::LogLine;
 use crate::task::Signal;
 
@@ -49,9 +50,13 @@ pub(super) enum Op {
     /// A dedupe key, which may outlive its run.
     Key { tenant: String, key: String, run: Arc<str>, t: u64 },
     /// A start counts from `t` on, for `window` milliseconds.
-    Debit { tenant: String, tier: Tier, id: String, t: u64, window: u64 },
+    Debit { tenant: String, tier: Option<Tier>, id: String, t: u64, window: u64 },
     /// A start no longer counts.
-    Refund { tenant: String, tier: Tier, id: String },
+    Refund { tenant: String, tier: Option<Tier>, id: String },
+    /// So much is taken of a tenant's money of a day, and an attempt has this reservation of it, or none.
+    Spend { tenant: String, day: u64, taken: u64, id: String, open: Option<Open> },
+    /// What a tenant is limited to.
+    Limits { tenant: String, document: Option<Arc<[u8]>> },
     /// In snapshots: the tombstone of a run.
     Tombstone { run: Arc<str>, t: u64 },
     /// In snapshots: how many lines of a run's log are gone.

@@ -251,6 +251,19 @@ fn rest(core: &Core, shared: &Shared) -> (Vec<Op>, u64) {
                 window,
             }));
         }
+        ops.extend(tenant.spent.all().map(|(day, taken, id, open)| Op::Spend {
+            tenant: name.clone(),
+            day,
+            taken,
+            id: id.to_owned(),
+            open,
+        }));
+        ops.extend(
+            tenant.limits.iter().map(|document| Op::Limits {
+                tenant: name.clone(),
+                document: Some(document.clone()),
+            }),
+        );
         ops.extend(tenant.keys.iter().map(|(key, (run, t))| Op::Key {
             tenant: name.clone(),
             key: key.clone(),

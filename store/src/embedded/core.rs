@@ -13,6 +13,7 @@ use super::change::{Change, Op, Opened};
 use super::debits::Debits;
 use super::inbox::Inbox;
 use super::run::Run;
+use super::spend::Days;
 use super::tasks::{Entry, Hand, Tasks};
 use super::waiting::Wake;
 use crate::LogLine;
@@ -63,7 +64,11 @@ pub(super) struct Tenant {
     /// Runs by dedupe key, and since when.
     pub(super) keys: HashMap<String, (Arc<str>, u64)>,
     /// Starts that count.
-    pub(super) debits: BTreeMap<Tier, Debits>,
+    pub(super) debits: BTreeMap<Option<Tier>, Debits>,
+    /// What its agents cost.
+    pub(super) spent: Days,
+    /// The document of its limits.
+    pub(super) limits: Option<Arc<[u8]>>,
 }
 
 /// What is left to do once the lock is released: calls, and freeing what may be large.
@@ -164,6 +169,10 @@ impl Core {
             Op::Refund { tenant, tier, id } => {
                 self.tenant(&tenant.into()).debits.entry(tier).or_default().remove(&id);
             }
+            Op::Spend { tenant, day, taken, id, open } => {
+                self.tenant(&tenant.into()).spent.set(day, taken, id, open);
+            }
+            Op::Limits { tenant, document } => self.tenant(&tenant.into()).limits = document,
             Op::Type { name, version, document } => {
                 // A snapshot may have counted later changes.
                 self.types_version = self.types_version.max(version);

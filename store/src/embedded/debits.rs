@@ -103,7 +103,12 @@ impl Shared {
         .await
     }
 
-    pub(super) async fn refund(self: &Arc<Self>, tenant: &str, tier: Tier, id: &str) -> Result<()> {
+    pub(super) async fn refund(
+        self: &Arc<Self>,
+        tenant: &str,
+        tier: Option<Tier>,
+        id: &str,
+    ) -> Result<()> {
         check_names(&[tenant, id])?;
         self.write(Wait::No, |core| {
             let counts = core.tenants.get(tenant).and_then(|lists| lists.debits.get(&tier));

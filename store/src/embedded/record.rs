@@ -154,7 +154,7 @@ pub(super) fn write(out: &mut Out, op: &Op) {
         Op::Debit { tenant, tier, id, t, window } => {
             out.byte(21);
             out.text(tenant);
-            out.byte(self::tier(*tier));
+            out.byte(tier.map_or(EVERY_TIER, self::tier));
             out.text(id);
             out.number(*t);
             out.number(*window);
@@ -162,8 +162,24 @@ pub(super) fn write(out: &mut Out, op: &Op) {
         Op::Refund { tenant, tier, id } => {
             out.byte(22);
             out.text(tenant);
-            out.byte(self::tier(*tier));
+            out.byte(tier.map_or(EVERY_TIER, self::tier));
             out.text(id);
+        }
+        Op::Spend { tenant, day, taken, id, open } => {
+            out.byte(25);
+            out.text(tenant);
+            out.number(*day);
+            out.number(*taken);
+            out.text(id);
+            out.option(open.as_ref(), |out, (call, amount)| {
+                out.number(*call);
+                out.number(*amount);
+            });
+        }
+        Op::Limits { tenant, document } => {
+            out.byte(26);
+            out.text(tenant);
+            out.option(document.as_ref(), |out, document| out.blob(document));
         }
         Op::Type { name, version, document } => {
             out.byte(24);
@@ -233,19 +249,26 @@ pub(super) fn read(from: &mut In<'_>) -> Read<Op> {
         },
         21 => Op::Debit {
             tenant: from.text()?,
-            tier: pick(&Tier::ALL, from.byte()?)?,
+            tier: read_tier(from)?,
             id: from.text()?,
             t: from.number()?,
             window: from.number()?,
         },
-        22 => Op::Refund {
-            tenant: from.text()?,
-            tier: pick(&Tier::ALL, from.byte()?)?,
-            id: from.text()?,
-        },
+        22 => Op::Refund { tenant: from.text()?, tier: read_tier(from)?, id: from.text()? },
         24 => Op::Type {
             name: from.text()?,
             version: from.number()?,
+            document: from.option(|from| from.blob().map(Arc::from))?,
+        },
+        25 => Op::Spend {
+            tenant: from.text()?,
+            day: from.number()?,
+            taken: from.number()?,
+            id: from.text()?,
+            open: from.option(|from| Ok((from.number()?, from.number()?)))?,
+        },
+        26 => Op::Limits {
+            tenant: from.text()?,
             document: from.option(|from| from.blob().map(Arc::from))?,
         },
         _ => return Err(Bad("an operation is unknown")),
@@ -420,6 +443,16 @@ fn kind(kind: MoveKind) -> u8 {
         MoveKind::Set => 0,
         MoveKind::Undo => 1,
         MoveKind::Redo => 2,
+    }
+}
+
+/// In the place of a tier: all of them.
+const EVERY_TIER: u8 = 255;
+
+fn read_tier(from: &mut In<'_>) -> Read<Option<Tier>> {
+    match from.byte()? {
+        EVERY_TIER => Ok(None),
+        at => pick(&Tier::ALL, at).map(Some),
     }
 }
 

@@ -14,7 +14,7 @@ impl RedisStore {
         check_debit(debit)?;
         let mut args = Args::default();
         args.push(&*debit.tenant);
-        args.push(debit.tier.name());
+        args.push(name(debit.tier));
         args.push(&debit.id);
         args.number(debit.limit.into());
         args.number(debit.window.as_millis() as u64);
@@ -26,10 +26,15 @@ impl RedisStore {
         Ok(u64::try_from(answer).map_or(Admitted::Taken, Admitted::After))
     }
 
-    pub(super) async fn give_back(&self, tenant: &str, tier: Tier, id: &str) -> Result<()> {
+    pub(super) async fn give_back(&self, tenant: &str, tier: Option<Tier>, id: &str) -> Result<()> {
         check_names(&[tenant, id])?;
         let mut args = Args::default();
-        [tenant, tier.name(), id, ""].iter().for_each(|text| args.push(text));
+        [tenant, name(tier), id, ""].iter().for_each(|text| args.push(text));
         self.function("aob1_rate", 0, &args).await.map(drop)
     }
+}
+
+/// The last part of the key; no tier is called `all`.
+fn name(tier: Option<Tier>) -> &'static str {
+    tier.map_or("all", Tier::name)
 }

@@ -20,6 +20,7 @@ const LIBRARY: &str = concat!(
     include_str!("functions/commit.lua"),
     include_str!("functions/lease.lua"),
     include_str!("functions/rate.lua"),
+    include_str!("functions/spend.lua"),
     include_str!("functions/types.lua"),
     include_str!("functions/runs.lua"),
 );

@@ -200,7 +200,10 @@ impl Tree {
             Move::Reserve(at, most) => {
                 let Some((run, task)) = agent(at) else { return };
                 let (instance, fence, amount) = (task.instance, task.fence, usd(most));
-                self.take(&run, Input::Reserve { instance, fence, amount, kept: None });
+                self.take(
+                    &run,
+                    Input::Reserve { instance, fence, amount, kept: None, short: None },
+                );
             }
             Move::Book(at, share) => {
                 let Some((run, task)) = agent(at) else { return };

@@ -51,7 +51,8 @@ async fn the_third_agent_is_counted_as_a_heavy_run_or_refused() {
         (2, 0, Tier::Standard)
     );
     let told = mind.told();
-    let told = told.iter().find(|told| told.contains("tier Heavy")).expect("the model is told");
+    let told =
+        told.iter().find(|told| told.contains("tier Heavy in 60 s")).expect("the model is told");
     assert!(told.contains("AOB3109") && told.contains("without another agent"), "{told}");
     assert_eq!(bench.output(&run, Some("one")).await, json!({"text": "done"}));
     bench.stop().await;

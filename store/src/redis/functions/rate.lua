@@ -1,5 +1,5 @@
 
--- Debits of a tenant's tier, `rate:<tenant>:<tier>`: a sorted set of ids by the time in ms from which each counts.
+-- Debits of a tenant's tier, `rate:<tenant>:<tier>`, or of all its starts, `rate:<tenant>:all`: a sorted set of ids by the time in ms from which each counts.
 
 -- args: epoch, tenant, tier, id, limit, window in ms, time in ms ('': the server's). Answers -1 if the id counts from
 -- now on, or did already; else the ms until it would be taken. Without a limit the id no longer counts.

@@ -99,3 +99,4 @@ redis.register_function('aob1_move', move)
 redis.register_function{function_name = 'aob1_drop', callback = drop, flags = {'allow-oom'}}
 redis.register_function('aob1_log', append_log)
 redis.register_function('aob1_rate', rate)
+redis.register_function('aob1_spend', spend)

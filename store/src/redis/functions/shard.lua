@@ -1,5 +1,5 @@
 #!lua name=aob1
--- version 6
+-- version 7
 -- What is here decides nothing about graphs: it compares, writes and hands out, each call whole or not at all.
 -- Every function is given one key, the shard's epoch, and builds the names of others by its prefix: they share a slot.
 -- Epochs, fences and counts of the engine are text here: a Lua number does not hold 64 bits.

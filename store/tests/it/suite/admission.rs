@@ -13,10 +13,10 @@ use super::fixture::BEGIN;
 const MINUTE: u64 = 60_000;
 
 /// A debit of tenant `t` within 60 s, at a time of a simulation.
-fn debit(id: impl ToString, tier: Tier, limit: u32, now: u64) -> Debit {
+fn debit(id: impl ToString, tier: impl Into<Option<Tier>>, limit: u32, now: u64) -> Debit {
     Debit {
         tenant: "t".into(),
-        tier,
+        tier: tier.into(),
         id: id.to_string(),
         limit,
         window: Duration::from_secs(60),
@@ -95,9 +95,9 @@ pub(crate) async fn given_back(launcher: &mut dyn Launcher) {
     }
     assert_eq!(heavy(&*store, "more", BEGIN + 10).await, Admitted::After(MINUTE - 10));
     for id in ["0", "0", "never"] {
-        store.refund("t", Tier::Heavy, id).await.unwrap();
-        store.refund("t", Tier::Simple, id).await.unwrap();
-        store.refund("nobody", Tier::Heavy, id).await.unwrap();
+        store.refund("t", Some(Tier::Heavy), id).await.unwrap();
+        store.refund("t", Some(Tier::Simple), id).await.unwrap();
+        store.refund("nobody", Some(Tier::Heavy), id).await.unwrap();
     }
     assert_eq!(heavy(&*store, "more", BEGIN + 10).await, Admitted::Taken);
     assert_eq!(heavy(&*store, "0", BEGIN + 10).await, Admitted::After(MINUTE - 9));
@@ -107,7 +107,7 @@ pub(crate) async fn given_back(launcher: &mut dyn Launcher) {
 pub(crate) async fn apart_by_tenant_and_tier(launcher: &mut dyn Launcher) {
     let store = launcher.open().await;
     for tenant in ["t", "u"] {
-        for tier in Tier::ALL {
+        for tier in Tier::ALL.map(Some).into_iter().chain([None]) {
             let one = |id| Debit { tenant: tenant.into(), ..debit(id, tier, 1, BEGIN) };
             assert_eq!(store.admit(&one("a")).await.unwrap(), Admitted::Taken);
             assert_eq!(store.admit(&one("b")).await.unwrap(), Admitted::After(MINUTE));
@@ -221,7 +221,7 @@ pub(crate) async fn kept_over_a_restart(launcher: &mut dyn Launcher) {
     for id in 0..5 {
         assert_eq!(heavy(&*store, id, BEGIN + id).await, Admitted::Taken);
     }
-    store.refund("t", Tier::Heavy, "1").await.unwrap();
+    store.refund("t", Some(Tier::Heavy), "1").await.unwrap();
     // A start's own commit is on disk before it is answered, and with it what comes before.
     store.put_artifact("sha256:aa", b"{}").await.unwrap();
     store = launcher.kill(store).await;
@@ -249,7 +249,7 @@ pub(crate) async fn debits_out_of_bounds(launcher: &mut dyn Launcher) {
         let refused = store.admit(&bad).await;
         assert!(matches!(refused, Err(Error::Limit(_))), "{bad:?}: {refused:?}");
     }
-    let refused = store.refund("t", Tier::Simple, &long).await;
+    let refused = store.refund("t", Some(Tier::Simple), &long).await;
     assert!(matches!(refused, Err(Error::Limit(_))), "{refused:?}");
     assert_eq!(store.admit(&good).await.unwrap(), Admitted::Taken);
 }

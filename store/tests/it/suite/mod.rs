@@ -13,6 +13,7 @@ pub(crate) mod patches;
 pub(crate) mod reads;
 pub(crate) mod restart;
 pub(crate) mod signals;
+pub(crate) mod spend;
 pub(crate) mod start;
 pub(crate) mod tags;
 pub(crate) mod tasks;
@@ -78,6 +79,10 @@ macro_rules! conformance {
             admission {
                 as_many_as_the_limit, counted_by_id, given_back, apart_by_tenant_and_tier, a_lowered_limit,
                 a_clock_that_is_set, any_window_of_real_time, kept_over_a_restart, debits_out_of_bounds,
+            }
+            spend {
+                reserved_and_booked, the_same_call_again, rivals_for_the_last_money, midnight, sums_of_any_calls,
+                kept_over_a_restart, limits, out_of_bounds,
             }
             tags { moves_in_order, one_of_two_moves, bounded, sets_of_patches, names_that_would_clash }
             types {
