@@ -137,6 +137,8 @@ async fn with_snapshots_it_keeps_everything() {
     crate::suite::restart::epoch_changes(&mut snapshots()).await;
     crate::suite::restart::once_that_began_is_lost(&mut snapshots()).await;
     crate::suite::restart::reported_stays_reported(&mut snapshots()).await;
+    crate::suite::admission::kept_over_a_restart(&mut snapshots()).await;
+    crate::suite::spend::kept_over_a_restart(&mut snapshots()).await;
 }
 
 /// A store without a journal.
