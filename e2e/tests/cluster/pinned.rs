@@ -30,7 +30,7 @@ fn a_node_is_prepared_for_pods_that_require_cores_and_given_back_as_it_was_found
     assert_eq!(run["status"]["phase"], "Succeeded", "{}", run["status"]);
     owns_its_core(&space);
 
-    drifts(&space);
+    drifts(&space, &tuning);
     tuning.is_replaced();
     assert_eq!(found(), WANTED, "an agent that ends for the next one puts something back");
     tuning.loses_its_set();
@@ -91,16 +91,18 @@ fn applied(tuning: &Tuning) {
     assert_eq!(told["aob.dev/tuning-profiles"], json!(tuning.digest()));
     let file = done(Inside::here().command(&["cat", FILE]));
     assert!(file.contains(&format!("fs.inotify.max_user_instances = {WANTED}\n")), "{file}");
+    tuning.measures("aob_node_tuning{state=\"tuned\"} 1");
     tuning.agent_has_no_rights_to_spare();
 }
 
 /// Somebody changes a value: it is said and not fought over, and the node takes no such pods until it is right again.
-fn drifts(space: &Space) {
+fn drifts(space: &Space, tuning: &Tuning) {
     set("512");
     until("the drift is seen", || label().is_null());
     let node = node();
     let said = condition(&node, "AobTuned");
     assert_eq!((&said["status"], &said["reason"]), (&json!("False"), &json!("Degraded")));
+    tuning.measures("aob_node_drift{of=\"us\"} 1");
     let why = "fs.inotify.max_user_instances is 512, should be 8192";
     assert_eq!(said["message"], why);
     assert_eq!(node["metadata"]["annotations"]["aob.dev/tuning-why"], why);
@@ -135,13 +137,7 @@ fn owns_its_core(space: &Space) {
 
     // And the pod measures the same.
     let name = format!("pod/{}", pod["metadata"]["name"].as_str().unwrap());
-    let forward = Forward::to_target(&space.name, &name, 9464);
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let text = runtime.block_on(async {
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let url = format!("{}/metrics", forward.url);
-        http.get(url).send().await.unwrap().text().await.unwrap()
-    });
+    let text = Forward::to_target(&space.name, &name, 9464).get("/metrics");
     for line in ["aob_runner_cores{which=\"own\"} 1", "aob_runner_cores{which=\"allowed\"} 1"] {
         assert!(text.lines().any(|one| one == line), "{line} is missing: {text}");
     }

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::inside::{Inside, built};
-use crate::place::{done, helm, kubectl};
+use crate::place::{Forward, done, helm, kubectl};
 
 /// The node's own name for itself.
 pub(crate) const NODE: &str = "aob-node";
@@ -49,7 +49,7 @@ impl Tuning {
 
     fn upgrade(&self, word: &str) {
         let values = format!(
-            "image.repository=aob.local/aob-node,every=1,planes={{runner}},podAnnotations.word={word}"
+            "image.repository=aob.local/aob-node,every=1,planes={{runner}},admin=127.0.0.1:9465,podAnnotations.word={word}"
         );
         let chart = ["upgrade", "--install", "tuning", "charts/aob-node-tuning"];
         let flags = ["--namespace", "default", "--wait", "--timeout", "2m", "--set", &values];
@@ -91,6 +91,14 @@ impl Tuning {
         let live = |pod: &&Value| pod["metadata"].get("deletionTimestamp").is_none();
         let pod = list["items"].as_array().unwrap().iter().find(live)?;
         Some(pod["metadata"]["uid"].as_str().unwrap().to_owned())
+    }
+
+    /// What the agent's metrics say in this line.
+    pub(crate) fn measures(&self, line: &str) {
+        let list = done(kubectl(&["-n", NAME, "get", "pods", "-o", "name"]));
+        let pod = list.lines().next().expect("the agent's pod");
+        let text = Forward::to_target(NAME, pod, 9465).get("/metrics");
+        assert!(text.lines().any(|one| one == line), "{line} is missing: {text}");
     }
 
     /// A token of the account that is no node's changes none; the agent's own changes only what is AOB's.
