@@ -30,8 +30,8 @@ for one in $hierarchies; do
     fi
 done
 
-# Folders whose names the kubelet and the network plugins have built in.
-for one in /var/lib/kubelet /var/log/containers /var/lib/cni /run/lock /run/netns; do
+# Folders whose names the kubelet and the network plugins have built in, and those that node tuning writes to.
+for one in /var/lib/kubelet /var/log/containers /var/lib/cni /run/lock /run/netns /etc/sysctl.d /var/lib/aob; do
     mkdir -p "$one"
     mount -t tmpfs tmpfs "$one"
 done

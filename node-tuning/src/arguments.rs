@@ -1,5 +1,6 @@
 //! What can be asked of `aob-node`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -147,6 +148,9 @@ pub(crate) struct Agent {
     /// Seconds between two looks
     #[arg(long, env = "AOB_NODE_EVERY", default_value = "30", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
     every: u64,
+    /// Serve metrics here; the host's network is everybody's, so without it nowhere
+    #[arg(long, env = "AOB_NODE_ADMIN", value_name = "ADDR:PORT")]
+    admin: Option<SocketAddr>,
 }
 
 impl Agent {
@@ -157,6 +161,7 @@ impl Agent {
             set: self.set.clone(),
             map: self.map.clone(),
             every: Duration::from_secs(self.every),
+            admin: self.admin,
         }
     }
 }

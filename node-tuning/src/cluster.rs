@@ -6,7 +6,13 @@
 mod api;
 mod report;
 
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
+
+use aob_telemetry::admin::Admin;
+use aob_telemetry::health::Health;
+use aob_telemetry::metrics::metrics;
 
 use crate::apply::{apply, revert};
 use crate::plan::Aim;
@@ -31,6 +37,8 @@ pub struct Options {
     pub map: String,
     /// Time between two looks.
     pub every: Duration,
+    /// Where metrics are served, if anywhere.
+    pub admin: Option<SocketAddr>,
 }
 
 /// Nodes are told again after so many looks, whatever they were told.
@@ -39,9 +47,18 @@ const AGAIN: u32 = 20;
 /// Serves until it is told to stop.
 ///
 /// # Errors
-/// If there is no access to the cluster's API. What fails on the node is said on the Node object, and tried again.
+/// If there is no access to the cluster's API, or the metrics' address is taken. What fails on the node is said on the
+/// Node object, and tried again.
 pub async fn agent(root: Root, profiles: Profiles, aim: Aim, options: Options) -> Result<()> {
     let api = Api::within()?;
+    let _admin = match options.admin {
+        Some(address) => {
+            Some(Admin::listen(address, Arc::new(Health::default())).await.map_err(|error| {
+                Problem::Cluster { what: format!("metrics on {address}: {error}"), status: None }
+            })?)
+        }
+        None => None,
+    };
     let mut agent =
         Agent { root, profiles, aim, options, api, told: None, looks: 0, applied: false };
     // A task of its own, so that signals are heard from here on and not only while nothing is done.
@@ -110,8 +127,13 @@ impl Agent {
             }
         }
         match Status::read(&self.root, &self.profiles, &self.aim) {
-            Ok(status) if status.tuned() => self.report(State::Tuned, String::new()),
             Ok(status) => {
+                for (of, count) in [("us", status.drift.len()), ("others", status.owned.len())] {
+                    metrics().node_drift.set([of], count as u64);
+                }
+                if status.tuned() {
+                    return self.report(State::Tuned, String::new());
+                }
                 let drift = status
                     .drift
                     .iter()
@@ -139,6 +161,10 @@ impl Agent {
     }
 
     fn report(&self, state: State, why: String) -> Report {
+        for one in [State::Tuned, State::Degraded, State::Reverted] {
+            let name = one.name().to_ascii_lowercase();
+            metrics().node_tuning.set([&name], u64::from(one == state));
+        }
         Report { state, why, profiles: self.profiles.digest.clone() }
     }
 

@@ -1,4 +1,4 @@
-{{/* What every pod says of itself beside its containers: (list . values) */}}
+{{/* What every pod says of itself beside its containers: (list . values), with the plane whose settings it makes as a third */}}
 {{- define "aob.pod" -}}
 {{- $root := index . 0 -}}
 {{- $part := index . 1 -}}
@@ -13,6 +13,11 @@ securityContext:
   runAsGroup: 65532
   fsGroup: 65532
   seccompProfile: {type: RuntimeDefault}
+{{- if gt (len .) 2 }}
+{{- with include "aob.sysctls" (list $root (index . 2)) | fromJsonArray }}
+  sysctls: {{- toYaml . | nindent 4 }}
+{{- end }}
+{{- end }}
 {{- with $part.nodeSelector }}
 nodeSelector: {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -25,6 +30,13 @@ topologySpreadConstraints: {{- toYaml . | nindent 2 }}
 {{- with $part.priorityClassName }}
 priorityClassName: {{ . }}
 {{- end }}
+{{- end }}
+
+{{/* Kernel settings of a plane that any pod may make for itself, as JSON: (list . plane). A node's never reach a pod. */}}
+{{- define "aob.sysctls" -}}
+{{- $root := index . 0 -}}
+{{- $planes := $root.Files.Get "files/pod-sysctls.yaml" | fromYaml -}}
+{{- ternary (get $planes (index . 1)).safe list $root.Values.podSysctls | toJson -}}
 {{- end }}
 
 {{/* The restricted profile, of each container. */}}

@@ -10,6 +10,7 @@
 {{- $told := omit $pools "enabled" -}}
 {{- $_ := set $told "image" (include "aob.image" (list . "runner" "aob-runner")) -}}
 {{- $_ := set $told "pullPolicy" .Values.image.pullPolicy -}}
+{{- $_ := set $told "sysctls" (include "aob.sysctls" (list . "runner") | fromJsonArray) -}}
 {{- $_ := set $told "gateway" (printf "%s://%s-gateway.%s.svc:%v" $scheme (include "aob.full" .) .Release.Namespace .Values.gateway.service.port) -}}
 {{- $_ := set $told "gatewayNamespace" .Release.Namespace -}}
 {{- $_ := set $told "audience" .Values.gateway.audience -}}

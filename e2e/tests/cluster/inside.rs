@@ -51,6 +51,13 @@ impl Inside {
 
     /// A process that shares the network of a pod, and ends with its handle.
     pub(crate) fn spawn_in(&self, pod: &Value, words: &[&str]) -> Spawned {
+        let mut command = self.in_pod(pod, words);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
+        Spawned(command.spawn().unwrap())
+    }
+
+    /// A command of this machine that shares the network of a pod.
+    pub(crate) fn in_pod(&self, pod: &Value, words: &[&str]) -> Command {
         let uid = pod["metadata"]["uid"].as_str().unwrap();
         let is_of = |process: &PathBuf| {
             let cgroup = std::fs::read_to_string(process.join("cgroup")).unwrap_or_default();
@@ -60,8 +67,7 @@ impl Inside {
         let process = all.into_iter().find(is_of).expect("a process of the pod");
         let mut command = Command::new("nsenter");
         command.arg(format!("--net={}", process.join("ns/net").display())).arg("--").args(words);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
-        Spawned(command.spawn().unwrap())
+        command
     }
 
     /// The API server, as this machine reaches it.

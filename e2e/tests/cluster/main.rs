@@ -26,4 +26,6 @@ mod process;
 mod rights;
 mod runs;
 mod speed;
+mod sysctls;
+mod tuning;
 mod upgrade;

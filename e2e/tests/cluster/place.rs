@@ -206,6 +206,14 @@ impl Forward {
         std::thread::spawn(move || lines.for_each(drop));
         Self { child, url }
     }
+
+    /// What a page there says.
+    pub(crate) fn get(&self, path: &str) -> String {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let asked = http.get(format!("{}{path}", self.url));
+        runtime.block_on(async { asked.send().await.unwrap().text().await.unwrap() })
+    }
 }
 
 impl Drop for Forward {

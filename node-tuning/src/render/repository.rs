@@ -23,7 +23,7 @@ pub fn repository(root: &Path) -> Result<Vec<(PathBuf, String)>> {
         .map(|(name, text)| (Path::new("systemd").join(name), text))
         .collect();
     let chart = Path::new(CHART);
-    files.push((chart.join("pod-sysctls.yaml"), pod_sysctls(&profiles)));
+    files.push((PathBuf::from("charts/aob/files/pod-sysctls.yaml"), pod_sysctls(&profiles)));
     files.push((chart.join("kubelet.yaml"), kubelet(&profiles, None)));
     // Helm reads nothing outside a chart: the agent's ConfigMap is made of this copy.
     let mut names: Vec<String> =

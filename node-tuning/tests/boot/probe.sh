@@ -87,17 +87,25 @@ say drift "$? $(tr '\n' ';' </run/drift)"
 echo 30 >/proc/sys/net/ipv4/tcp_fin_timeout
 
 # A live run: the runner is stopped while a node works, and started again.
+# How often each node was tried, and what stands of the run from its output on.
+get() {
+    text=$(aob get "$run" -o json 2>&1 | tr -d '\n ')
+    echo "$(grep -o '"attempts":[0-9]*' <<<"$text" | line)${text##*\"output\":}"
+}
 run=$(aob run /live.yaml --detach 2>/run/run.err | tr -d '"\n')
 say run "$run $(head -c 200 /run/run.err | line)"
 say busy "$(until_true 120 pgrep -x sleep >/dev/null && echo yes)"
 begun=$SECONDS
 systemctl stop aob-runner
 say drained "$(systemctl show -p Result --value aob-runner) $((SECONDS - begun)) $(pgrep -x sleep >/dev/null && echo left-behind)"
-say stopped_run "$(aob get "$run" -o json 2>&1 | tr -d '\n ' | head -c 600)"
+say stopped_run "$(get)"
 systemctl start aob-runner
-state() { aob get "$run" -o json 2>/dev/null | tr -d '\n ' | grep -q '"outcome":"succeeded"'; }
-until_true 120 state
-say resumed "$(aob get "$run" -o json 2>&1 | tr -d '\n ' | head -c 600)"
+ended() {
+    get >/run/resumed
+    grep -q '"status":"succeeded"' /run/resumed
+}
+until_true 120 ended
+say resumed "$(cat /run/resumed)"
 
 # A process that hangs is killed and started again.
 old=$(systemctl show -p MainPID --value aob-runner)
@@ -106,7 +114,8 @@ again() {
     show=$(systemctl show -p MainPID -p ActiveState -p NRestarts aob-runner | line)
     [[ $show != *"MainPID=0 "* && $show != *"MainPID=$old "* && $show == *ActiveState=active* ]]
 }
-say watchdog "$(until_true 180 again && echo restarted) $show"
+until_true 180 again && show="restarted $show"
+say watchdog "$show"
 
 # A hog of memory in the runner's slice dies of the slice's limit; the control plane answers all the while.
 (
@@ -122,7 +131,7 @@ say watchdog "$(until_true 180 again && echo restarted) $show"
     echo "$lost $worst $asked" >/run/ping
 ) &
 pinger=$!
-systemd-run --quiet --wait --slice=aob-runner.slice --unit=hog tail /dev/zero
+systemd-run --quiet --wait --slice=aob-runner.slice --unit=hog perl -e 'push @all, "x" x 1e6 while 1'
 say hog "$? $(systemctl show -p Result --value hog.service)"
 say hog_events "$(line </sys/fs/cgroup/aob.slice/aob-runner.slice/memory.events)"
 touch /run/hog-done

@@ -104,6 +104,9 @@ pub(super) fn deployment(settings: &Settings, key: &Key, turn: &Turn) -> Result<
         "containers": [runner(settings, key, turn)],
         "volumes": volumes(settings, turn),
     });
+    if let Some(sysctls) = some(&settings.sysctls) {
+        pod["securityContext"]["sysctls"] = sysctls;
+    }
     let mut put = |field: &str, value: Option<Value>| {
         if let Some(value) = value {
             pod[field] = value;
@@ -327,6 +330,8 @@ mod tests {
         assert_eq!(pod.automount_service_account_token, Some(false));
         assert_eq!(pod.enable_service_links, Some(false));
         assert_eq!(pod.node_selector.unwrap()["disk"], "fast");
+        let sysctls = pod.security_context.unwrap().sysctls.unwrap();
+        assert_eq!(sysctls[0].name, "net.ipv4.ip_local_port_range");
         let all = pod.containers.iter().chain(pod.init_containers.iter().flatten());
         for container in all {
             let resources = container.resources.clone().unwrap();

@@ -55,6 +55,9 @@ pub struct Settings {
     /// The Secret of a tenant's namespace whose keys become the pods' environment: those of models.
     #[serde(default)]
     pub models_secret: String,
+    /// Kernel settings of the pods, as in their security context.
+    #[serde(default)]
+    pub sysctls: Vec<Value>,
     /// As in a pod.
     #[serde(default)]
     pub tolerations: Vec<Value>,
@@ -158,7 +161,8 @@ pub(super) mod tests {
         let text = r#"{
             "image": "aob-runner@sha256:00", "gateway": "http://aob-gateway.aob-system", "gatewayNamespace": "aob-system",
             "audience": "aob", "max": 3, "idle": "10m", "slots": 4, "defaults": {"cpu": 1, "memory": "256Mi"},
-            "modelsSecret": "aob-models", "networkPolicy": true
+            "modelsSecret": "aob-models", "networkPolicy": true,
+            "sysctls": [{"name": "net.ipv4.ip_local_port_range", "value": "20000 60999"}]
         }"#;
         text.parse().unwrap()
     }

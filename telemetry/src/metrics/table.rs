@@ -131,6 +131,10 @@ table! {
         "Statuses written, since they differed.");
     operator_runs_followed: Gauge("aob_operator_runs_followed", "runs", [],
         "Runs in the store that an object is kept up to date with.");
+    node_tuning: Gauge("aob_node_tuning", "one", ["state": "tuned, degraded, reverted"],
+        "1 for how this machine stands with the profiles of node tuning, 0 for the others.");
+    node_drift: Gauge("aob_node_drift", "settings", ["of": "us, others"],
+        "Settings, files and slices of this machine that are not as the profiles want: changed since, or set by others.");
     build_info: Gauge("aob_build_info", "one", ["version": "of this program"],
         "Always 1.");
     memory: Gauge("process_resident_memory_bytes", "bytes", [],
