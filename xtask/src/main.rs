@@ -53,7 +53,7 @@ enum Task {
     Package(package::Flags),
     /// Everything that a release consists of, with checksums, lists of what is in it, and what has changed.
     Release(release::Flags),
-    /// Boot the package in a virtual machine and render the chart: minutes, as root.
+    /// Boot the package in a virtual machine and render the chart of node tuning: part of `test`, minutes, as root.
     Machines,
     /// Measure against Restate and DBOS in the same minutes; writes docs/benchmarks.md.
     Bench(bench::Flags),

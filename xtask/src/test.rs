@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that has to hold before a change lands.
 
 use crate::shell;
-use crate::{Outcome, check, cluster, fuzz, install, types};
+use crate::{Outcome, check, cluster, fuzz, install, machines, types};
 
 /// Installs what is missing, checks, and runs every test.
 pub(crate) fn run() -> Outcome {
@@ -43,5 +43,6 @@ pub(crate) fn run() -> Outcome {
         &[],
     )?;
     cluster::run_tests()?;
+    machines::run()?;
     fuzz::run(20)
 }

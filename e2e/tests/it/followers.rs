@@ -1,6 +1,7 @@
 //! Many followers of one run at one gateway: all see everything in order, whoever else reads slowly or not at all.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aob_engine::step::{Decision, Input, Reply, Verdict};
@@ -9,6 +10,7 @@ use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Barrier;
+use tokio::task::JoinSet;
 
 use crate::documents::{in_a_row, workflow};
 use crate::gateway::Gateway;
@@ -158,5 +160,73 @@ async fn read_slowly(mut stream: TcpStream) {
     let mut some = [0; 1_024];
     while stream.read(&mut some).await.is_ok_and(|read| read > 0) {
         tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// What systemd gives a service that asks for nothing (systemd.exec(5), `LimitNOFILE`).
+const USUAL: u64 = 1_024;
+
+/// The fan-out profile's limit of open files, as far as this machine lets anybody go.
+fn profile() -> u64 {
+    let text = include_str!("../../../node-tuning/profiles/fanout.toml");
+    let limit = text.lines().find_map(|line| line.strip_prefix("nofile = ")).unwrap();
+    let most = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
+    most.unwrap_or(u64::MAX).min(limit.parse().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_with_the_limits_of_its_plane_serves_more() {
+    let _turn = Turn::take("followers by limits").await;
+    let server = server();
+    let runs = runs(redis(&server, 4).await);
+    let gate = [json!({"id": "gate", "type": "approval", "config": {"title": "Go on?"}})];
+    let digest = publish(&runs, &workflow("held", &gate, &[])).await;
+    let service = Service::spawn(&one_at_a_time(&runs));
+    let run = start(&runs, &digest, json!({})).await;
+    // More than the usual limit and the queue of those who are not yet accepted.
+    let count = 4_000;
+    let mut served = Vec::new();
+    for limit in [USUAL, profile()] {
+        let gateway = Arc::new(Gateway::start(&server.url(), None, &["--rate", "1000000"]));
+        gateway.limit(limit);
+        served.push(served_by(&gateway, &run, count).await);
+    }
+    let ratio = served[1] as f64 / served[0] as f64;
+    println!(
+        "of {count} followers {} are served with {USUAL} open files, {} with the {} of the profile: {ratio:.1} times",
+        served[0],
+        served[1],
+        profile()
+    );
+    assert!(served[0] < usize::try_from(USUAL).unwrap(), "{served:?}");
+    assert_eq!(served[1], count);
+    service.stop().await;
+}
+
+/// How many of so many followers have seen an event, when for two seconds nobody has seen a first one.
+async fn served_by(gateway: &Arc<Gateway>, run: &str, count: usize) -> usize {
+    let served = Arc::new(AtomicUsize::new(0));
+    let mut followers = JoinSet::new();
+    for _ in 0..count {
+        let (gateway, run, served) = (gateway.clone(), run.to_owned(), served.clone());
+        followers.spawn(async move {
+            let mut lines = BufReader::new(follow(&gateway, &run, None).await).lines();
+            while let Ok(Some(line)) = lines.next_line().await {
+                if line.starts_with("id: ") {
+                    served.fetch_add(1, Ordering::Relaxed);
+                    // As long as it can be followed, it is.
+                    std::future::pending::<()>().await;
+                }
+            }
+        });
+    }
+    let mut before = 0;
+    loop {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let now = served.load(Ordering::Relaxed);
+        if now == count || (now > 0 && now == before) {
+            return now;
+        }
+        before = now;
     }
 }

@@ -58,6 +58,13 @@ impl Gateway {
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1_024
     }
 
+    /// From here on it may have so many files open.
+    pub(crate) fn limit(&self, files: u64) {
+        use rustix::process::{Pid, Resource, Rlimit, prlimit};
+        let limit = Rlimit { current: Some(files), maximum: Some(files) };
+        prlimit(Some(Pid::from_child(&self.child)), Resource::Nofile, limit).unwrap();
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }

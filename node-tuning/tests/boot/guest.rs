@@ -56,15 +56,15 @@ pub(crate) fn boot() -> BTreeMap<String, String> {
             "-cpu",
             "max",
             "-m",
-            "1792",
+            "2304",
             "-smp",
             "20,sockets=2,cores=10",
         ])
         .args([
             "-object",
-            "memory-backend-ram,id=m0,size=768M",
+            "memory-backend-ram,id=m0,size=896M",
             "-object",
-            "memory-backend-ram,id=m1,size=1024M",
+            "memory-backend-ram,id=m1,size=1408M",
         ])
         .args([
             "-numa",

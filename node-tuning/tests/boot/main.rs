@@ -54,6 +54,7 @@ const UNITS: [(&str, &str, &str, &str, &str, &str); 6] = [
 fn the_package_on_a_whole_system() {
     let said = Said(guest::boot());
     said.is("cpus", "0-19 0-7,16-19 8-15 ");
+    recorded(said.get("tree"));
     said.is("found", FOUND);
     assert!(said.get("install").starts_with("0 "), "{}", said.get("install"));
     said.is("pages", "7");
@@ -114,6 +115,16 @@ fn the_package_on_a_whole_system() {
     said.is("reverted_slices", said.get("found_slices"));
     said.is("reverted_files", "");
     said.is("survivor", "yes active");
+}
+
+/// The tree that tests of plans read is what this kernel shows. `AOB_WRITE` records it anew.
+fn recorded(tree: &str) {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/machines/guest.txt");
+    let tree = tree.replace(';', "\n");
+    if std::env::var_os("AOB_WRITE").is_some() {
+        std::fs::write(path, &tree).unwrap();
+    }
+    assert_eq!(tree, std::fs::read_to_string(path).unwrap(), "{path}");
 }
 
 /// Processors, memory nodes and limits: as systemd shows them, and as the processes themselves have them.

@@ -8,7 +8,7 @@ use aob_node_tuning::profile::Profiles;
 use aob_node_tuning::ranges::Ranges;
 use aob_node_tuning::root::Root;
 
-use crate::tree::{Shape, mission};
+use crate::tree::{Shape, mission, recorded};
 
 fn divided(machine: &Machine) -> String {
     aob_node_tuning::render::machine(&divide(machine, &Profiles::built_in().unwrap()))
@@ -27,6 +27,24 @@ fn the_mission_s_machine() {
          processors  runner   8-15   memory of node 1\n\
          processors  fanout   16-19   memory of node 0\n"
     );
+}
+
+/// Trees that real kernels showed: the boot test's guest, which is the mission's machine, and one of two processors with
+/// control groups of version 1.
+#[test]
+fn recorded_machines() {
+    let read = |text: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        recorded(text, folder.path());
+        Machine::read(&Root::new(folder.path())).unwrap()
+    };
+    let guest = read(include_str!("machines/guest.txt"));
+    let folder = tempfile::tempdir().unwrap();
+    mission(folder.path());
+    assert_eq!(guest, Machine::read(&Root::new(folder.path())).unwrap());
+    let small = read(include_str!("machines/small.txt"));
+    assert_eq!(small, Shape { groups: 1, ..Shape::new(2, 1, false) }.machine());
+    assert!(divided(&small).starts_with("processors  shared by weight"), "{}", divided(&small));
 }
 
 #[test]
