@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use aob_engine::step::{Decision, Input, Reply, Verdict};
 use aob_runner::service::Service;
@@ -220,8 +220,9 @@ async fn served_by(gateway: &Arc<Gateway>, run: &str, count: usize) -> usize {
             }
         });
     }
-    let mut before = 0;
+    let (begun, mut before) = (Instant::now(), 0);
     loop {
+        assert!(begun.elapsed() < PATIENCE * 4, "{before} of {count} are served, and still more");
         tokio::time::sleep(Duration::from_secs(2)).await;
         let now = served.load(Ordering::Relaxed);
         if now == count || (now > 0 && now == before) {
