@@ -146,7 +146,7 @@ say watchdog "$show"
     echo "$lost $worst $asked" >/run/ping
 ) &
 pinger=$!
-systemd-run --quiet --wait --slice=aob-runner.slice --unit=hog perl -e 'push @all, "x" x 1e6 while 1'
+systemd-run --quiet --wait --slice=aob-runner.slice --unit=hog perl -e 'print length("x" x 1.5e9)'
 say hog "$? $(systemctl show -p Result --value hog.service)"
 say hog_events "$(line </sys/fs/cgroup/aob.slice/aob-runner.slice/memory.events)"
 touch /run/hog-done
