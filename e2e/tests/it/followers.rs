@@ -9,7 +9,7 @@ use aob_runner::service::Service;
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::sync::Barrier;
+use tokio::sync::{Barrier, Semaphore};
 use tokio::task::JoinSet;
 
 use crate::documents::{in_a_row, workflow};
@@ -183,7 +183,6 @@ async fn a_gateway_with_the_limits_of_its_plane_serves_more() {
     let digest = publish(&runs, &workflow("held", &gate, &[])).await;
     let service = Service::spawn(&one_at_a_time(&runs));
     let run = start(&runs, &digest, json!({})).await;
-    // More than the usual limit and the queue of those who are not yet accepted.
     let count = 4_000;
     let mut served = Vec::new();
     for limit in [USUAL, profile()] {
@@ -206,14 +205,19 @@ async fn a_gateway_with_the_limits_of_its_plane_serves_more() {
 /// How many of so many followers have seen an event, when for two seconds nobody has seen a first one.
 async fn served_by(gateway: &Arc<Gateway>, run: &str, count: usize) -> usize {
     let served = Arc::new(AtomicUsize::new(0));
+    // Fewer come at once than the queue of those not yet accepted holds: the kernel has the others wait for seconds.
+    let room = Arc::new(Semaphore::new(500));
     let mut followers = JoinSet::new();
     for _ in 0..count {
         let (gateway, run, served) = (gateway.clone(), run.to_owned(), served.clone());
+        let room = room.clone();
         followers.spawn(async move {
+            let mut place = room.acquire_owned().await.ok();
             let mut lines = BufReader::new(follow(&gateway, &run, None).await).lines();
             while let Ok(Some(line)) = lines.next_line().await {
                 if line.starts_with("id: ") {
                     served.fetch_add(1, Ordering::Relaxed);
+                    drop(place.take());
                     // As long as it can be followed, it is.
                     std::future::pending::<()>().await;
                 }
