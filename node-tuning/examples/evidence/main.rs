@@ -44,7 +44,8 @@ fn more(before: f64, after: f64) -> bool {
 }
 
 fn fewer(before: f64, after: f64) -> bool {
-    after <= before * 0.75
+    // Of nothing there is no less.
+    before > 0.0 && after <= before * 0.75
 }
 
 const ALL: &[Measurement] = &[
