@@ -24,19 +24,38 @@ const WITHOUT: [&str; 9] = [
     "var/lib/apt/lists",
 ];
 
+/// As everything else is built, so that nothing is built twice.
+const TESTS: [&str; 4] = ["test", "--workspace", "--features", "aob-node-tuning/system"];
+
+/// Two guests at once would starve each other.
+const ALONE: [&str; 2] = ["--nocapture", "--test-threads=1"];
+
 /// Another recipe of the guest is another guest.
 const RECIPE: &str = "1";
 
+#[derive(clap::Args, Default)]
+pub(crate) struct Flags {
+    /// Look at every kind of machine anew instead, and write what its kernel shows and what memory settings do there:
+    /// node-tuning/tests/it/machines and evidence.json. A quarter of an hour.
+    #[arg(long)]
+    record: bool,
+}
+
 /// Installs, builds the package and the guest, runs the tests, says how long it took.
-pub(crate) fn run() -> Outcome {
+pub(crate) fn run(flags: &Flags) -> Outcome {
     let start = Instant::now();
     install::packages(&[
         ("qemu-system-x86_64", "qemu-system-x86"),
         ("debootstrap", "debootstrap"),
         ("cpio", "cpio"),
     ])?;
-    let deb = package::make(true)?;
     let guest = guest()?;
+    if flags.record {
+        let environment = [("AOB_RECORD", "1"), ("AOB_GUEST", &guest.display().to_string())];
+        let only = ["--test", "boot", "--", "--include-ignored", "kernels", "memory"];
+        return shell::run("cargo", &[&TESTS[..], &only, &ALONE].concat(), &environment);
+    }
+    let deb = package::make(true)?;
     let helm = cluster::helm()?;
     let environment = [
         ("AOB_DEB", deb.display().to_string()),
@@ -45,19 +64,9 @@ pub(crate) fn run() -> Outcome {
     ];
     let environment: Vec<(&str, &str)> =
         environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let arguments = [
-        "test",
-        // As everything else is built, so that nothing is built twice.
-        "--workspace",
-        "--features",
-        "aob-node-tuning/system",
-        "--test",
-        "boot",
-        "--test",
-        "chart",
-    ];
     let prepared = start.elapsed().as_secs();
-    shell::run("cargo", &[&arguments[..], &["--", "--nocapture"]].concat(), &environment)?;
+    let both = ["--test", "boot", "--test", "chart", "--"];
+    shell::run("cargo", &[&TESTS[..], &both, &ALONE].concat(), &environment)?;
     say(&format!("machines: {} s, {prepared} s of them to prepare", start.elapsed().as_secs()));
     Ok(())
 }

@@ -54,7 +54,7 @@ enum Task {
     /// Everything that a release consists of, with checksums, lists of what is in it, and what has changed.
     Release(release::Flags),
     /// Boot the package in a virtual machine and render the chart of node tuning: part of `test`, minutes, as root.
-    Machines,
+    Machines(machines::Flags),
     /// Measure against Restate and DBOS in the same minutes; writes docs/benchmarks.md.
     Bench(bench::Flags),
     /// The long forms of the tests: millions of runs, minutes of fuzzing and of faults.
@@ -72,7 +72,7 @@ fn main() -> ExitCode {
         Task::Cluster(flags) => cluster::run(&flags),
         Task::Package(flags) => package::run(&flags),
         Task::Release(flags) => release::run_task(&flags),
-        Task::Machines => machines::run(),
+        Task::Machines(flags) => machines::run(&flags),
         Task::Bench(flags) => bench::run(&flags),
         Task::Soak(flags) => soak::run(&flags),
     };

@@ -43,6 +43,6 @@ pub(crate) fn run() -> Outcome {
         &[],
     )?;
     cluster::run_tests()?;
-    machines::run()?;
+    machines::run(&machines::Flags::default())?;
     fuzz::run(20)
 }

@@ -12,6 +12,9 @@
 )]
 
 mod guest;
+mod memory;
+mod qemu;
+mod trees;
 
 use std::collections::BTreeMap;
 

@@ -19,6 +19,25 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+/// What `plan` says of a machine's processors: its division, then the sets that systemd gets of it, by file.
+pub(crate) fn planned(root: &Path) -> (String, Vec<(String, String)>) {
+    let plan = run(root, &["plan"]);
+    assert!(plan.status.success(), "{}", text(&plan.stderr));
+    let plan = text(&plan.stdout);
+    let (mut division, mut sets, mut file) = (String::new(), Vec::new(), "");
+    for line in plan.lines() {
+        if let Some(path) = line.strip_prefix("/etc/systemd/system/") {
+            file = path.split('/').next().unwrap();
+        } else if line.starts_with("processors") || line.contains("not written") {
+            division.push_str(line.trim_start());
+            division.push('\n');
+        } else if let Some(set) = line.strip_prefix("+ AllowedCPUs=") {
+            sets.push((file.to_owned(), set.to_owned()));
+        }
+    }
+    (division, sets)
+}
+
 #[test]
 fn the_difference_is_shown_before_anything_is_written() {
     let folder = tempfile::tempdir().unwrap();

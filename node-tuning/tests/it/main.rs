@@ -11,6 +11,7 @@ mod agent;
 mod back;
 mod command;
 mod division;
+mod machines;
 mod others;
 mod profiles;
 mod tree;

@@ -105,4 +105,10 @@ fn nothing_without_a_measured_effect_is_on() {
             assert_eq!(effect, Some(true), "{} is on", sysctl.key);
         }
     }
+    // What a plane's profile has beside them is always on.
+    for name in
+        ["cpuset", "memory low", "memory max", "memory nodes", "nofile", "nproc", "tasks", "weight"]
+    {
+        assert_eq!(measured.get(name).map(|one| one.effect), Some(true), "{name} is on");
+    }
 }

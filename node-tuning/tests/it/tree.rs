@@ -99,8 +99,8 @@ pub(crate) fn mission(folder: &Path) {
     put(folder, "sys/devices/system/node/node1/cpulist", "8-15");
 }
 
-/// A recorded machine below a folder: lines `FILE=VALUE` of `machines/`.
-pub(crate) fn recorded(text: &str, folder: &Path) {
+/// A recorded machine below a folder: lines `FILE=VALUE`.
+pub(crate) fn put_all(text: &str, folder: &Path) {
     for (name, value) in text.lines().filter_map(|line| line.split_once('=')) {
         put(folder, name, value);
     }
