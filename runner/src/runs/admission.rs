@@ -166,14 +166,17 @@ impl Runs {
             window,
             now: None,
         };
-        let retry_after = match self.store.admit(&debit).await? {
-            Admitted::Taken => {
+        let refused = match self.store.admit(&debit).await {
+            Ok(Admitted::Taken) => {
                 counted.0.push(debit);
                 return Ok(());
             }
-            Admitted::After(ms) => Duration::from_millis(ms),
+            Ok(Admitted::After(ms)) => Ok(Duration::from_millis(ms)),
+            Err(error) => Err(error),
         };
+        // What was counted before it has come to nothing.
         self.give_back(std::mem::take(counted)).await;
+        let retry_after = refused?;
         let Debit { tenant, limit, .. } = debit;
         Err(Error::Throttled(Throttled { tenant, tier, limit, window, retry_after }))
     }
