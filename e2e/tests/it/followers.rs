@@ -1,16 +1,15 @@
 //! Many followers of one run at one gateway: all see everything in order, whoever else reads slowly or not at all.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aob_engine::step::{Decision, Input, Reply, Verdict};
+use aob_runner::runs::Runs;
 use aob_runner::service::Service;
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::sync::{Barrier, Semaphore};
-use tokio::task::JoinSet;
+use tokio::sync::Barrier;
 
 use crate::documents::{in_a_row, workflow};
 use crate::gateway::Gateway;
@@ -66,16 +65,7 @@ async fn measure(_turn: &Turn, slow: usize) {
     tokio::time::timeout(PATIENCE * 2, ready.wait()).await.unwrap();
     let waiting = gateway.resident();
 
-    let decision = Decision {
-        instance: "gate".to_owned(),
-        ticket: None,
-        answer: Reply::Approve(None),
-        by: "user:bob".to_owned(),
-        groups: Vec::new(),
-        reason: None,
-    };
-    let verdicts = runs.apply(&run, vec![Input::Decision(decision)]).await.unwrap();
-    assert_eq!(verdicts, [Verdict::Applied]);
+    go_on(&runs, &run).await;
     let mut delays = Vec::new();
     let mut last = None;
     for reader in readers {
@@ -107,8 +97,22 @@ async fn measure(_turn: &Turn, slow: usize) {
     service.stop().await;
 }
 
+/// Opens the run's gate.
+pub(crate) async fn go_on(runs: &Runs, run: &str) {
+    let decision = Decision {
+        instance: "gate".to_owned(),
+        ticket: None,
+        answer: Reply::Approve(None),
+        by: "user:bob".to_owned(),
+        groups: Vec::new(),
+        reason: None,
+    };
+    let verdicts = runs.apply(run, vec![Input::Decision(decision)]).await.unwrap();
+    assert_eq!(verdicts, [Verdict::Applied]);
+}
+
 /// Asks to follow.
-async fn follow(gateway: &Gateway, run: &str, buffer: Option<u32>) -> TcpStream {
+pub(crate) async fn follow(gateway: &Gateway, run: &str, buffer: Option<u32>) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     if let Some(buffer) = buffer {
         socket.set_recv_buffer_size(buffer).unwrap();
@@ -123,7 +127,7 @@ async fn follow(gateway: &Gateway, run: &str, buffer: Option<u32>) -> TcpStream 
 }
 
 /// Number and delay in milliseconds of each event, until the run's end. A frame is never split by the transfer coding.
-async fn read(stream: TcpStream, ready: Arc<Barrier>) -> Vec<(u64, u64)> {
+pub(crate) async fn read(stream: TcpStream, ready: Arc<Barrier>) -> Vec<(u64, u64)> {
     let mut lines = BufReader::new(stream);
     let mut status = String::new();
     lines.read_line(&mut status).await.unwrap();
@@ -160,78 +164,5 @@ async fn read_slowly(mut stream: TcpStream) {
     let mut some = [0; 1_024];
     while stream.read(&mut some).await.is_ok_and(|read| read > 0) {
         tokio::time::sleep(Duration::from_secs(1)).await;
-    }
-}
-
-/// What systemd gives a service that asks for nothing (systemd.exec(5), `LimitNOFILE`).
-const USUAL: u64 = 1_024;
-
-/// The fan-out profile's limit of open files, as far as this machine lets anybody go.
-fn profile() -> u64 {
-    let text = include_str!("../../../node-tuning/profiles/fanout.toml");
-    let limit = text.lines().find_map(|line| line.strip_prefix("nofile = ")).unwrap();
-    let most = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
-    most.unwrap_or(u64::MAX).min(limit.parse().unwrap())
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_gateway_with_the_limits_of_its_plane_serves_more() {
-    let _turn = Turn::take("followers by limits").await;
-    let server = server();
-    let runs = runs(redis(&server, 4).await);
-    let gate = [json!({"id": "gate", "type": "approval", "config": {"title": "Go on?"}})];
-    let digest = publish(&runs, &workflow("held", &gate, &[])).await;
-    let service = Service::spawn(&one_at_a_time(&runs));
-    let run = start(&runs, &digest, json!({})).await;
-    let count = 4_000;
-    let mut served = Vec::new();
-    for limit in [USUAL, profile()] {
-        let gateway = Arc::new(Gateway::start(&server.url(), None, &["--rate", "1000000"]));
-        gateway.limit(limit);
-        served.push(served_by(&gateway, &run, count).await);
-    }
-    let ratio = served[1] as f64 / served[0] as f64;
-    println!(
-        "of {count} followers {} are served with {USUAL} open files, {} with the {} of the profile: {ratio:.1} times",
-        served[0],
-        served[1],
-        profile()
-    );
-    assert!(served[0] < usize::try_from(USUAL).unwrap(), "{served:?}");
-    assert_eq!(served[1], count);
-    service.stop().await;
-}
-
-/// How many of so many followers have seen an event, when for two seconds nobody has seen a first one.
-async fn served_by(gateway: &Arc<Gateway>, run: &str, count: usize) -> usize {
-    let served = Arc::new(AtomicUsize::new(0));
-    // Fewer come at once than the queue of those not yet accepted holds: the kernel has the others wait for seconds.
-    let room = Arc::new(Semaphore::new(500));
-    let mut followers = JoinSet::new();
-    for _ in 0..count {
-        let (gateway, run, served) = (gateway.clone(), run.to_owned(), served.clone());
-        let room = room.clone();
-        followers.spawn(async move {
-            let mut place = room.acquire_owned().await.ok();
-            let mut lines = BufReader::new(follow(&gateway, &run, None).await).lines();
-            while let Ok(Some(line)) = lines.next_line().await {
-                if line.starts_with("id: ") {
-                    served.fetch_add(1, Ordering::Relaxed);
-                    drop(place.take());
-                    // As long as it can be followed, it is.
-                    std::future::pending::<()>().await;
-                }
-            }
-        });
-    }
-    let (begun, mut before) = (Instant::now(), 0);
-    loop {
-        assert!(begun.elapsed() < PATIENCE * 4, "{before} of {count} are served, and still more");
-        tokio::time::sleep(Duration::from_secs(2)).await;
-        let now = served.load(Ordering::Relaxed);
-        if now == count || (now > 0 && now == before) {
-            return now;
-        }
-        before = now;
     }
 }

@@ -21,6 +21,8 @@ mod effects;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod fanout;
+#[cfg(test)]
 mod flaky;
 #[cfg(test)]
 mod followers;

@@ -97,6 +97,11 @@ pub(crate) fn aob() -> Command {
     built("aob", "aob-cli")
 }
 
+/// `aob-node` as it was built last.
+pub(crate) fn node() -> Command {
+    built("aob-node", "aob-node-tuning")
+}
+
 fn built(name: &str, package: &str) -> Command {
     let test = std::env::current_exe().unwrap();
     let path = test.parent().and_then(Path::parent).unwrap().join(name);
