@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -29,6 +29,8 @@ use crate::settings::Dialect;
 const LONGEST: usize = 16 * 1024 * 1024;
 /// Questions that are remembered.
 const REMEMBERED: usize = 10_000;
+/// How long the other end is listened to after the last word.
+const LINGER: Duration = Duration::from_secs(2);
 /// How every connection of HTTP/2 begins.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -145,6 +147,31 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// How the server's side of a connection ended.
+#[derive(PartialEq, Eq)]
+enum End {
+    /// All has been said.
+    Said,
+    /// In the middle of it, as the script says.
+    Torn,
+}
+
+/// A connection, and its socket once more: it is open until both are closed.
+fn twice(stream: TcpStream) -> io::Result<(TcpStream, std::net::TcpStream)> {
+    let stream = stream.into_std()?;
+    let twin = stream.try_clone()?;
+    Ok((TcpStream::from_std(stream)?, twin))
+}
+
+/// Reads what the other end still says, until it closes or some time is over. A socket that is closed before that answers
+/// it with a reset, at which a client drops answers that it has but has not read (RFC 9112, section 9.6).
+async fn hear_out(stream: std::net::TcpStream) {
+    let Ok(mut stream) = TcpStream::from_std(stream) else { return };
+    let mut piece = [0; 4096];
+    let rest = async { while let Ok(1..) = stream.read(&mut piece).await {} };
+    let _ = tokio::time::timeout(LINGER, rest).await;
+}
+
 impl State {
     async fn accept(self: Arc<Self>, listener: TcpListener, tls: Option<TlsAcceptor>) {
         let mut all = JoinSet::new();
@@ -165,20 +192,24 @@ impl State {
 
     async fn connection(self: Arc<Self>, stream: TcpStream, tls: Option<TlsAcceptor>) {
         let _ = stream.set_nodelay(true);
-        match tls {
+        let Ok((stream, twin)) = twice(stream) else { return };
+        let end = match tls {
             Some(tls) => {
                 let Ok(stream) = tls.accept(stream).await else { return };
                 let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                self.serve(stream, is_http2).await;
+                self.serve(stream, is_http2).await
             }
             None => {
                 let is_http2 = begins_like_http2(&stream).await;
-                self.serve(stream, is_http2).await;
+                self.serve(stream, is_http2).await
             }
+        };
+        if end == End::Said {
+            hear_out(twin).await;
         }
     }
 
-    async fn serve<S>(self: Arc<Self>, stream: S, is_http2: bool)
+    async fn serve<S>(self: Arc<Self>, stream: S, is_http2: bool) -> End
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -195,9 +226,9 @@ impl State {
                 tokio::pin!(connection);
                 loop {
                     tokio::select! {
-                        _ = connection.as_mut() => return,
+                        _ = connection.as_mut() => return End::Said,
                         () = leave.notified() => connection.as_mut().graceful_shutdown(),
-                        () = cut.notified() => return,
+                        () = cut.notified() => return End::Torn,
                     }
                 }
             }};

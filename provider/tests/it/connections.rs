@@ -97,6 +97,22 @@ async fn a_goodbye_amid_answers_loses_none_of_them() {
     }
 }
 
+/// A reset at what a client still says would cost it answers that it has not read yet.
+#[tokio::test]
+async fn who_has_heard_the_last_word_may_still_speak() {
+    let server = Server::start(Script::new(Vec::new())).await.unwrap();
+    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+    let request = b"GET /nowhere HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+    for _ in 0..5 {
+        stream.write_all(b"thanks").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 #[tokio::test]
 async fn a_connection_that_ends_before_the_answer_may_have_cost_it() {
     for dialect in DIALECTS {
