@@ -30,7 +30,8 @@ pub fn settings(profiles: &Profiles, measured: &BTreeMap<String, Measured>) -> S
         "<!-- Generated from node-tuning/profiles and node-tuning/evidence.json (test `what_is_made_of_profiles_is_fresh`). -->\n\n\
          # Settings of nodes\n\n\
          How and why: [node tuning](../node-tuning.md). Measured by\n\
-         `cargo run -p aob-node-tuning --example evidence`, each value in a namespace of its own.\n\n\
+         `cargo run --release -p aob-node-tuning --example evidence`, each value in a namespace of its own;\n\
+         what was counted in a guest by `cargo xtask machines --record`.\n\n\
          ## Kernel settings\n\n\
          | setting | value | planes | reach | in a pod | on | before | with it | what was measured |\n\
          |---|---|---|---|---|---|---|---|---|\n",

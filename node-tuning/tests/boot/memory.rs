@@ -58,8 +58,8 @@ fn memory_is_kept_and_kept_apart() {
             "memory low",
             measured(
                 "low",
-                "MiB of the 64 that the control plane has read from a disk that are still in memory after the runner \
-                 plane, which holds 550 itself, has read 900, on a machine of 1,024",
+                "in a guest, MiB of the 64 that the control plane has read from a disk that are still in memory \
+                 after the runner plane, which holds 550 itself, has read 900, on a machine of 1,024",
                 |before, after| before < 32.0 && after >= 60.0,
             ),
         ),
@@ -67,7 +67,8 @@ fn memory_is_kept_and_kept_apart() {
             "memory nodes",
             measured(
                 "numa",
-                "MiB on node 0 of a process of the runner plane, on node 1, that wants more than node 1 has",
+                "in a guest, MiB on node 0 of a process of the runner plane, on node 1, that wants more than \
+                 node 1 has",
                 |before, after| before > 50.0 && after < 5.0,
             ),
         ),
