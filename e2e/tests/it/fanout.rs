@@ -2,7 +2,7 @@
 //!
 //! Each form is this test again in a network namespace of its own: settings of the kernel are set there by `aob-node`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -185,15 +185,21 @@ impl Drop for Busy {
     }
 }
 
-/// A control group of version 1 with a slice's weight: 1,024 shares are a weight of 100.
+/// A control group with a slice's weight; in version 1, 1,024 shares are a weight of 100.
 struct Group(PathBuf);
 
 impl Group {
     fn new(name: &str, weight: u64) -> Self {
-        let folder = format!("/sys/fs/cgroup/cpu/aob-{name}-{}", std::process::id());
+        let all = Path::new("/sys/fs/cgroup");
+        let (all, file, value) = if all.join("cgroup.controllers").exists() {
+            (all.to_owned(), "cpu.weight", weight)
+        } else {
+            (all.join("cpu"), "cpu.shares", weight * 1_024 / 100)
+        };
+        let folder = all.join(format!("aob-{name}-{}", std::process::id()));
         std::fs::create_dir(&folder).unwrap();
-        std::fs::write(format!("{folder}/cpu.shares"), (weight * 1_024 / 100).to_string()).unwrap();
-        Self(folder.into())
+        std::fs::write(folder.join(file), value.to_string()).unwrap();
+        Self(folder)
     }
 
     fn enter(&self, process: u32) {
