@@ -155,7 +155,8 @@ impl Group {
 
     fn busy(group: &Rc<Self>) -> Busy {
         let child = Command::new("sh")
-            .args(["-c", "while :; do :; done"])
+            // A minute of a processor at most: whoever ends this program by force leaves nothing behind.
+            .args(["-c", "n=0; while [ $((n = n + 1)) -lt 40000000 ]; do :; done"])
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
