@@ -5,19 +5,17 @@
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use aob_runner::service::Service;
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::sync::{Barrier, Semaphore};
+use tokio::sync::{Barrier, Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::documents::{in_a_row, workflow};
-use crate::followers::{follow, go_on, read};
+use crate::followers::{follow, gated, go_on, read};
 use crate::gateway::Gateway;
-use crate::local::{PATIENCE, ended, one_at_a_time, publish, redis, runs, server, start};
+use crate::local::{PATIENCE, ended, one_at_a_time, redis, runs, server, start};
 use crate::process::node;
 use crate::turn::Turn;
 
@@ -29,6 +27,8 @@ const USUAL: Profile = Profile { nofile: 1_024, weight: 100 };
 /// Followers that want to be served, and those whose events are counted, which the usual limit lets in too.
 const MANY: usize = 4_000;
 const SOME: usize = 500;
+/// Whoever has seen nothing when for so long nobody else has either is not served.
+const QUIET: Duration = Duration::from_secs(2);
 const NODES: usize = 500;
 
 /// What of a profile is given to a process.
@@ -118,10 +118,7 @@ fn again(form: &str) -> Measured {
 async fn measure(profile: &Profile) {
     let server = server();
     let runs = runs(redis(&server, 4).await);
-    let mut nodes: Vec<_> =
-        (0..NODES).map(|n| json!({"id": format!("n{n}"), "type": "noop"})).collect();
-    nodes.insert(0, json!({"id": "gate", "type": "approval", "config": {"title": "Go on?"}}));
-    let digest = publish(&runs, &workflow("followed", &nodes, &in_a_row(&nodes))).await;
+    let digest = gated(&runs, NODES).await;
     let service = Service::spawn(&one_at_a_time(&runs));
     let begin = || {
         let gateway = Arc::new(Gateway::start(&server.url(), None, &["--rate", "1000000"]));
@@ -222,9 +219,9 @@ impl Drop for Group {
     }
 }
 
-/// How many of so many followers have seen an event, when for two seconds nobody has seen a first one.
+/// How many of so many followers have seen an event, when for a while nobody has seen a first one.
 async fn served_by(gateway: &Arc<Gateway>, run: &str, count: usize) -> usize {
-    let served = Arc::new(AtomicUsize::new(0));
+    let (served, mut seen) = watch::channel(0);
     // Fewer come at once than the queue of those not yet accepted holds: the kernel has the others wait for seconds.
     let room = Arc::new(Semaphore::new(500));
     let mut followers = JoinSet::new();
@@ -236,7 +233,7 @@ async fn served_by(gateway: &Arc<Gateway>, run: &str, count: usize) -> usize {
             let mut lines = BufReader::new(follow(&gateway, &run, None).await).lines();
             while let Ok(Some(line)) = lines.next_line().await {
                 if line.starts_with("id: ") {
-                    served.fetch_add(1, Ordering::Relaxed);
+                    served.send_modify(|served| *served += 1);
                     drop(place.take());
                     // As long as it can be followed, it is.
                     std::future::pending::<()>().await;
@@ -244,14 +241,14 @@ async fn served_by(gateway: &Arc<Gateway>, run: &str, count: usize) -> usize {
             }
         });
     }
-    let (begun, mut before) = (Instant::now(), 0);
-    loop {
-        assert!(begun.elapsed() < PATIENCE * 4, "{before} of {count} are served, and still more");
-        tokio::time::sleep(Duration::from_secs(2)).await;
-        let now = served.load(Ordering::Relaxed);
-        if now == count || (now > 0 && now == before) {
-            return now;
+    let all = async {
+        while *seen.borrow_and_update() < count {
+            let quiet = if *seen.borrow() == 0 { PATIENCE } else { QUIET };
+            if tokio::time::timeout(quiet, seen.changed()).await.is_err() {
+                return;
+            }
         }
-        before = now;
-    }
+    };
+    tokio::time::timeout(PATIENCE * 4, all).await.unwrap();
+    *served.borrow()
 }

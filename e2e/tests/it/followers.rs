@@ -41,10 +41,7 @@ async fn slow_readers_delay_nobody() {
 async fn measure(_turn: &Turn, slow: usize) {
     let server = server();
     let runs = runs(redis(&server, 4).await);
-    let mut nodes: Vec<_> =
-        (0..NODES).map(|n| json!({"id": format!("n{n}"), "type": "noop"})).collect();
-    nodes.insert(0, json!({"id": "gate", "type": "approval", "config": {"title": "Go on?"}}));
-    let digest = publish(&runs, &workflow("followed", &nodes, &in_a_row(&nodes))).await;
+    let digest = gated(&runs, NODES).await;
     let service = Service::spawn(&one_at_a_time(&runs));
     let run = start(&runs, &digest, json!({})).await;
     let gateway = Gateway::start(&server.url(), None, &["--rate", "1000000"]);
@@ -95,6 +92,14 @@ async fn measure(_turn: &Turn, slow: usize) {
         reader.abort();
     }
     service.stop().await;
+}
+
+/// Publishes a workflow that waits at a gate, with so many nodes behind it.
+pub(crate) async fn gated(runs: &Runs, count: usize) -> String {
+    let mut nodes: Vec<_> =
+        (0..count).map(|n| json!({"id": format!("n{n}"), "type": "noop"})).collect();
+    nodes.insert(0, json!({"id": "gate", "type": "approval", "config": {"title": "Go on?"}}));
+    publish(runs, &workflow("followed", &nodes, &in_a_row(&nodes))).await
 }
 
 /// Opens the run's gate.
