@@ -52,7 +52,7 @@ pub(crate) fn run(flags: &Flags) -> Outcome {
     let guest = guest()?;
     if flags.record {
         let environment = [("AOB_RECORD", "1"), ("AOB_GUEST", &guest.display().to_string())];
-        let only = ["--test", "boot", "--", "--include-ignored", "kernels", "memory"];
+        let only = ["--test", "boot", "--", "kernels", "memory"];
         return shell::run("cargo", &[&TESTS[..], &only, &ALONE].concat(), &environment);
     }
     let deb = package::make(true)?;

@@ -1,12 +1,11 @@
 //! What a process gets that wants everything: sockets, threads, memory.
 
-use std::fs;
-use std::os::unix::process::CommandExt as _;
-use std::os::unix::process::ExitStatusExt as _;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::process::{Command, Output};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::group::Group;
 
 /// Threads that a process asks for, a little more than the largest limit of a profile.
 const THREADS: usize = 17_000;
@@ -32,13 +31,10 @@ fn set(resource: Resource, limit: u64) {
     setrlimit(resource, Rlimit { current: Some(limit), maximum: hard }).unwrap();
 }
 
-/// Threads that a process of a plane gets, with a limit of its slice's tasks or none.
-pub(crate) fn tasks(limit: Option<u64>) -> f64 {
-    let group = Group::new("pids");
-    if let Some(limit) = limit {
-        group.write("pids.max", &limit.to_string());
-    }
-    let output = group.run("threads");
+/// Threads that a process of a plane gets, with a limit of its slice's tasks or `max`.
+pub(crate) fn tasks(limit: &str) -> f64 {
+    let group = Group::new("plane", &[("pids.max", limit)]);
+    let output = inside_of(&group, "threads");
     String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
 }
 
@@ -55,20 +51,18 @@ pub(crate) fn processes(limit: Option<u64>) -> f64 {
 
 /// MiB that a hog gets before the kernel ends it, or all that it asked for.
 pub(crate) fn memory(limited: bool) -> f64 {
-    let group = Group::new("memory");
-    if limited {
-        group.write("memory.limit_in_bytes", &(PLANE << 20).to_string());
-        // Without it the rest goes to swap, where there is some.
-        let both = "memory.memsw.limit_in_bytes";
-        if group.0.join(both).exists() {
-            group.write(both, &(PLANE << 20).to_string());
-        }
-    }
-    let output = group.run(&HOG.to_string());
+    let limit = if limited { (PLANE << 20).to_string() } else { "-1".to_owned() };
+    // Nothing of it goes to swap, where there is some.
+    let files = [("memory.limit_in_bytes", &*limit), ("memory.swappiness", "0")];
+    let output = inside_of(&Group::new("plane", &files), &HOG.to_string());
     let killed = output.status.signal() == Some(9);
     assert_eq!(killed, limited, "{output:?}");
     // It says each MiB that it has written to.
     output.stdout.len() as f64
+}
+
+fn inside_of(group: &Group, what: &str) -> Output {
+    group.command(std::env::current_exe().unwrap()).args(["inside", what]).output().unwrap()
 }
 
 /// The inside of a measurement, the process that wants everything: `threads`, or a number of MiB.
@@ -95,46 +89,6 @@ pub(crate) fn inside(what: &str) {
                 std::io::stdout().write_all(b".").unwrap();
                 std::io::stdout().flush().unwrap();
             }
-        }
-    }
-}
-
-/// A control group of one controller of version 1.
-struct Group(PathBuf);
-
-impl Group {
-    fn new(controller: &str) -> Self {
-        let folder = format!("/sys/fs/cgroup/{controller}/aob-evidence-{}", std::process::id());
-        fs::create_dir(&folder).unwrap();
-        Self(folder.into())
-    }
-
-    fn write(&self, file: &str, value: &str) {
-        fs::write(self.0.join(file), value).unwrap();
-    }
-
-    /// Runs the inside of a measurement in it.
-    fn run(&self, what: &str) -> std::process::Output {
-        let script = "echo $$ > \"$0/cgroup.procs\"; exec \"$@\"";
-        Command::new("sh")
-            .args(["-c", script])
-            .arg(&self.0)
-            .arg(std::env::current_exe().unwrap())
-            .args(["inside", what])
-            .stdin(Stdio::null())
-            .output()
-            .unwrap()
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        // A process that has just ended may still be leaving.
-        for _ in 0..100 {
-            if fs::remove_dir(&self.0).is_ok() {
-                break;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(10));
         }
     }
 }

@@ -15,6 +15,7 @@
 
 mod bounds;
 mod connect;
+mod group;
 mod machine;
 mod processors;
 mod queue;
@@ -263,7 +264,7 @@ fn one(name: &str, after: bool) -> f64 {
         "inotify" => machine::inotify(if after { "8192" } else { "128" }),
         "fork" => machine::fork(if after { "1" } else { "0" }),
         "nofile" => bounds::sockets(if after { 20_000 } else { 1_024 }),
-        "tasks" => bounds::tasks(after.then_some(1_024)),
+        "tasks" => bounds::tasks(if after { "1024" } else { "max" }),
         "nproc" => bounds::processes(after.then_some(8_192)),
         "memory max" => bounds::memory(after),
         "cpuset" => processors::beside_a_busy_runner(&sets, &Asked::Bursts),

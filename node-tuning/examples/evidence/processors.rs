@@ -1,10 +1,10 @@
 //! Processors of a plane: sets of its own, and weights.
 
 use std::fs;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::rc::Rc;
+use std::process::Child;
 use std::time::{Duration, Instant};
+
+use crate::group::{Group, Inside};
 
 /// How the two planes are kept apart.
 pub(crate) enum Split {
@@ -84,97 +84,43 @@ fn work(steps: u64) {
 }
 
 /// This process in the control plane's group, and a busy runner plane in its own, until they are dropped.
-fn apart(split: &Split) -> (Inside, Vec<Busy>) {
+fn apart(split: &Split) -> (Inside, Busy) {
     let last = processors() - 1;
     let all = format!("0-{last}");
     let (own, theirs) = match split {
-        Split::Sets => ("0".to_owned(), format!("1-{last}")),
-        _ => (all.clone(), all),
+        Split::Sets => ("0", format!("1-{last}")),
+        _ => (&*all, all.clone()),
     };
-    let weight = if matches!(split, Split::Weights) { 4_096 } else { 1_024 };
-    let runner = Rc::new(Group::new("runner", &theirs, 1_024));
-    let busy = (0..processors() * 4).map(|_| Group::busy(&runner)).collect();
-    (Inside::of(Group::new("control", &own, weight)), busy)
+    let shares = if matches!(split, Split::Weights) { "4096" } else { "1024" };
+    let group = |name, cpus, shares| {
+        let files = [("cpuset.cpus", cpus), ("cpuset.mems", "0"), ("cpu.shares", shares)];
+        Group::new(name, &files)
+    };
+    let busy = Busy::new(group("runner", &theirs, "1024"));
+    (group("control", own, shares).enter(), busy)
 }
 
-/// That this process is in a group.
-struct Inside(#[expect(dead_code, reason = "its end removes it")] Group);
+/// Four processes for each processor that only count.
+struct Busy {
+    processes: Vec<Child>,
+    /// Removed once they have ended.
+    _group: Group,
+}
 
-impl Inside {
-    fn of(group: Group) -> Self {
-        group.enter(std::process::id());
-        Self(group)
+impl Busy {
+    fn new(group: Group) -> Self {
+        // A minute of a processor at most: whoever ends this program by force leaves nothing behind.
+        let count = "n=0; while [ $((n = n + 1)) -lt 40000000 ]; do :; done";
+        let process = |_| group.command("sh").args(["-c", count]).spawn().unwrap();
+        Self { processes: (0..processors() * 4).map(process).collect(), _group: group }
     }
 }
-
-impl Drop for Inside {
-    fn drop(&mut self) {
-        Group::leave(std::process::id());
-    }
-}
-
-/// A process that only counts.
-struct Busy(Child, #[expect(dead_code, reason = "the last one removes it")] Rc<Group>);
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
-
-/// A control group in `cpuset` and `cpu` (version 1 here; version 2 in the boot test).
-struct Group(Vec<PathBuf>);
-
-impl Group {
-    fn new(name: &str, cpus: &str, shares: u32) -> Self {
-        let name = format!("aob-evidence-{}-{name}", std::process::id());
-        let folder =
-            |controller: &str| PathBuf::from(format!("/sys/fs/cgroup/{controller}/{name}"));
-        let (set, cpu) = (folder("cpuset"), folder("cpu"));
-        fs::create_dir(&set).unwrap();
-        fs::write(set.join("cpuset.cpus"), cpus).unwrap();
-        fs::write(set.join("cpuset.mems"), "0").unwrap();
-        fs::create_dir(&cpu).unwrap();
-        fs::write(cpu.join("cpu.shares"), shares.to_string()).unwrap();
-        Self(vec![set, cpu])
-    }
-
-    fn enter(&self, process: u32) {
-        for folder in &self.0 {
-            fs::write(folder.join("cgroup.procs"), process.to_string()).unwrap();
-        }
-    }
-
-    fn leave(process: u32) {
-        for controller in ["cpuset", "cpu"] {
-            fs::write(format!("/sys/fs/cgroup/{controller}/cgroup.procs"), process.to_string())
-                .unwrap();
-        }
-    }
-
-    fn busy(group: &Rc<Self>) -> Busy {
-        let child = Command::new("sh")
-            // A minute of a processor at most: whoever ends this program by force leaves nothing behind.
-            .args(["-c", "n=0; while [ $((n = n + 1)) -lt 40000000 ]; do :; done"])
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap();
-        group.enter(child.id());
-        Busy(child, group.clone())
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        for folder in &self.0 {
-            // A process that has just been killed may still be leaving.
-            for _ in 0..100 {
-                if fs::remove_dir(folder).is_ok() {
-                    break;
-                }
-                std::thread::sleep(Duration::from_millis(10));
-            }
+        for process in &mut self.processes {
+            drop(process.kill());
+            drop(process.wait());
         }
     }
 }
